@@ -1,0 +1,125 @@
+import type { Socket } from 'node:net';
+import { MqError } from '../errors.ts';
+import { FrameScanner } from '../protocol/frames.ts';
+import { encodeRequest, type Request } from '../protocol/requests.ts';
+import { Push, Reader, type Value } from '../protocol/values.ts';
+import { PROTOCOL, VERSION } from '../version.ts';
+
+interface Unanswered {
+  resolve: (frame: Buffer) => void;
+  reject: (error: MqError) => void;
+}
+
+const ERROR_TYPE = 0x2d; // -
+const PUSH_TYPE = 0x3e; // >
+
+/**
+ * A connection to the daemon: requests go out as they are made, their answers come back in that
+ * order. When it ends, what had no answer fails: STOPPED when somebody stopped the daemon, else
+ * LOST, and then the daemon can be started again.
+ */
+export class Connection {
+  /** What the daemon said in its greeting. */
+  readonly greeting: Promise<Map<string, Value>>;
+  readonly #socket: Socket;
+  readonly #scanner = new FrameScanner({ bulk: Infinity, frame: Infinity, requests: false });
+  readonly #unanswered: Unanswered[] = [];
+  #end: MqError | undefined;
+  #stopped = false;
+
+  /** @param replace whether a daemon older than this client is to make room for a newer one */
+  constructor(socket: Socket, replace: boolean) {
+    this.#socket = socket;
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('error', () => {});
+    socket.on('close', () => this.#fail(this.#lost()));
+    this.greeting = this.#greet(replace);
+    // Whoever waits for an answer is told too.
+    this.greeting.catch(() => {});
+  }
+
+  /**
+   * Sends a request.
+   * @returns the frame of the answer
+   * @throws MqError the answer, when it is an error; LOST or STOPPED when the connection ended first
+   */
+  request(request: Request): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (this.#end) return reject(this.#end);
+      this.#unanswered.push({ resolve, reject });
+      this.#socket.write(encodeRequest(request));
+    });
+  }
+
+  /** The same, with the answer as a value. */
+  async ask(request: Request): Promise<Value> {
+    return new Reader(await this.request(request)).read();
+  }
+
+  /** Sends nothing more; what was sent is still answered, but waits for nothing. */
+  finish(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  async #greet(replace: boolean): Promise<Map<string, Value>> {
+    try {
+      const mq = { protocol: PROTOCOL, version: VERSION, replace };
+      return (await this.ask({ verb: 'HELLO', version: 3, mq })) as Map<string, Value>;
+    } catch (error) {
+      if (error instanceof MqError && error.code === 'PROTOCOL') {
+        this.#fail(
+          new MqError('PROTOCOL', error.message, { advice: 'Stop that daemon with its own mq: mq stop' }),
+        );
+      }
+      // What was sent behind the greeting is not answered any more: LOST.
+      this.destroy();
+      throw error;
+    }
+  }
+
+  #receive(chunk: Buffer): void {
+    let frames: Buffer[];
+    try {
+      frames = this.#scanner.push(chunk);
+    } catch (cause) {
+      this.#fail(new MqError('PROTOCOL', 'what listens on the socket is not mq', { cause }));
+      this.destroy();
+      return;
+    }
+    for (const frame of frames) {
+      if (frame[0] === PUSH_TYPE) this.#hear(new Reader(frame).read());
+      else this.#answer(frame);
+    }
+  }
+
+  #hear(value: Value): void {
+    if (value instanceof Push && String(value.values[0]) === 'stopped') {
+      this.#stopped = true;
+      this.onStopped();
+    }
+  }
+
+  /** Called when the daemon says that it was stopped; it still takes a last word for a moment. */
+  onStopped: () => void = () => {};
+
+  #answer(frame: Buffer): void {
+    const next = this.#unanswered.shift();
+    if (frame[0] === ERROR_TYPE) next?.reject(new Reader(frame).read() as MqError);
+    else next?.resolve(frame);
+  }
+
+  #lost(): MqError {
+    return this.#stopped
+      ? new MqError('STOPPED', 'the daemon was stopped')
+      : new MqError('LOST', 'the daemon went away');
+  }
+
+  #fail(error: MqError): void {
+    this.#end ??= error;
+    for (const { reject } of this.#unanswered.splice(0)) reject(this.#end);
+  }
+}

@@ -1,0 +1,10 @@
+import { ask } from '../client/ask.ts';
+import { checkName } from '../names.ts';
+import type { Invocation, Outcome } from './index.ts';
+
+/** mq close: no more puts. */
+export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+  const queue = checkName(operands[0] as string);
+  await ask(places, start, { verb: 'CLOSE', queue, now: options['now'] === true });
+  return 0;
+}

@@ -1,0 +1,11 @@
+import { ask } from '../client/ask.ts';
+import { checkName } from '../names.ts';
+import type { Invocation, Outcome } from './index.ts';
+import { settingsOf } from './options.ts';
+
+/** mq create: makes a queue. */
+export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+  const queue = checkName(operands[0] as string);
+  await ask(places, start, { verb: 'CREATE', queue, settings: settingsOf(options) });
+  return 0;
+}

@@ -1,0 +1,14 @@
+import type { Value } from '../protocol/values.ts';
+
+/** Those of the daemon's numbers that are points in time: milliseconds since 1970. */
+const TIMES = new Set(['oldest_at', 'started_at']);
+
+/** A map of the daemon's as a plain object; times in ISO 8601. */
+export function toObject(value: Value): Record<string, string | number | null> {
+  const entries = [...(value as Map<string, Value>)].map(([key, each]) => {
+    if (each === null) return [key, null] as const;
+    if (TIMES.has(key)) return [key, new Date(Number(each)).toISOString()] as const;
+    return [key, typeof each === 'number' ? each : String(each)] as const;
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,9 @@
+import { ask } from '../client/ask.ts';
+import { checkName } from '../names.ts';
+import type { Invocation, Outcome } from './index.ts';
+
+/** mq empty: tells by its exit status whether nothing is waiting. */
+export async function run({ operands, places, start }: Invocation): Promise<Outcome> {
+  const queue = checkName(operands[0] as string);
+  return (await ask(places, start, { verb: 'EMPTY', queue })) === 1 ? 0 : 1;
+}

@@ -1,0 +1,9 @@
+import { ask } from '../client/ask.ts';
+import { checkName } from '../names.ts';
+import type { Invocation, Outcome } from './index.ts';
+
+/** mq full: tells by its exit status whether there is no room. */
+export async function run({ operands, places, start }: Invocation): Promise<Outcome> {
+  const queue = checkName(operands[0] as string);
+  return (await ask(places, start, { verb: 'FULL', queue })) === 1 ? 0 : 1;
+}

@@ -1,0 +1,95 @@
+import { Consumer, type Held } from '../client/consumer.ts';
+import { MqError } from '../errors.ts';
+import { separatorOf } from '../lines.ts';
+import { checkName } from '../names.ts';
+import { Output } from '../output.ts';
+import type { Range } from '../protocol/requests.ts';
+import type { Invocation, Outcome } from './index.ts';
+import { countOf, deadlineOf, framingOf } from './options.ts';
+import { type Render, renderer, renderJson } from './render.ts';
+import { catchSignals } from './signals.ts';
+
+/** So many messages are asked for at a time; the daemon bounds their bytes. */
+const WINDOW = 10_000;
+
+/** mq get: messages from the first of the queues that has one, to standard output. */
+export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+  const queues = operands.map(checkName);
+  const { all, follow } = options;
+  const count = countOf(options);
+  if ([all, follow, count].filter(Boolean).length > 1) {
+    throw new MqError('USAGE', '--count, --all and --follow exclude each other');
+  }
+  const render = options['json'] ? renderJson : renderer(separatorOf(framingOf(options)));
+  let deadline = deadlineOf(options);
+  if (all && deadline !== Infinity && deadline !== 0)
+    throw new MqError('USAGE', '--all does not wait: it takes no --timeout');
+
+  const output = new Output();
+  const consumer = await Consumer.open(places, start, queues);
+  let stopped = false;
+  const signal = catchSignals(() => {
+    output.stop();
+    consumer.interrupt();
+  });
+  consumer.onStopped = () => {
+    stopped = true;
+    output.stop();
+  };
+  let wanted = follow ? Infinity : (count ?? 1);
+  let got = 0;
+  try {
+    if (all) {
+      deadline = 0;
+      wanted = (await consumer.sizes()).reduce((sum, size) => sum + size, 0) || 1;
+    }
+    while (got < wanted) {
+      const taken = await consumer.take(deadline, WINDOW, wanted - got);
+      if (taken === undefined) break;
+      for (const held of taken) got += await write(held, render, output, consumer);
+    }
+    await consumer.finish();
+  } catch (error) {
+    await lastWord(consumer);
+    const ended = signal();
+    if (ended !== undefined) return ended;
+    if (stopped) throw new MqError('STOPPED', 'the daemon was stopped', { cause: error });
+    if (!(error instanceof MqError)) throw error;
+    if (error.code === 'READERGONE') return 'SIGPIPE';
+    if (error.code === 'CLOSED' && (follow || (all && got > 0))) return 0;
+    throw error;
+  }
+  if (got < wanted && !(all && got > 0))
+    throw new MqError('EMPTY', deadline === 0 ? 'no message' : 'no message in time');
+  return 0;
+}
+
+/** Writes messages, and says so; answers how many. What could not be written is not said to be. */
+async function write(held: Held, render: Render, output: Output, consumer: Consumer): Promise<number> {
+  const { bytes, ends } = render(held);
+  const before = output.taken;
+  try {
+    await output.write(bytes);
+    return ends.length;
+  } finally {
+    const taken = output.taken - before;
+    let count = ends.length;
+    while (count > 0 && (ends[count - 1] as number) > taken) count--;
+    if (count > 0) consumer.done(held.queue, [firstOf(held, count)]);
+  }
+}
+
+/** The ids of the first `count` messages. */
+function firstOf({ id, step }: Held, count: number): Range {
+  const other = id + step * (count - 1);
+  return { first: Math.min(id, other), last: Math.max(id, other) };
+}
+
+/** Tells the daemon what was consumed, after something else has failed: that is what is reported. */
+async function lastWord(consumer: Consumer): Promise<void> {
+  try {
+    await consumer.finish();
+  } catch (error) {
+    if (!(error instanceof MqError)) throw error;
+  }
+}

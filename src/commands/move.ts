@@ -1,0 +1,13 @@
+import { ask } from '../client/ask.ts';
+import { checkName } from '../names.ts';
+import { note } from '../terminal.ts';
+import type { Invocation, Outcome } from './index.ts';
+import { countOf } from './options.ts';
+
+/** mq move: what is waiting goes to the end of another queue. */
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+  const [queue, to] = operands.map(checkName) as [string, string];
+  const moved = await ask(places, start, { verb: 'MOVE', queue, to, count: countOf(options) });
+  if (!quiet) note(`move ${queue}: ${moved} moved to ${to}`);
+  return 0;
+}

@@ -1,0 +1,49 @@
+import { parseDuration } from '../duration.ts';
+import { MqError } from '../errors.ts';
+import type { Framing } from '../lines.ts';
+import { parseInteger, parseKind, type Settings } from '../settings.ts';
+import type { Invocation } from './index.ts';
+
+/** What the options mean that several commands have. */
+type Options = Invocation['options'];
+
+/** A timer waits 2^31-1 ms at most. */
+const LONGEST_WAIT = 2 ** 31 - 1;
+
+/**
+ * Until when to wait, on the clock of performance.now(); Infinity: for as long as it takes.
+ * @throws MqError USAGE
+ */
+export function deadlineOf(options: Options): number {
+  const text = options['timeout'];
+  if (options['nowait']) {
+    if (text !== undefined) throw new MqError('USAGE', '--nowait and --timeout exclude each other');
+    return 0;
+  }
+  if (typeof text !== 'string') return Infinity;
+  const timeout = parseDuration(text);
+  if (timeout > LONGEST_WAIT) throw new MqError('USAGE', `--timeout takes at most 24d, not '${text}'`);
+  return timeout === 0 ? 0 : performance.now() + timeout;
+}
+
+/** @throws MqError USAGE */
+export function framingOf(options: Options): Framing {
+  if (options['whole'] && options['null'])
+    throw new MqError('USAGE', '--whole and --null exclude each other');
+  if (options['whole']) return 'whole';
+  return options['null'] ? 'null' : 'lines';
+}
+
+/** @throws MqError USAGE */
+export function countOf(options: Options): number | undefined {
+  const text = options['count'];
+  return typeof text === 'string' ? parseInteger(text, '--count', 1) : undefined;
+}
+
+/** The settings that are named. @throws MqError USAGE */
+export function settingsOf({ kind, maxsize }: Options): Partial<Settings> {
+  return {
+    ...(typeof kind === 'string' && { kind: parseKind(kind) }),
+    ...(typeof maxsize === 'string' && { maxsize: parseInteger(maxsize, '--maxsize', 0) }),
+  };
+}

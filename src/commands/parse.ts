@@ -1,0 +1,49 @@
+import { parseArgs } from 'node:util';
+import { errnoOf, MqError } from '../errors.ts';
+import { COMMON, type Command } from './index.ts';
+
+export interface Parsed {
+  operands: string[];
+  options: Record<string, string | boolean | undefined>;
+}
+
+/**
+ * The operands and options of a command line. What Node's own parser does not accept is given to
+ * yargs, which is slower, takes more, and explains the rest.
+ * @throws MqError USAGE
+ */
+export async function parse(command: Command, args: string[]): Promise<Parsed> {
+  const parsed = parseFast(command, args) ?? (await import('./help.ts')).parseSlowly(command, args);
+  const [least, most] = command.operands;
+  if (!parsed.options['help']) {
+    if (parsed.operands.length < least) throw wrongUsage(command, 'too few operands');
+    if (parsed.operands.length > most)
+      throw wrongUsage(command, `unexpected operand '${parsed.operands[most]}'`);
+  }
+  return parsed;
+}
+
+export function wrongUsage({ name, usage }: Command, why: string): MqError {
+  return new MqError('USAGE', why, {
+    advice: `usage: mq ${`${name} ${usage}`.trim()} (mq ${name} --help says more)`,
+  });
+}
+
+function parseFast(command: Command, args: string[]): Parsed | undefined {
+  const options = Object.fromEntries(
+    [...command.options, ...COMMON].map(({ name, short, value }) => [
+      name,
+      {
+        type: value === undefined ? ('boolean' as const) : ('string' as const),
+        ...(short !== undefined && { short }),
+      },
+    ]),
+  );
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    return { operands: positionals, options: { ...values } as Parsed['options'] };
+  } catch (error) {
+    if (errnoOf(error)?.startsWith('ERR_PARSE_ARGS')) return undefined;
+    throw error;
+  }
+}

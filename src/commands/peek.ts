@@ -1,0 +1,29 @@
+import { ask } from '../client/ask.ts';
+import type { Held } from '../client/consumer.ts';
+import { MqError } from '../errors.ts';
+import { separatorOf } from '../lines.ts';
+import { checkName } from '../names.ts';
+import { pack } from '../packed.ts';
+import type { Invocation, Outcome } from './index.ts';
+import { countOf, framingOf } from './options.ts';
+import { print } from './print.ts';
+import { renderer, renderJson } from './render.ts';
+
+/** mq peek: prints the next messages and leaves them. */
+export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+  const queue = checkName(operands[0] as string);
+  const render = options['json'] ? renderJson : renderer(separatorOf(framingOf(options)));
+  const count = countOf(options) ?? 1;
+  const runs = (await ask(places, start, { verb: 'PEEK', queue, count })) as [
+    number,
+    1 | -1,
+    number,
+    number,
+    Buffer[],
+  ][];
+  if (runs.length === 0) throw new MqError('EMPTY', 'no message');
+  const held = runs.map(([id, step, priority, putAt, messages]): Held => {
+    return { queue, id, step, priority, putAt, messages: pack(messages) };
+  });
+  return print(Buffer.concat(held.map((each) => render(each).bytes)));
+}

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { Producer } from '../client/producer.ts';
+import { MqError } from '../errors.ts';
+import { Input } from '../input.ts';
+import { type Framing, Splitter } from '../lines.ts';
+import { checkName } from '../names.ts';
+import { pack, pieces } from '../packed.ts';
+import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';
+import { note } from '../terminal.ts';
+import type { Invocation, Outcome } from './index.ts';
+import { deadlineOf, framingOf } from './options.ts';
+import { catchSignals } from './signals.ts';
+
+/** Bytes in one frame, about. */
+const FRAME = 64 * 1024;
+
+/** What U+FFFD is in UTF-8: Node puts it in the place of bytes that are no UTF-8. */
+const REPLACEMENT = '\ufffd';
+
+/** mq put: messages from the operands, or else from standard input, into a queue. */
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+  const [name, ...messages] = operands as [string, ...string[]];
+  const queue = checkName(name);
+  const deadline = deadlineOf(options);
+  const framing = framingOf(options);
+  const { priority: text } = options;
+  const priority =
+    typeof text === 'string' ? parseInteger(text, '--priority', LEAST_PRIORITY, MOST_PRIORITY) : 0;
+  if (messages.length > 0 && framing !== 'lines') {
+    throw new MqError('USAGE', '--null and --whole are for standard input, and messages were given');
+  }
+  const bodies = toBytes(messages);
+  if (messages.length === 0 && isatty(0) && !quiet)
+    note(`put ${queue}: reading from the terminal; Ctrl-D ends it`);
+
+  const producer = await Producer.open(places, start, { queue, priority, deadline });
+  const input = new Input();
+  const signal = catchSignals(() => {
+    input.stop();
+    producer.interrupt();
+  });
+  producer.onError = () => input.stop();
+  try {
+    if (messages.length > 0) await putAll(producer, bodies);
+    else await putInput(producer, input, framing);
+    await producer.finish();
+  } catch (error) {
+    if (!signal()) throw withCount(error, producer.stored, messages.length);
+  }
+  const ended = signal();
+  if (ended === undefined) return 0;
+  if (!quiet) note(`put ${queue}: interrupted; ${count(producer.stored)} stored`);
+  return ended;
+}
+
+async function putAll(producer: Producer, bodies: Buffer[]): Promise<void> {
+  for (const piece of pieces(pack(bodies), FRAME)) await producer.send(piece);
+}
+
+async function putInput(producer: Producer, input: Input, framing: Framing): Promise<void> {
+  const splitter = new Splitter(framing, await producer.maxMessage());
+  try {
+    for await (const chunk of input.chunks()) await producer.send(splitter.push(chunk));
+    await producer.send(splitter.finish());
+  } catch (error) {
+    // What came before a message that is too long is stored all the same.
+    if (error instanceof MqError && error.code === 'TOOBIG') {
+      await producer.send(splitter.take());
+      await producer.finish();
+    }
+    throw error;
+  }
+}
+
+/** The messages as they were typed: what is no UTF-8, too. */
+function toBytes(messages: string[]): Buffer[] {
+  if (!messages.some((each) => each.includes(REPLACEMENT))) return messages.map((each) => Buffer.from(each));
+  return rawArguments(messages);
+}
+
+/**
+ * The last arguments of this process as bytes (proc_pid_cmdline(5)).
+ * @throws MqError USAGE where they cannot be read
+ */
+function rawArguments(messages: string[]): Buffer[] {
+  let raw: Buffer[] = [];
+  try {
+    const line = readFileSync('/proc/self/cmdline');
+    let start = 0;
+    for (let end = line.indexOf(0); end !== -1; end = line.indexOf(0, start)) {
+      raw.push(line.subarray(start, end));
+      start = end + 1;
+    }
+  } catch {
+    raw = [];
+  }
+  // Options may stand between the messages: each is looked for behind the one before.
+  const decoded = raw.map((each) => each.toString());
+  let from = 0;
+  return messages.map((message) => {
+    const at = decoded.indexOf(message, from);
+    if (at === -1) {
+      throw new MqError('USAGE', 'a message is not valid UTF-8', {
+        advice: 'Put it through standard input: mq put -w',
+      });
+    }
+    from = at + 1;
+    return raw[at] as Buffer;
+  });
+}
+
+/** Says how much was stored, where there was more than one message to store. */
+function withCount(error: unknown, stored: number, messages: number): unknown {
+  if (!(error instanceof MqError) || messages === 1) return error;
+  return new MqError(error.code, `${error.message}; ${count(stored)} stored`, {
+    cause: error.cause,
+    advice: error.advice,
+    stored,
+  });
+}
+
+function count(stored: number): string {
+  if (stored === 0) return 'nothing was';
+  return stored === 1 ? '1 message was' : `${stored} messages were`;
+}

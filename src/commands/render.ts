@@ -1,0 +1,50 @@
+import { isUtf8 } from 'node:buffer';
+import type { Held } from '../client/consumer.ts';
+import { bodyStart, messageEnd, unpack } from '../packed.ts';
+
+/** Messages as they are printed. */
+export interface Rendered {
+  bytes: Buffer;
+  /** Where each message ends in `bytes`, with what stands behind it. */
+  ends: Uint32Array;
+}
+
+export type Render = (held: Held) => Rendered;
+
+/** Each message as it is, with `separator` behind it. */
+export function renderer(separator: number | undefined): Render {
+  return ({ messages: { count, bytes: packed } }) => {
+    const ends = new Uint32Array(count);
+    // No longer than packed: the separator is shorter than a header.
+    const bytes = Buffer.allocUnsafeSlow(packed.length);
+    let from = 0;
+    let to = 0;
+    for (let i = 0; i < count; i++) {
+      const start = bodyStart(packed, from);
+      from = messageEnd(packed, from);
+      const end = from - 2;
+      if (end - start < 64) for (let at = start; at < end; at++) bytes[to++] = packed[at] as number;
+      else to += packed.copy(bytes, to, start, end);
+      if (separator !== undefined) bytes[to++] = separator;
+      ends[i] = to;
+    }
+    return { bytes: bytes.subarray(0, to), ends };
+  };
+}
+
+/** Each message as a JSON object on a line. */
+export function renderJson({ queue, priority, putAt, messages }: Held): Rendered {
+  const lines = unpack(messages).map((body) =>
+    Buffer.from(
+      `${JSON.stringify({
+        queue,
+        ...(isUtf8(body) ? { body: body.toString() } : { body_base64: body.toString('base64') }),
+        priority,
+        put_at: new Date(putAt).toISOString(),
+      })}\n`,
+    ),
+  );
+  let end = 0;
+  const ends = Uint32Array.from(lines, (line) => (end += line.length));
+  return { bytes: Buffer.concat(lines), ends };
+}

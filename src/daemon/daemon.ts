@@ -1,0 +1,193 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MqError, textOf } from '../errors.ts';
+import { checkAccess, makeFolders, type Places } from '../paths.ts';
+import type { Value } from '../protocol/values.ts';
+import { Queues } from '../queue/queues.ts';
+import { SqliteStore } from '../store/sqlite/sqlite.ts';
+import { PROTOCOL, VERSION } from '../version.ts';
+import { Listener } from './listener.ts';
+import { log } from './log.ts';
+import { Session } from './session.ts';
+import type { Daemon } from './verbs.ts';
+
+/** For how long, in ms, a daemon that stops waits for those who hold messages. */
+const LAST_WORDS = 1000;
+
+export interface ServeOptions {
+  places: Places;
+  /** Ends after so many ms without a connection; 0: never. */
+  idleExit: number;
+  /** The longest message that is taken, in bytes. */
+  maxMessage: number;
+}
+
+/**
+ * Runs the daemon until it is stopped, by STOP, SIGTERM or SIGINT, or idle.
+ * @param ready called once it listens
+ * @returns the signal that ended it, if one did
+ * @throws MqError INUSE, DAMAGED, NOTALLOWED, ... when it cannot start
+ */
+export function serve(options: ServeOptions, ready: () => void): Promise<NodeJS.Signals | undefined> {
+  return new Promise((resolve, reject) => {
+    new Server(options, resolve).start().then(ready, reject);
+  });
+}
+
+class Server implements Daemon {
+  readonly maxMessage: number;
+  readonly #options: ServeOptions;
+  readonly #finished: (signal?: NodeJS.Signals) => void;
+  readonly #sessions = new Map<Socket, Session>();
+  readonly #startedAt = new Date();
+  #queues: Queues | undefined;
+  #listener: Listener | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #stopping: Promise<void> | undefined;
+  #ended = false;
+
+  constructor(options: ServeOptions, finished: (signal?: NodeJS.Signals) => void) {
+    this.#options = options;
+    this.maxMessage = options.maxMessage;
+    this.#finished = finished;
+  }
+
+  async start(): Promise<void> {
+    const { places } = this.#options;
+    process.umask(0o077);
+    makeFolders(places);
+    checkAccess(places);
+    this.#queues = openQueues(places);
+    const inode = statSync(places.store).ino;
+    this.#listener = new Listener(places.socket, {
+      connection: (socket) => this.#accept(socket),
+      lost: () => this.#goesOn(inode),
+      failed: (error) => {
+        log(`ends: ${textOf(error)}`);
+        this.makeRoom();
+      },
+    });
+    await this.#listener.open();
+    writeFileSync(places.owner, `${JSON.stringify({ pid: process.pid, socket: places.socket })}\n`);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        log(`stops: ${signal}`);
+        void this.stop().then(() => this.#finish(signal));
+      });
+    }
+    this.#countIdle();
+    log(`mq ${VERSION} serves ${places.home} on ${places.socket}`);
+  }
+
+  /** @throws MqError STOPPED once nothing can be carried out any more */
+  check(): void {
+    if (this.#ended) throw new MqError('STOPPED', 'the daemon was stopped');
+  }
+
+  async status(): Promise<Map<string, Value>> {
+    const { places } = this.#options;
+    const queues = await this.#queues?.store.list();
+    return new Map<string, Value>([
+      ['version', VERSION],
+      ['protocol', PROTOCOL],
+      ['pid', process.pid],
+      ['socket', places.socket],
+      ['store', places.store],
+      ['started_at', this.#startedAt.getTime()],
+      ['queues', queues?.length ?? 0],
+      ['connections', this.#sessions.size],
+      ['memory', process.memoryUsage.rss()],
+    ]);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  makeRoom(): void {
+    log('makes room for a newer daemon');
+    // Without a word of farewell, so that the commands that wait go on with the newer one.
+    this.#listener?.close();
+    for (const session of this.#sessions.values()) session.destroy();
+    void this.#endStore().then(() => this.#finish());
+  }
+
+  async #stop(): Promise<void> {
+    this.#listener?.close();
+    this.#queues?.stop(new MqError('STOPPED', 'the daemon was stopped'));
+    for (const session of this.#sessions.values()) session.tell('stopped');
+    await this.#lastWords();
+    await this.#endStore();
+    setImmediate(() => this.#finish());
+  }
+
+  /** Those who have written what they hold say so now. */
+  async #lastWords(): Promise<void> {
+    const end = Date.now() + LAST_WORDS;
+    do await delay(5);
+    while (this.#queues?.areHeld && Date.now() < end);
+  }
+
+  async #endStore(): Promise<void> {
+    this.#ended = true;
+    await this.#queues?.store.end();
+    rmSync(this.#options.places.owner, { force: true });
+  }
+
+  #finish(signal?: NodeJS.Signals): void {
+    clearTimeout(this.#idleTimer);
+    for (const session of this.#sessions.values()) session.close();
+    this.#finished(signal);
+  }
+
+  #accept(socket: Socket): void {
+    this.#sessions.set(socket, new Session(socket, this.#queues as Queues, this));
+    clearTimeout(this.#idleTimer);
+    socket.on('close', () => {
+      this.#sessions.delete(socket);
+      if (this.#sessions.size === 0) this.#countIdle();
+    });
+  }
+
+  #countIdle(): void {
+    const { idleExit } = this.#options;
+    if (idleExit === 0 || this.#stopping) return;
+    this.#idleTimer = setTimeout(() => {
+      log('stops: nobody has been connected for a while');
+      void this.stop();
+    }, idleExit);
+  }
+
+  /** The socket file has gone: by itself, or with all that it stood for? */
+  #goesOn(inode: number): boolean {
+    const { store } = this.#options.places;
+    if (statSync(store, { throwIfNoEntry: false })?.ino === inode) return true;
+    log(`ends: ${store} was removed`);
+    this.#finished();
+    return false;
+  }
+}
+
+function openQueues(places: Places): Queues {
+  try {
+    return new Queues((onChange) => new SqliteStore(places.store, onChange));
+  } catch (error) {
+    if (!(error instanceof MqError) || error.code !== 'INUSE') throw error;
+    throw new MqError('INUSE', `another daemon uses ${places.store}${ownerOf(places)}`, {
+      cause: error,
+      advice: 'Use its socket (MQ_SOCKET), or stop it.',
+    });
+  }
+}
+
+/** What the daemon that has the store says of itself; only for people to read. */
+function ownerOf({ owner }: Places): string {
+  try {
+    const { pid, socket } = JSON.parse(readFileSync(owner, 'utf8')) as { pid: number; socket: string };
+    return `: pid ${pid}, socket ${socket}`;
+  } catch (error) {
+    return ` (and did not say who it is: ${textOf(error)})`;
+  }
+}

@@ -1,0 +1,118 @@
+import { type FSWatcher, lstatSync, unlinkSync, watch } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { errnoOf, MqError } from '../errors.ts';
+
+/** How often it is looked at where the kernel does not tell, in ms. */
+const LOOK_EVERY = 2000;
+
+export interface ListenerEvents {
+  connection: (socket: Socket) => void;
+  /** The socket file has gone: whether it is to be made again. */
+  lost: () => boolean;
+  /** It could not be made again: nobody can reach this daemon any more. */
+  failed: (error: unknown) => void;
+}
+
+/**
+ * Listens at a path, for this user alone, and sees to it that the path leads here: when the socket
+ * file is removed or replaced, it is made again.
+ */
+export class Listener {
+  readonly #path: string;
+  readonly #events: ListenerEvents;
+  #server: Server | undefined;
+  #inode = 0;
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(path: string, events: ListenerEvents) {
+    this.#path = path;
+    this.#events = events;
+  }
+
+  /** @throws MqError INUSE when another daemon answers there, NOTALLOWED when it cannot listen there */
+  async open(): Promise<void> {
+    const found = inodeOf(this.#path);
+    if (found !== undefined) {
+      if (!found.isSocket) throw new MqError('NOTALLOWED', `${this.#path} is there already and no socket`);
+      if (await answers(this.#path)) {
+        throw new MqError('INUSE', `another daemon listens on ${this.#path}`);
+      }
+      unlinkSync(this.#path);
+    }
+    const server = createServer({ allowHalfOpen: true }, this.#events.connection);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause) =>
+        reject(new MqError('NOTALLOWED', `cannot listen on ${this.#path}: ${errnoOf(cause)}`, { cause })),
+      );
+      // The file is made by this call, with the rights that the umask leaves: 0600.
+      const umask = process.umask(0o177);
+      server.listen({ path: this.#path, backlog: 511 }, resolve);
+      process.umask(umask);
+    });
+    this.#server = server;
+    this.#inode = inodeOf(this.#path)?.inode ?? 0;
+    this.#watch();
+  }
+
+  /** Takes no more connections, and removes the socket file. */
+  close(): void {
+    this.#watcher?.close();
+    clearInterval(this.#timer);
+    const isOurs = this.#isOurs();
+    this.#server?.close();
+    if (isOurs && inodeOf(this.#path)) unlinkSync(this.#path);
+  }
+
+  #watch(): void {
+    try {
+      this.#watcher = watch(this.#path, () => this.#look());
+      this.#watcher.on('error', () => this.#poll());
+    } catch {
+      // No more inotify watches for this user.
+      this.#poll();
+    }
+  }
+
+  #poll(): void {
+    this.#watcher?.close();
+    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref();
+  }
+
+  #look(): void {
+    if (this.#isOurs()) return;
+    this.#watcher?.close();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    if (this.#events.lost()) this.#openAgain().catch(this.#events.failed);
+  }
+
+  async #openAgain(): Promise<void> {
+    // Node removes whatever is at the path when it closes the old server.
+    if (await answers(this.#path)) throw new MqError('INUSE', `another daemon listens on ${this.#path}`);
+    this.#server?.close();
+    await this.open();
+  }
+
+  #isOurs(): boolean {
+    return inodeOf(this.#path)?.inode === this.#inode;
+  }
+}
+
+function inodeOf(path: string): { inode: number; isSocket: boolean } | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found && { inode: found.ino, isSocket: found.isSocket() };
+}
+
+/** Whether somebody listens there; a socket file alone says nothing. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    // A full backlog (EAGAIN) is somebody's.
+    socket.on('error', (error) => resolve(errnoOf(error) === 'EAGAIN'));
+  });
+}

@@ -1,0 +1,169 @@
+import type { Socket } from 'node:net';
+import { MqError } from '../errors.ts';
+import { FrameScanner } from '../protocol/frames.ts';
+import { parseRequest, type Request, requestLimits } from '../protocol/requests.ts';
+import { encode, Push, type Value } from '../protocol/values.ts';
+import type { Consumer } from '../queue/consumer.ts';
+import type { Queues } from '../queue/queues.ts';
+import { log } from './log.ts';
+import { type Answer, answer, type Daemon } from './verbs.ts';
+
+/** So many bytes of requests are taken in before earlier ones are answered. */
+const READ_AHEAD = 4 * 1024 * 1024;
+
+interface Task {
+  request: Request | MqError;
+  bytes: number;
+}
+
+/**
+ * One connection: requests in, answers out, in the order of the requests. A request waits for those
+ * before it, except that puts behind puts are begun at once (the queue keeps their order), so
+ * that they share a commit.
+ */
+export class Session {
+  readonly consumer: Consumer;
+  /** RESP version of the answers. */
+  version: 2 | 3 = 2;
+  /** It said HELLO MQ: it is mq's own client. */
+  isMq = false;
+  readonly #socket: Socket;
+  readonly #queues: Queues;
+  readonly #daemon: Daemon;
+  readonly #scanner: FrameScanner;
+  /** The ids that its puts named. */
+  readonly #clients = new Set<string>();
+  readonly #tasks: Task[] = [];
+  #begun: Task[] = [];
+  #bytes = 0;
+  /** Answers are written in the order of the requests. */
+  #lastAnswer: Promise<void> = Promise.resolve();
+  #closing = false;
+
+  constructor(socket: Socket, queues: Queues, daemon: Daemon) {
+    this.#socket = socket;
+    this.#queues = queues;
+    this.#daemon = daemon;
+    this.#scanner = new FrameScanner(requestLimits(daemon.maxMessage));
+    this.consumer = queues.join();
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('drain', () => this.#begin());
+    // The other end will send no more, and so waits for nothing: what it sent is still carried out.
+    socket.on('end', () => {
+      this.#forget();
+      this.consumer.end();
+      this.#closing = true;
+      this.#endWhenIdle();
+    });
+    socket.on('error', () => this.#forget());
+    socket.on('close', () => {
+      this.#tasks.length = 0;
+      queues.leave(this.consumer).catch((error) => log(`cannot give back what a connection held: ${error}`));
+    });
+  }
+
+  /** Says something unasked, to those who understand it. */
+  tell(what: string): void {
+    if (this.isMq && this.version === 3) this.#write(new Push([what]));
+  }
+
+  /** Closes once what has been answered is sent. */
+  close(): void {
+    this.#closing = true;
+    this.#tasks.length = 0;
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#closing) return;
+    try {
+      for (const frame of this.#scanner.push(chunk)) this.#add(frame);
+    } catch (error) {
+      // The stream cannot be followed any further.
+      this.#tasks.push({ request: error as MqError, bytes: 0 });
+      this.#closing = true;
+    }
+    this.#begin();
+    if (this.#bytes > READ_AHEAD) this.#socket.pause();
+  }
+
+  #add(frame: Buffer): void {
+    let request: Request | MqError;
+    try {
+      request = parseRequest(frame);
+    } catch (error) {
+      if (!(error instanceof MqError)) throw error;
+      request = error;
+    }
+    this.#tasks.push({ request, bytes: frame.length });
+    this.#bytes += frame.length;
+  }
+
+  #begin(): void {
+    while (this.#tasks.length > 0 && !this.#socket.writableNeedDrain) {
+      const task = this.#tasks[0] as Task;
+      if (this.#begun.length > 0 && !(isPut(task) && this.#begun.every(isPut))) return;
+      this.#tasks.shift();
+      this.#begun.push(task);
+      const result = this.#carryOut(task);
+      this.#lastAnswer = this.#lastAnswer.then(() => this.#answer(task, result));
+    }
+  }
+
+  async #carryOut({ request }: Task): Promise<Answer> {
+    if (request instanceof MqError) return { value: request };
+    if (request.verb === 'PUT' && request.client) this.#clients.add(request.client.id);
+    try {
+      return await answer(request, this, this.#queues, this.#daemon);
+    } catch (error) {
+      if (error instanceof MqError) {
+        if (error.code === 'INTERNAL')
+          log(`${error.stack}\n${String((error.cause as Error | undefined)?.stack ?? '')}`);
+        return { value: error };
+      }
+      log(`internal error in ${request.verb}: ${error instanceof Error ? error.stack : error}`);
+      return { value: new MqError('INTERNAL', `an error in mq itself, see the log: ${error}`) };
+    }
+  }
+
+  async #answer(task: Task, result: Promise<Answer>): Promise<void> {
+    const { value, sent, last } = await result;
+    if (sent) this.#write(value, (error) => sent(!error));
+    else this.#write(value);
+    this.#begun = this.#begun.filter((each) => each !== task);
+    this.#bytes -= task.bytes;
+    if (last) this.close();
+    if (this.#socket.isPaused() && this.#bytes <= READ_AHEAD) this.#socket.resume();
+    this.#begin();
+    if (this.#closing) this.#endWhenIdle();
+  }
+
+  /** The client ended the connection, so it sends nothing again: see `PutOptions.client`. */
+  #forget(): void {
+    for (const id of this.#clients) this.#queues.store.forget(id);
+  }
+
+  #endWhenIdle(): void {
+    if (this.#tasks.length === 0 && this.#begun.length === 0) this.#socket.end();
+  }
+
+  #write(value: Value, written?: (error?: Error | null) => void): void {
+    if (!this.#socket.writable) {
+      written?.(new Error('the connection ended'));
+      return;
+    }
+    const chunks = encode(value, this.version);
+    this.#socket.cork();
+    for (const chunk of chunks.slice(0, -1)) this.#socket.write(chunk);
+    this.#socket.write(chunks.at(-1) as Buffer, written);
+    this.#socket.uncork();
+  }
+}
+
+function isPut({ request }: Task): boolean {
+  return !(request instanceof MqError) && request.verb === 'PUT';
+}

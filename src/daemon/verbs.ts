@@ -1,0 +1,218 @@
+import { MqError } from '../errors.ts';
+import { join, unpack } from '../packed.ts';
+import type { Request, Verb } from '../protocol/requests.ts';
+import { OK, Simple, type Value } from '../protocol/values.ts';
+import type { Taken } from '../queue/getters.ts';
+import type { Queues } from '../queue/queues.ts';
+import { type QueueState, type Run, rangeOf } from '../store/store.ts';
+import { isNewer, PROTOCOL, VERSION } from '../version.ts';
+import type { Session } from './session.ts';
+
+/** What the verbs need of the process that they run in. */
+export interface Daemon {
+  /** The longest message, in bytes. */
+  maxMessage: number;
+  /** @throws MqError STOPPED once nothing can be carried out any more */
+  check(): void;
+  /** What STATUS answers. */
+  status(): Promise<Map<string, Value>>;
+  /** Ends the daemon for good; fulfilled when everything but this session is closed. */
+  stop(): Promise<void>;
+  /** Ends the daemon so that a newer one takes its place. */
+  makeRoom(): void;
+}
+
+export interface Answer {
+  value: Value;
+  /** Called when the operating system took the answer's last byte, or did not. */
+  sent?: (taken: boolean) => void;
+  /** The connection closes after this answer. */
+  last?: boolean;
+}
+
+/** An answer brings no further message once it has so many bytes. */
+const ANSWER_BYTES = 128 * 1024;
+
+/** The same for PEEK, which cannot be asked for the rest. */
+const PEEK_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Carries out one request.
+ * @throws MqError the answer is that error
+ */
+export async function answer(
+  request: Request,
+  session: Session,
+  queues: Queues,
+  daemon: Daemon,
+): Promise<Answer> {
+  daemon.check();
+  const verb = VERBS[request.verb] as Handler<Verb>;
+  const result = await verb(request, { session, queues, daemon });
+  return isAnswer(result) ? result : { value: result };
+}
+
+interface Context {
+  session: Session;
+  queues: Queues;
+  daemon: Daemon;
+}
+
+type Handler<V extends Verb> = (
+  request: Extract<Request, { verb: V }>,
+  context: Context,
+) => Promise<Value | Answer> | Value | Answer;
+
+const VERBS: { [V in Verb]: Handler<V> } = {
+  HELLO({ version, mq }, { session, daemon }) {
+    if (version !== undefined) session.version = version;
+    if (mq !== undefined) {
+      session.isMq = true;
+      if (mq.replace && isNewer(mq.version, VERSION)) {
+        setImmediate(() => daemon.makeRoom());
+        return refusal('OUTDATED', `this daemon is mq ${VERSION}, older than ${mq.version}: it makes room`);
+      }
+      if (mq.protocol !== PROTOCOL) {
+        return refusal(
+          'PROTOCOL',
+          `this daemon (mq ${VERSION}) speaks protocol ${PROTOCOL}, not ${mq.protocol}`,
+        );
+      }
+    }
+    return new Map<string, Value>([
+      ['server', 'mq'],
+      ['version', VERSION],
+      ['proto', session.version],
+      ['protocol', PROTOCOL],
+      ['pid', process.pid],
+      ['max_message', daemon.maxMessage],
+    ]);
+  },
+
+  PUT({ queue, messages, priority, timeout, client }, { session, queues }) {
+    return queues.put(session.consumer, queue, messages, { priority, client }, timeout);
+  },
+
+  async GET({ queues: names, timeout, count, hold }, { session, queues }) {
+    const limit = { count: count ?? 1, bytes: ANSWER_BYTES };
+    const taken = await queues.get(session.consumer, names, limit, timeout);
+    if (taken === undefined) return null;
+    const value = prefix(names, taken, hold ? held(taken.runs, count) : bare(taken.runs, count));
+    if (hold) return { value };
+    const ids = taken.runs.map(rangeOf);
+    return {
+      value,
+      sent: (ok) => {
+        const end = ok
+          ? queues.done(session.consumer, taken.queue, ids)
+          : queues.giveBack(session.consumer, taken.queue, ids);
+        // Not recorded, so not gone: it is back when the connection ends.
+        end.catch(() => session.destroy());
+      },
+    };
+  },
+
+  DONE: ({ queue, ids }, { session, queues }) => queues.done(session.consumer, queue, ids),
+
+  async SIZE({ queue }, context) {
+    return (await state(queue, context)).waiting;
+  },
+
+  async EMPTY({ queue }, context) {
+    return Number((await state(queue, context)).waiting === 0);
+  },
+
+  async FULL({ queue }, context) {
+    const { maxsize, waiting } = await state(queue, context);
+    return Number(maxsize > 0 && waiting >= maxsize);
+  },
+
+  async STAT({ queue }, context) {
+    return describe(await state(queue, context), context.queues);
+  },
+
+  async LS(_, { queues }) {
+    return (await queues.store.list()).map((each) => describe(each, queues));
+  },
+
+  async PEEK({ queue, count }, { queues }) {
+    return (await queues.store.peek(queue, { count, bytes: PEEK_BYTES })).map(runValue);
+  },
+
+  PURGE: ({ queue }, { queues }) => queues.store.purge(queue),
+  MOVE: ({ queue, to, count }, { queues }) => queues.store.move(queue, to, count),
+  RM: ({ queue, force }, { queues }) => done(queues.store.remove(queue, force)),
+  CREATE: ({ queue, settings }, { queues }) => done(queues.store.create(queue, settings)),
+  SET: ({ queue, settings }, { queues }) => done(queues.store.configure(queue, settings)),
+  CLOSE: ({ queue, now }, { queues }) => done(queues.store.close(queue, now)),
+  OPEN: ({ queue }, { queues }) => done(queues.store.open(queue)),
+
+  STATUS: (_, { daemon }) => daemon.status(),
+
+  async STOP(_, { daemon }) {
+    await daemon.stop();
+    return { value: OK, last: true };
+  },
+
+  PING: () => new Simple('PONG'),
+  QUIT: () => ({ value: OK, last: true }),
+  // Enough for the clients of Redis, which ask for these when they connect.
+  INFO: () => `# Server\r\nserver:mq\r\nmq_version:${VERSION}\r\nloading:0\r\n`,
+  COMMAND: () => [],
+  CLIENT: () => OK,
+  SELECT: () => OK,
+};
+
+function isAnswer(result: Value | Answer): result is Answer {
+  return typeof result === 'object' && result !== null && 'value' in result;
+}
+
+function refusal(code: 'OUTDATED' | 'PROTOCOL', text: string): Answer {
+  return { value: new MqError(code, text), last: true };
+}
+
+async function done(step: Promise<void>): Promise<Value> {
+  await step;
+  return OK;
+}
+
+async function state(queue: string, { queues }: Context): Promise<QueueState> {
+  const found = await queues.store.stat(queue);
+  if (found === undefined) throw new MqError('NOQUEUE', `there is no queue ${queue}`);
+  return found;
+}
+
+function describe(queue: QueueState, queues: Queues): Value {
+  return new Map<string, Value>([
+    ['name', queue.name],
+    ['kind', queue.kind],
+    ['state', queue.closed ? 'closed' : 'open'],
+    ['waiting', queue.waiting],
+    ['leased', queue.held],
+    ['maxsize', queue.maxsize],
+    ['consumers', queues.consumersOf(queue)],
+    ['put', queue.put],
+    ['got', queue.got],
+    ['oldest_at', queue.oldestAt ?? null],
+  ]);
+}
+
+/** With several queues asked, an answer says which one it is from. */
+function prefix(names: readonly string[], { queue }: Taken, value: Value): Value {
+  if (names.length === 1) return value;
+  return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
+}
+
+function held(runs: Run[], count: number | undefined): Value[] {
+  if (count !== undefined) return runs.map(runValue);
+  return runs.flatMap(({ id, messages }) => [id, ...unpack(messages)]);
+}
+
+function bare(runs: Run[], count: number | undefined): Value {
+  const messages = join(runs.map((run) => run.messages));
+  return count === undefined ? (unpack(messages)[0] as Buffer) : messages;
+}
+
+function runValue({ id, step, priority, putAt, messages }: Run): Value {
+  return [id, step, priority, putAt, messages];
+}

@@ -1,0 +1,71 @@
+/**
+ * What can go wrong, as stable codes. Tests and programs compare codes; texts may change.
+ * The same codes begin the protocol's error answers (mq-protocol(7)).
+ */
+export type Code = keyof typeof EXIT_STATUS;
+
+/** Exit status of each code (mq(1), EXIT STATUS; 64 and above follow sysexits(3)). */
+export const EXIT_STATUS = {
+  NO: 1,
+  USAGE: 2,
+  BADNAME: 2,
+  TOOBIG: 2,
+  DIFFERS: 2,
+  NOTEMPTY: 2,
+  NOTPRIORITY: 2,
+  EMPTY: 3,
+  FULL: 3,
+  CLOSED: 4,
+  NOQUEUE: 5,
+  NOLEASE: 5,
+  STOPPED: 69,
+  UNREACHABLE: 69,
+  LOST: 69,
+  INTERNAL: 70,
+  GAP: 70,
+  OUTPUT: 74,
+  READERGONE: 74,
+  INTERRUPTED: 75,
+  DISKFULL: 75,
+  IOERROR: 75,
+  DAMAGED: 75,
+  INUSE: 75,
+  NOSTART: 75,
+  SYNTAX: 76,
+  PROTOCOL: 76,
+  OUTDATED: 76,
+  NOTALLOWED: 77,
+} as const;
+
+export interface ErrorOptions {
+  cause?: unknown;
+  /** What the user can do about it: a second line on standard error. */
+  advice?: string | undefined;
+  /** How many messages of a put were stored before it failed. */
+  stored?: number | undefined;
+}
+
+/** The one error class: a stable code, a free text, and what caused it. */
+export class MqError extends Error {
+  readonly code: Code;
+  readonly advice: string | undefined;
+  readonly stored: number | undefined;
+
+  constructor(code: Code, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'MqError';
+    this.code = code;
+    this.advice = options.advice;
+    this.stored = options.stored;
+  }
+}
+
+/** The `code` of an error of Node's (`ENOENT`, ...), or undefined. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The text of anything thrown. */
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,78 @@
+import { MqError } from './errors.ts';
+import { type Packed, Packer } from './packed.ts';
+
+/** How messages are told apart in a stream: by a byte behind each, or the whole stream is one. */
+export type Framing = 'lines' | 'null' | 'whole';
+
+export const NEWLINE = 0x0a;
+export const NUL = 0x00;
+
+/** The byte behind each message, undefined for none. */
+export function separatorOf(framing: Framing): number | undefined {
+  if (framing === 'whole') return undefined;
+  return framing === 'null' ? NUL : NEWLINE;
+}
+
+/** Cuts a stream into messages. */
+export class Splitter {
+  readonly #separator: number | undefined;
+  readonly #limit: number;
+  readonly #packer = new Packer(128 * 1024);
+  /** The beginning of a message whose end has not come. */
+  #tail: Buffer[] = [];
+  #tailLength = 0;
+
+  /** @param limit the longest message, in bytes */
+  constructor(framing: Framing, limit: number) {
+    this.#separator = separatorOf(framing);
+    this.#limit = limit;
+  }
+
+  /**
+   * The messages that end in this chunk.
+   * @throws MqError TOOBIG
+   */
+  push(chunk: Buffer): Packed {
+    let start = 0;
+    if (this.#separator !== undefined) {
+      let end = chunk.indexOf(this.#separator);
+      while (end !== -1) {
+        if (this.#tailLength > 0) this.#addWithTail(chunk.subarray(start, end));
+        else this.#packer.add(chunk, start, end);
+        start = end + 1;
+        end = chunk.indexOf(this.#separator, start);
+      }
+    }
+    if (start < chunk.length) this.#keep(chunk.subarray(start));
+    return this.#packer.take();
+  }
+
+  /** The last message, when nothing ended it. */
+  finish(): Packed {
+    if (this.#tailLength > 0 || this.#separator === undefined) this.#addWithTail(Buffer.alloc(0));
+    return this.#packer.take();
+  }
+
+  /** The messages that were cut before an error. */
+  take(): Packed {
+    return this.#packer.take();
+  }
+
+  #keep(part: Buffer): void {
+    this.#tail.push(part);
+    this.#tailLength += part.length;
+    if (this.#tailLength > this.#limit) {
+      throw new MqError('TOOBIG', `a message of more than ${this.#limit} bytes`, {
+        advice: 'The daemon can be told to take longer ones: mq serve --max-message',
+      });
+    }
+  }
+
+  #addWithTail(end: Buffer): void {
+    if (end.length > 0) this.#keep(end);
+    const message = Buffer.concat(this.#tail);
+    this.#packer.add(message, 0, message.length);
+    this.#tail = [];
+    this.#tailLength = 0;
+  }
+}

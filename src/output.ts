@@ -1,0 +1,101 @@
+import { constants, fstatSync, readFileSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { isatty, WriteStream } from 'node:tty';
+import { errnoOf, MqError } from './errors.ts';
+import { reopen } from './input.ts';
+
+/** A write of at most so many bytes to a pipe is taken as a whole or not at all (PIPE_BUF, pipe(7)). */
+const ATOMIC = 4096;
+
+/**
+ * Standard output, with an exact account of what was taken: a message has left the queue when the
+ * write(2) of its last byte has succeeded. A slow reader does not block the process.
+ */
+export class Output {
+  /** Bytes that write(2) took. */
+  taken = 0;
+  readonly #fd: number;
+  /** Waits for a slow reader; a file has none. */
+  readonly #waiter: Socket | WriteStream | undefined;
+  #stop: ((error: MqError) => void) | undefined;
+  #stopped: MqError | undefined;
+
+  /** @throws MqError OUTPUT when standard output is closed */
+  constructor() {
+    const stat = fstatSync(1);
+    if (stat.isCharacterDevice() && wasClosed(stat.rdev)) throw failed('EBADF');
+    if (stat.isFIFO() || stat.isSocket() || isatty(1)) {
+      this.#fd = reopen(1, constants.O_WRONLY);
+      this.#waiter = isatty(1)
+        ? new WriteStream(this.#fd)
+        : new Socket({ fd: this.#fd, readable: false, writable: true });
+      // The reader went away: the next write says so.
+      this.#waiter.on('error', () => {});
+    } else {
+      this.#fd = 1;
+    }
+  }
+
+  /**
+   * @returns when write(2) has taken all of it
+   * @throws MqError READERGONE (EPIPE), OUTPUT (anything else), INTERRUPTED (by `stop`)
+   */
+  async write(chunk: Buffer): Promise<void> {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#stopped) throw this.#stopped;
+      let size: number;
+      try {
+        size = writeSync(this.#fd, chunk, at, chunk.length - at);
+      } catch (cause) {
+        if (errnoOf(cause) !== 'EAGAIN') throw failed(errnoOf(cause), cause);
+        size = await this.#wait(chunk.subarray(at, at + ATOMIC));
+      }
+      at += size;
+      this.taken += size;
+    }
+  }
+
+  /** Takes no more; a write that waits for its reader fails with INTERRUPTED. */
+  stop(): void {
+    this.#stopped = new MqError('INTERRUPTED', 'interrupted');
+    this.#stop?.(this.#stopped);
+  }
+
+  /** Waits until the reader takes `piece`. */
+  #wait(piece: Buffer): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#stop = reject;
+      this.#waiter?.write(piece, (error) => {
+        this.#stop = undefined;
+        if (error) reject(failed(errnoOf(error), error));
+        else resolve(piece.length);
+      });
+    });
+  }
+}
+
+function failed(errno: string | undefined, cause?: unknown): MqError {
+  if (errno === 'EPIPE')
+    return new MqError('READERGONE', 'the reader of standard output went away', { cause });
+  return new MqError('OUTPUT', `standard output cannot be written: ${errno}`, { cause });
+}
+
+/**
+ * Node opens /dev/null, for reading and writing, where it is started with a closed descriptor; what
+ * is written there would be lost. A user's own `> /dev/null` is open for writing only.
+ */
+function wasClosed(device: number): boolean {
+  const isNull = device === (1 << 8) + 3;
+  if (!isNull) return false;
+  try {
+    const flags = Number.parseInt(
+      /^flags:\s*(\d+)/m.exec(readFileSync('/proc/self/fdinfo/1', 'utf8'))?.[1] ?? '',
+      8,
+    );
+    // With all three on one /dev/null, whoever started us did so (daemon(3)).
+    return (flags & 0o3) === constants.O_RDWR && fstatSync(0).rdev !== device;
+  } catch {
+    return false;
+  }
+}

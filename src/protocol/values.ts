@@ -1,0 +1,211 @@
+import { type Code, EXIT_STATUS, MqError } from '../errors.ts';
+import { messageEnd, type Packed } from '../packed.ts';
+
+/**
+ * Answers as data, and as the bytes of a RESP frame. A Packed stands for the array of its
+ * messages, and is written as it is.
+ */
+export type Value =
+  | null
+  | number
+  | string
+  | Buffer
+  | MqError
+  | Simple
+  | Push
+  | Packed
+  | Value[]
+  | Map<string, Value>;
+
+/** A simple string, as in `+OK`. */
+export class Simple {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What the daemon says unasked (RESP 3's push). */
+export class Push {
+  readonly values: Value[];
+  constructor(values: Value[]) {
+    this.values = values;
+  }
+}
+
+export const OK = new Simple('OK');
+
+/** Writes `value` as one frame: the chunks, large ones uncopied. */
+export function encode(value: Value, version: 2 | 3): Buffer[] {
+  const writer = new Writer(version);
+  writer.write(value);
+  return writer.finish();
+}
+
+class Writer {
+  readonly #version: 2 | 3;
+  readonly #chunks: Buffer[] = [];
+  #text = '';
+
+  constructor(version: 2 | 3) {
+    this.#version = version;
+  }
+
+  finish(): Buffer[] {
+    this.#flush();
+    return this.#chunks;
+  }
+
+  write(value: Value): void {
+    if (value === null) this.#text += this.#version === 3 ? '_\r\n' : '$-1\r\n';
+    else if (typeof value === 'number') this.#text += `:${value}\r\n`;
+    else if (typeof value === 'string') this.#bulk(Buffer.from(value));
+    else if (Buffer.isBuffer(value)) this.#bulk(value);
+    else if (value instanceof Simple) this.#text += `+${line(value.text)}\r\n`;
+    else if (value instanceof MqError) this.#error(value);
+    else if (value instanceof Push) this.#push(value);
+    else if (value instanceof Map) this.#map(value);
+    else if (Array.isArray(value)) this.#array(value);
+    else this.#packed(value);
+  }
+
+  #bulk(bytes: Buffer): void {
+    this.#text += `$${bytes.length}\r\n`;
+    this.#flush();
+    this.#chunks.push(bytes);
+    this.#text = '\r\n';
+  }
+
+  #packed({ count, bytes }: Packed): void {
+    this.#text += `*${count}\r\n`;
+    this.#flush();
+    this.#chunks.push(bytes);
+  }
+
+  /** The number after the code is part of the protocol: see PUT in mq-protocol(7). */
+  #error(error: MqError): void {
+    const stored = error.stored === undefined ? '' : `${error.stored} `;
+    this.#text += `-${error.code} ${stored}${line(error.message)}\r\n`;
+  }
+
+  #array(values: Value[]): void {
+    this.#text += `*${values.length}\r\n`;
+    for (const each of values) this.write(each);
+  }
+
+  #push({ values }: Push): void {
+    this.#text += `${this.#version === 3 ? '>' : '*'}${values.length}\r\n`;
+    for (const each of values) this.write(each);
+  }
+
+  #map(map: Map<string, Value>): void {
+    this.#text += this.#version === 3 ? `%${map.size}\r\n` : `*${map.size * 2}\r\n`;
+    for (const [key, each] of map) {
+      this.write(key);
+      this.write(each);
+    }
+  }
+
+  #flush(): void {
+    if (this.#text !== '') this.#chunks.push(Buffer.from(this.#text));
+    this.#text = '';
+  }
+}
+
+/** CR and LF would end the line early. */
+function line(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ');
+}
+
+/**
+ * Reads a complete frame from front to back, value by value.
+ * The bytes come from a FrameScanner, so their form is known to be right.
+ */
+export class Reader {
+  readonly #bytes: Buffer;
+  /** Where the next value begins. */
+  at = 0;
+
+  constructor(frame: Buffer) {
+    this.#bytes = frame;
+  }
+
+  get type(): string {
+    return String.fromCharCode(this.#bytes[this.at] as number);
+  }
+
+  /** Any value; bulk strings as Buffers. */
+  read(): Value {
+    const type = this.type;
+    switch (type) {
+      case '$':
+      case '=':
+        return this.bulk();
+      case '!':
+        return toError((this.bulk() ?? Buffer.alloc(0)).toString());
+      case '*':
+      case '~':
+      case '>': {
+        const size = this.number();
+        if (size < 0) return null;
+        const values = Array.from({ length: size }, () => this.read());
+        return type === '>' ? new Push(values) : values;
+      }
+      case '%': {
+        const map = new Map<string, Value>();
+        for (let size = this.number(); size > 0; size--) map.set(String(this.read()), this.read());
+        return map;
+      }
+      case ':':
+        return Number(this.#line());
+      case '-':
+        return toError(this.#line());
+      case '_':
+        this.#line();
+        return null;
+      default:
+        return new Simple(this.#line());
+    }
+  }
+
+  /** An integer, or the number in a header: of an array the size, of a bulk string the length. */
+  number(): number {
+    return Number(this.#line());
+  }
+
+  /** A bulk string's bytes; null for nil. */
+  bulk(): Buffer | null {
+    const length = this.number();
+    if (length < 0) return null;
+    const start = this.at;
+    this.at = start + length + 2;
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** All bytes that are left, as `count` packed messages. */
+  rest(count: number): Packed {
+    return { count, bytes: this.#bytes.subarray(this.at) };
+  }
+
+  /** An array of bulk strings, packed. */
+  packed(): Packed {
+    const count = this.number();
+    const start = this.at;
+    for (let i = 0; i < count; i++) this.at = messageEnd(this.#bytes, this.at);
+    return { count, bytes: this.#bytes.subarray(start, this.at) };
+  }
+
+  #line(): string {
+    const start = this.at + 1;
+    const end = this.#bytes.indexOf(0x0a, start);
+    this.at = end + 1;
+    return this.#bytes.toString('utf8', start, end - 1);
+  }
+}
+
+/** `CODE [stored] text`, as written by `encode`. */
+function toError(line: string): MqError {
+  const [, code = '', stored, text = ''] = /^(\S+) ?(\d+ )?(.*)$/s.exec(line) ?? [];
+  if (!(code in EXIT_STATUS)) return new MqError('PROTOCOL', `the daemon answered: ${line}`);
+  return new MqError(code as Code, text, stored === undefined ? {} : { stored: Number(stored) });
+}

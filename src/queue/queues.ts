@@ -1,0 +1,119 @@
+import { MqError } from '../errors.ts';
+import type { Packed } from '../packed.ts';
+import type { OnChange, PutOptions, QueueState, Range, Store, TakeLimit } from '../store/store.ts';
+import { Consumer } from './consumer.ts';
+import { Getters, type Taken } from './getters.ts';
+import { Putters } from './putters.ts';
+
+/**
+ * The queues as those see them who put and get: who waits, who is next, who holds what. What is
+ * true of the messages only the store knows; `store` serves all that needs no waiting.
+ */
+export class Queues {
+  readonly store: Store;
+  readonly #putters: Putters;
+  readonly #getters: Getters;
+  readonly #consumers = new Set<Consumer>();
+  #stopped: MqError | undefined;
+
+  constructor(openStore: (onChange: OnChange) => Store) {
+    this.store = openStore((queue) => {
+      this.#putters.wake(queue);
+      this.#getters.wake(queue);
+    });
+    this.#putters = new Putters(this.store);
+    this.#getters = new Getters(this.store);
+  }
+
+  join(): Consumer {
+    const consumer = new Consumer();
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  /** The consumer's connection has ended: it waits no longer, and what it held is back. */
+  async leave(consumer: Consumer): Promise<void> {
+    consumer.gone = true;
+    consumer.end();
+    this.#consumers.delete(consumer);
+    await Promise.all(consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')));
+  }
+
+  /** @see Putters.put */
+  async put(
+    consumer: Consumer,
+    queue: string,
+    messages: Packed,
+    options: PutOptions,
+    timeout: number,
+  ): Promise<number> {
+    this.#check(consumer);
+    return this.#putters.put(queue, messages, options, consumer.ended ? 0 : timeout, consumer);
+  }
+
+  /** @see Getters.get */
+  async get(
+    consumer: Consumer,
+    queues: readonly string[],
+    limit: TakeLimit,
+    timeout: number,
+  ): Promise<Taken | undefined> {
+    this.#check(consumer);
+    return this.#getters.get(queues, limit, consumer.ended ? 0 : timeout, consumer);
+  }
+
+  /**
+   * Messages have been consumed: those that the consumer holds, and those that are waiting and
+   * that it held when an earlier daemon died.
+   * @returns how many are done by this
+   */
+  async done(consumer: Consumer, queue: string, ids: readonly Range[]): Promise<number> {
+    const held = ids.flatMap((range) => consumer.unhold(queue, range));
+    const missing = sizeOf(ids) > sizeOf(held);
+    const found = missing ? [...held, ...(await this.store.takeThese(queue, ids))] : held;
+    try {
+      await this.store.settle(queue, found, 'done');
+    } catch (error) {
+      // Not recorded, so not done: the consumer can say so again, or let go.
+      if (consumer.gone) await this.store.settle(queue, found, 'returned');
+      else consumer.hold(queue, found);
+      throw error;
+    }
+    return sizeOf(found);
+  }
+
+  /** What the consumer was given could not be handed over: it is back in its place. */
+  async giveBack(consumer: Consumer, queue: string, ids: readonly Range[]): Promise<void> {
+    const held = ids.flatMap((range) => consumer.unhold(queue, range));
+    await this.store.settle(queue, held, 'returned');
+  }
+
+  /** Whether somebody holds messages. */
+  get areHeld(): boolean {
+    return [...this.#consumers].some(({ holdsAny }) => holdsAny);
+  }
+
+  /** How many wait for messages of this queue, or hold some. */
+  consumersOf({ name }: QueueState): number {
+    let count = 0;
+    for (const consumer of this.#consumers)
+      if (consumer.waitsOn.has(name) || consumer.holdsOf(name)) count += 1;
+    return count;
+  }
+
+  /** Sends away everybody who waits, now and from now on. */
+  stop(error: MqError): void {
+    this.#stopped = error;
+    this.#getters.stop(error);
+    this.#putters.stop(error);
+  }
+
+  #check(consumer: Consumer): void {
+    if (this.#stopped) throw this.#stopped;
+    if (consumer.gone) throw new MqError('INTERRUPTED', 'the connection ended');
+  }
+}
+
+function sizeOf(ids: readonly Range[]): number {
+  return ids.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+}

@@ -1,0 +1,31 @@
+import type { Packed } from '../../packed.ts';
+
+/** In bytes. */
+const LIMIT = 16 * 1024 * 1024;
+
+/** The messages of the batches used last, so that what was just put is not read back for the getter that waits. */
+export class Bodies {
+  readonly #cached = new Map<number, Packed>();
+  #bytes = 0;
+
+  get(first: number, load: () => Packed): Packed {
+    const packed = this.#cached.get(first) ?? load();
+    this.delete(first);
+    this.set(first, packed);
+    return packed;
+  }
+
+  set(first: number, packed: Packed): void {
+    this.#cached.set(first, packed);
+    this.#bytes += packed.bytes.length;
+    for (const oldest of this.#cached.keys()) {
+      if (this.#bytes <= LIMIT || oldest === first) break;
+      this.delete(oldest);
+    }
+  }
+
+  delete(first: number): void {
+    this.#bytes -= this.#cached.get(first)?.bytes.length ?? 0;
+    this.#cached.delete(first);
+  }
+}

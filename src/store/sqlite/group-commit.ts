@@ -1,0 +1,105 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** Takes back in memory what a step did there, because its transaction was not committed. */
+export type Undo = () => void;
+
+interface Step {
+  /** Runs the SQL. An error that `isRefusal` knows fails this step alone, which must not have written. */
+  run: () => unknown;
+  resolve: (result: never) => void;
+  reject: (error: unknown) => void;
+}
+
+export interface GroupCommitHooks {
+  /** Writes what the group has left to write, within the transaction. */
+  beforeCommit: () => void;
+  /** The group is on disk. */
+  afterCommit: () => void;
+  /** Nothing of the group is on disk; the undos were called. */
+  afterRollback: () => void;
+  isRefusal: (error: unknown) => boolean;
+}
+
+/**
+ * Steps that are asked for in one turn of the event loop share a transaction, and so one fsync.
+ * Their promises are fulfilled when it is committed. Where it cannot be, each step is tried in a
+ * transaction of its own: a put that the full disk has no room for does not fail the others.
+ */
+export class GroupCommit {
+  readonly #db: DatabaseSync;
+  readonly #hooks: GroupCommitHooks;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  #steps: Step[] = [];
+  #undos: Undo[] = [];
+
+  constructor(db: DatabaseSync, hooks: GroupCommitHooks) {
+    this.#db = db;
+    this.#hooks = hooks;
+    this.#begin = db.prepare('BEGIN');
+    this.#commit = db.prepare('COMMIT');
+  }
+
+  /** A step that writes. */
+  write<T>(run: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#steps.length === 0) setImmediate(() => this.flush());
+      this.#steps.push({ run, resolve, reject });
+    });
+  }
+
+  /** A step that only reads, or changes memory only: at once, but never before an earlier write. */
+  async read<T>(run: () => T): Promise<T> {
+    return this.#steps.length === 0 ? run() : this.write(run);
+  }
+
+  /** To be called by a running step for each change that it makes in memory. */
+  undo(undo: Undo): void {
+    this.#undos.push(undo);
+  }
+
+  /** Commits what is waiting for it, now. */
+  flush(): void {
+    const steps = this.#steps;
+    this.#steps = [];
+    if (steps.length === 0 || this.#together(steps)) return;
+    for (const step of steps) this.#together([step], true);
+  }
+
+  /** @param last whether an error is the steps' own, to be handed to them */
+  #together(steps: Step[], last = steps.length === 1): boolean {
+    const settle: (() => void)[] = [];
+    try {
+      this.#begin.run();
+      for (const step of steps) settle.push(this.#run(step));
+      this.#hooks.beforeCommit();
+      this.#commit.run();
+    } catch (error) {
+      this.#rollBack();
+      if (last) for (const step of steps) step.reject(error);
+      return last;
+    }
+    this.#undos = [];
+    this.#hooks.afterCommit();
+    for (const each of settle) each();
+    return true;
+  }
+
+  #run({ run, resolve, reject }: Step): () => void {
+    try {
+      const result = run();
+      return () => resolve(result as never);
+    } catch (error) {
+      if (!this.#hooks.isRefusal(error)) throw error;
+      return () => reject(error);
+    }
+  }
+
+  #rollBack(): void {
+    // Some errors (a full disk among them) end the transaction by themselves.
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    for (const undo of this.#undos.reverse()) undo();
+    this.#undos = [];
+    this.#hooks.afterRollback();
+  }
+}

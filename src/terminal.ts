@@ -1,0 +1,35 @@
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { type ErrorOptions, MqError } from './errors.ts';
+
+/** Whether colour may be used on a descriptor: on a terminal, unless NO_COLOR is set (https://no-color.org). */
+export function hasColour(fd: 1 | 2): boolean {
+  return isatty(fd) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+}
+
+/** A line for people, on standard error. */
+export function note(text: string): void {
+  write(`mq: ${text}\n`);
+}
+
+/**
+ * Says what failed and why, and on a second line what can be done about it.
+ * @param what the command and what it was about
+ */
+export async function complain(what: string, why: string, advice: ErrorOptions['advice']): Promise<void> {
+  if (!hasColour(2)) {
+    write(`mq: ${what}${why}\n${advice ? `${advice}\n` : ''}`);
+    return;
+  }
+  const { chalkStderr } = await import('chalk');
+  write(`${chalkStderr.red('mq:')} ${what}${why}\n${advice ? `${chalkStderr.dim(advice)}\n` : ''}`);
+}
+
+function write(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch (cause) {
+    // There is nowhere left to say it; the exit status still tells.
+    if (!(cause instanceof Error)) throw new MqError('INTERNAL', String(cause));
+  }
+}
