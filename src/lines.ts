@@ -38,7 +38,10 @@ export class Splitter {
       let end = chunk.indexOf(this.#separator);
       while (end !== -1) {
         if (this.#tailLength > 0) this.#addWithTail(chunk.subarray(start, end));
-        else this.#packer.add(chunk, start, end);
+        else {
+          this.#check(end - start);
+          this.#packer.add(chunk, start, end);
+        }
         start = end + 1;
         end = chunk.indexOf(this.#separator, start);
       }
@@ -61,11 +64,14 @@ export class Splitter {
   #keep(part: Buffer): void {
     this.#tail.push(part);
     this.#tailLength += part.length;
-    if (this.#tailLength > this.#limit) {
-      throw new MqError('TOOBIG', `a message of more than ${this.#limit} bytes`, {
-        advice: 'The daemon can be told to take longer ones: mq serve --max-message',
-      });
-    }
+    this.#check(this.#tailLength);
+  }
+
+  #check(length: number): void {
+    if (length <= this.#limit) return;
+    throw new MqError('TOOBIG', `a message of more than ${this.#limit} bytes`, {
+      advice: 'The daemon can be told to take longer ones: mq serve --max-message',
+    });
   }
 
   #addWithTail(end: Buffer): void {

@@ -7,6 +7,9 @@ import { reopen } from './input.ts';
 /** A write of at most so many bytes to a pipe is taken as a whole or not at all (PIPE_BUF, pipe(7)). */
 const ATOMIC = 4096;
 
+/** Major 1, minor 3 (null(4)). */
+const DEV_NULL = (1 << 8) + 3;
+
 /**
  * Standard output, with an exact account of what was taken: a message has left the queue when the
  * write(2) of its last byte has succeeded. A slow reader does not block the process.
@@ -23,7 +26,7 @@ export class Output {
   /** @throws MqError OUTPUT when standard output is closed */
   constructor() {
     const stat = fstatSync(1);
-    if (stat.isCharacterDevice() && wasClosed(stat.rdev)) throw failed('EBADF');
+    if (stat.isCharacterDevice() && wasClosed()) throw failed('EBADF');
     if (stat.isFIFO() || stat.isSocket() || isatty(1)) {
       this.#fd = reopen(1, constants.O_WRONLY);
       this.#waiter = isatty(1)
@@ -83,19 +86,21 @@ function failed(errno: string | undefined, cause?: unknown): MqError {
 
 /**
  * Node opens /dev/null, for reading and writing, where it is started with a closed descriptor; what
- * is written there would be lost. A user's own `> /dev/null` is open for writing only.
+ * is written there would be lost. A user's own `> /dev/null` is open for writing only, and whoever
+ * starts a daemon has one /dev/null for all three (daemon(3)).
  */
-function wasClosed(device: number): boolean {
-  const isNull = device === (1 << 8) + 3;
-  if (!isNull) return false;
+function wasClosed(): boolean {
+  return isNullForBoth(1) && !(isNullForBoth(0) && isNullForBoth(2));
+}
+
+function isNullForBoth(fd: 0 | 1 | 2): boolean {
+  if (fstatSync(fd).rdev !== DEV_NULL) return false;
   try {
-    const flags = Number.parseInt(
-      /^flags:\s*(\d+)/m.exec(readFileSync('/proc/self/fdinfo/1', 'utf8'))?.[1] ?? '',
-      8,
-    );
-    // With all three on one /dev/null, whoever started us did so (daemon(3)).
-    return (flags & 0o3) === constants.O_RDWR && fstatSync(0).rdev !== device;
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+    const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '', 8);
+    return (flags & 0o3) === constants.O_RDWR;
   } catch {
+    // No /proc: it cannot be told.
     return false;
   }
 }

@@ -39,9 +39,8 @@ export function unpack({ count, bytes }: Packed): Buffer[] {
   const messages: Buffer[] = [];
   let at = 0;
   for (let i = 0; i < count; i++) {
-    const start = bodyStart(bytes, at);
     const end = messageEnd(bytes, at);
-    messages.push(bytes.subarray(start, end - 2));
+    messages.push(bytes.subarray(bodyStart(bytes, at), end - 2));
     at = end;
   }
   return messages;
@@ -52,6 +51,7 @@ export function unpack({ count, bytes }: Packed): Buffer[] {
  * @throws MqError DAMAGED when no message starts there
  */
 export function messageEnd(bytes: Buffer, at: number): number {
+  if (bytes[at] !== DOLLAR) throw damaged();
   let length = 0;
   let i = at + 1;
   for (let byte = bytes[i] as number; byte !== CR; byte = bytes[++i] as number) {
@@ -65,7 +65,7 @@ export function messageEnd(bytes: Buffer, at: number): number {
   return end;
 }
 
-/** Where the bytes of the message that starts at `at` begin. */
+/** Where the bytes of the message that starts at `at` begin; `messageEnd` knows whether one does. */
 export function bodyStart(bytes: Buffer, at: number): number {
   let i = at + 1;
   while (bytes[i] !== CR) i++;

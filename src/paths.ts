@@ -1,5 +1,4 @@
 import { lstatSync, mkdirSync, type Stats, statSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, MqError } from './errors.ts';
 
@@ -13,6 +12,8 @@ export interface Places {
   socket: string;
   store: string;
   log: string;
+  /** Who was given which messages: see Ledger. */
+  ledger: string;
   /** Says for people who holds the store: never read to find out whether a daemon lives. */
   owner: string;
   /** Held by the command that is starting a daemon. */
@@ -31,6 +32,7 @@ export function places(env: NodeJS.ProcessEnv = process.env): Places {
     socket: Buffer.byteLength(wanted) <= LONGEST_SOCKET_PATH ? wanted : shorter(wanted),
     store: join(home, 'mq.db'),
     log: join(home, 'mq.log'),
+    ledger: join(home, 'mq.held'),
     owner: join(home, 'daemon.json'),
     launch: join(home, 'launch.lock'),
   };
@@ -69,7 +71,8 @@ export function checkAccess({ home, socket }: Places): boolean {
 function homeFolder(env: NodeJS.ProcessEnv): string {
   if (env['HOME']) return env['HOME'];
   try {
-    return userInfo().homedir;
+    // Loaded here, as below.
+    return process.getBuiltinModule('node:os').userInfo().homedir;
   } catch (cause) {
     throw new MqError('USAGE', `HOME is not set and uid ${uid()} has no home folder`, {
       cause,

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { now } from '../clock.ts';
 import { errnoOf, MqError } from '../errors.ts';
 import { checkAccess, type Places } from '../paths.ts';
 import { Connection } from './connection.ts';
@@ -19,15 +19,16 @@ const LOOK_EVERY = 10;
 /**
  * Connects to the daemon, and starts it when none answers.
  * @param start whether one may be started
+ * @param holds whether the connection takes messages that it is to have again after a crash
  * @throws MqError UNREACHABLE, NOTALLOWED, and what kept a daemon from starting (DAMAGED, INUSE, ...)
  */
-export async function connectToDaemon(places: Places, start: boolean): Promise<Connection> {
-  const begun = performance.now();
+export async function connectToDaemon(places: Places, start: boolean, holds = false): Promise<Connection> {
+  const begun = now();
   const deadline = begun + PATIENCE;
   for (;;) {
     checkAccess(places);
     const result = await open(places.socket);
-    if (typeof result !== 'string') return new Connection(result, start);
+    if (typeof result !== 'string') return new Connection(result, start, holds);
     if (result !== 'busy') {
       if (!start) throw unreachable(places, 'no daemon runs');
       const { launch } = await import('./launch.ts');
@@ -35,11 +36,11 @@ export async function connectToDaemon(places: Places, start: boolean): Promise<C
         await launch(places, deadline);
       } catch (error) {
         const inUse = error instanceof MqError && error.code === 'INUSE';
-        if (!inUse || performance.now() > begun + IN_BETWEEN) throw error;
+        if (!inUse || now() > begun + IN_BETWEEN) throw error;
         await delay(LOOK_EVERY * 10);
       }
     }
-    if (performance.now() > deadline) throw unreachable(places, 'the daemon does not answer');
+    if (now() > deadline) throw unreachable(places, 'the daemon does not answer');
     if (result === 'busy') await delay(LOOK_EVERY);
   }
 }
@@ -48,6 +49,10 @@ function unreachable({ socket, log }: Places, why: string): MqError {
   return new MqError('UNREACHABLE', `${why} (${socket})`, {
     advice: `Start one with: mq serve; its log is ${log}`,
   });
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** A connected socket; 'absent' when nobody listens, 'busy' when the backlog is full (connect(2)). */
@@ -61,7 +66,8 @@ function open(path: string): Promise<Socket | 'absent' | 'busy'> {
     socket.once('error', (cause) => {
       const errno = errnoOf(cause);
       if (errno === 'ENOENT' || errno === 'ECONNREFUSED') resolve('absent');
-      else if (errno === 'EAGAIN') resolve('busy');
+      // A daemon that dies resets who is in its backlog.
+      else if (errno === 'EAGAIN' || errno === 'ECONNRESET') resolve('busy');
       else reject(new MqError('NOTALLOWED', `cannot connect to ${path}: ${errno}`, { cause }));
     });
   });

@@ -21,19 +21,29 @@ const PUSH_TYPE = 0x3e; // >
 export class Connection {
   /** What the daemon said in its greeting. */
   readonly greeting: Promise<Map<string, Value>>;
+  /** Fulfilled when it has ended. */
+  readonly closed: Promise<void>;
   readonly #socket: Socket;
   readonly #scanner = new FrameScanner({ bulk: Infinity, frame: Infinity, requests: false });
   readonly #unanswered: Unanswered[] = [];
   #end: MqError | undefined;
   #stopped = false;
 
-  /** @param replace whether a daemon older than this client is to make room for a newer one */
-  constructor(socket: Socket, replace: boolean) {
+  /**
+   * @param replace whether a daemon older than this client is to make room for a newer one
+   * @param holds whether it takes messages that it is to have again after a crash of the daemon
+   */
+  constructor(socket: Socket, replace: boolean, holds: boolean) {
     this.#socket = socket;
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', () => {});
-    socket.on('close', () => this.#fail(this.#lost()));
-    this.greeting = this.#greet(replace);
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#fail(this.#lost());
+        resolve();
+      });
+    });
+    this.greeting = this.#greet(replace, holds);
     // Whoever waits for an answer is told too.
     this.greeting.catch(() => {});
   }
@@ -47,7 +57,7 @@ export class Connection {
     return new Promise((resolve, reject) => {
       if (this.#end) return reject(this.#end);
       this.#unanswered.push({ resolve, reject });
-      this.#socket.write(encodeRequest(request));
+      this.#write(encodeRequest(request));
     });
   }
 
@@ -61,13 +71,23 @@ export class Connection {
     this.#socket.end();
   }
 
+  /** Soon: a command that is through with its work ends first, and is spared what Node does then. */
   destroy(): void {
-    this.#socket.destroy();
+    setImmediate(() => this.#socket.destroy());
   }
 
-  async #greet(replace: boolean): Promise<Map<string, Value>> {
+  /** What is said at one time goes out in one write(2). */
+  #write(bytes: Buffer): void {
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
+    this.#socket.write(bytes);
+  }
+
+  async #greet(replace: boolean, holds: boolean): Promise<Map<string, Value>> {
     try {
-      const mq = { protocol: PROTOCOL, version: VERSION, replace };
+      const mq = { protocol: PROTOCOL, version: VERSION, replace, pid: holds ? process.pid : undefined };
       return (await this.ask({ verb: 'HELLO', version: 3, mq })) as Map<string, Value>;
     } catch (error) {
       if (error instanceof MqError && error.code === 'PROTOCOL') {

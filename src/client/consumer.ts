@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
@@ -46,7 +47,7 @@ export class Consumer {
   #onStopped: () => void = () => {};
 
   static async open(places: Places, start: boolean, queues: string[]): Promise<Consumer> {
-    const connect = () => connectToDaemon(places, start);
+    const connect = () => connectToDaemon(places, start, true);
     return new Consumer(await connect(), connect, queues);
   }
 
@@ -58,7 +59,7 @@ export class Consumer {
 
   /**
    * The next messages, at most `count`.
-   * @param deadline when to give up, on the clock of performance.now(); Infinity: never
+   * @param deadline when to give up, on the clock of now(); Infinity: never
    * @param wanted how many messages will be wanted in all: so what comes next is asked for already
    * @returns undefined when none came in time
    * @throws MqError CLOSED, STOPPED, INTERRUPTED, ...
@@ -137,7 +138,7 @@ export class Consumer {
   }
 
   async #get(deadline: number, count: number): Promise<Held[] | undefined> {
-    const timeout = Math.max(0, Math.ceil(deadline - performance.now())) || 0;
+    const timeout = Math.max(0, Math.ceil(deadline - now())) || 0;
     this.#waiting = timeout > 0;
     try {
       const frame = await this.#connection.request({

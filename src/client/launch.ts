@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isSea } from 'node:sea';
 import { setTimeout as delay } from 'node:timers/promises';
+import { now } from '../clock.ts';
 import { type Code, errnoOf, MqError } from '../errors.ts';
 import { makeFolders, type Places } from '../paths.ts';
 
@@ -21,14 +22,14 @@ export type Report = { ready: true } | { code: Code; message: string; advice?: s
  * Starts a daemon, unless another command is at it: then returns once that one is through.
  * That only one daemon runs does not rest on this: the store is locked by its daemon. It merely
  * spares the machine a daemon for each of many commands that start at once.
- * @param deadline on the clock of performance.now()
+ * @param deadline on the clock of now()
  * @throws MqError what kept the daemon from starting
  */
 export async function launch(places: Places, deadline: number): Promise<void> {
   makeFolders(places);
   if (!takeLock(places.launch)) {
     await delay(10);
-    while (isLocked(places.launch) && performance.now() < deadline) await delay(10);
+    while (isLocked(places.launch) && now() < deadline) await delay(10);
     return;
   }
   try {

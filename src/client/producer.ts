@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
@@ -16,7 +17,7 @@ interface Frame {
 export interface PutTarget {
   queue: string;
   priority: number;
-  /** When to give up, on the clock of performance.now(); Infinity: never. */
+  /** When to give up, on the clock of now(); Infinity: never. */
   deadline: number;
 }
 
@@ -98,7 +99,7 @@ export class Producer {
   #request({ messages, index }: Frame): void {
     const { queue, priority, deadline } = this.#target;
     const connection = this.#connection;
-    const timeout = Math.max(0, Math.ceil(deadline - performance.now()));
+    const timeout = Math.max(0, Math.ceil(deadline - now()));
     const client = { id: this.#id, index };
     connection.request({ verb: 'PUT', queue, messages, priority, timeout, client }).then(
       () => this.#answered(),

@@ -1,8 +1,11 @@
 const CAUGHT = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** For how long a command may take to end in good order, in ms: the daemon may hang. */
+const PATIENCE = 3000;
+
 /**
- * Lets a command end in good order: the first signal calls `interrupt`; a second one ends the
- * process at once.
+ * Lets a command end in good order: the first signal calls `interrupt`; a second one, or
+ * the end of patience, ends the process at once.
  * @returns what tells which signal it was, undefined: none
  */
 export function catchSignals(interrupt: () => void): () => NodeJS.Signals | undefined {
@@ -11,6 +14,7 @@ export function catchSignals(interrupt: () => void): () => NodeJS.Signals | unde
     process.on(signal, () => {
       caught = signal;
       for (const each of CAUGHT) process.removeAllListeners(each);
+      setTimeout(() => process.kill(process.pid, signal), PATIENCE).unref();
       interrupt();
     });
   }

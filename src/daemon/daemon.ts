@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MqError, textOf } from '../errors.ts';
 import { checkAccess, makeFolders, type Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
+import { Ledger } from '../queue/ledger.ts';
 import { Queues } from '../queue/queues.ts';
 import { SqliteStore } from '../store/sqlite/sqlite.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
@@ -59,6 +60,7 @@ class Server implements Daemon {
     makeFolders(places);
     checkAccess(places);
     this.#queues = openQueues(places);
+    await this.#queues.recover();
     const inode = statSync(places.store).ino;
     this.#listener = new Listener(places.socket, {
       connection: (socket) => this.#accept(socket),
@@ -110,6 +112,7 @@ class Server implements Daemon {
     log('makes room for a newer daemon');
     // Without a word of farewell, so that the commands that wait go on with the newer one.
     this.#listener?.close();
+    this.#queues?.end();
     for (const session of this.#sessions.values()) session.destroy();
     void this.#endStore().then(() => this.#finish());
   }
@@ -120,7 +123,8 @@ class Server implements Daemon {
     for (const session of this.#sessions.values()) session.tell('stopped');
     await this.#lastWords();
     await this.#endStore();
-    setImmediate(() => this.#finish());
+    // The answer to STOP goes first.
+    setImmediate(() => setImmediate(() => this.#finish()));
   }
 
   /** Those who have written what they hold say so now. */
@@ -137,8 +141,8 @@ class Server implements Daemon {
   }
 
   #finish(signal?: NodeJS.Signals): void {
+    // The process ends, and with it the connections.
     clearTimeout(this.#idleTimer);
-    for (const session of this.#sessions.values()) session.close();
     this.#finished(signal);
   }
 
@@ -172,7 +176,10 @@ class Server implements Daemon {
 
 function openQueues(places: Places): Queues {
   try {
-    return new Queues((onChange) => new SqliteStore(places.store, onChange));
+    return new Queues(
+      (onChange) => new SqliteStore(places.store, onChange),
+      new Ledger(places.ledger, (error) => log(`cannot write ${places.ledger}: ${textOf(error)}`)),
+    );
   } catch (error) {
     if (!(error instanceof MqError) || error.code !== 'INUSE') throw error;
     throw new MqError('INUSE', `another daemon uses ${places.store}${ownerOf(places)}`, {

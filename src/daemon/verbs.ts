@@ -64,7 +64,7 @@ type Handler<V extends Verb> = (
 ) => Promise<Value | Answer> | Value | Answer;
 
 const VERBS: { [V in Verb]: Handler<V> } = {
-  HELLO({ version, mq }, { session, daemon }) {
+  HELLO({ version, mq }, { session, queues, daemon }) {
     if (version !== undefined) session.version = version;
     if (mq !== undefined) {
       session.isMq = true;
@@ -78,6 +78,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
           `this daemon (mq ${VERSION}) speaks protocol ${PROTOCOL}, not ${mq.protocol}`,
         );
       }
+      if (mq.pid !== undefined) queues.identify(session.consumer, mq.pid);
     }
     return new Map<string, Value>([
       ['server', 'mq'],
@@ -151,7 +152,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
 
   async STOP(_, { daemon }) {
     await daemon.stop();
-    return { value: OK, last: true };
+    return OK;
   },
 
   PING: () => new Simple('PONG'),

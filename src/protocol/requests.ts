@@ -43,6 +43,8 @@ export interface Greeting {
   version: string;
   /** A daemon older than this client is to make room for a newer one. */
   replace: boolean;
+  /** The client's process, when it is to have again what it held if the daemon dies. */
+  pid?: number | undefined;
 }
 
 /** Which of a client's messages the first one of a PUT is: so the store takes each once. */
@@ -118,7 +120,13 @@ function wordsOf(request: Request): string[] {
 
 function greetingWords(mq: Greeting | undefined): string[] {
   if (mq === undefined) return [];
-  return ['MQ', String(mq.protocol), mq.version, ...(mq.replace ? ['REPLACE'] : [])];
+  return [
+    'MQ',
+    String(mq.protocol),
+    mq.version,
+    ...(mq.replace ? ['REPLACE'] : []),
+    ...(mq.pid === undefined ? [] : ['PID', String(mq.pid)]),
+  ];
 }
 
 function timeoutWords(timeout: number): string[] {
@@ -185,7 +193,8 @@ class Words {
     while (this.#left > 0) {
       const start = this.#reader.at;
       const word = this.#reader.bulk() as Buffer;
-      const option = word.length > LONGEST_OPTION ? undefined : options[word.toString()];
+      const name = word.length > LONGEST_OPTION ? '' : word.toString();
+      const option = Object.hasOwn(options, name) ? options[name] : undefined;
       if (option === undefined) {
         this.#reader.at = start;
         return;
@@ -219,6 +228,10 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       },
       REPLACE: () => {
         if (mq !== undefined) mq.replace = true;
+      },
+      PID: () => {
+        const pid = words.integer('PID', 1);
+        if (mq !== undefined) mq.pid = pid;
       },
       AUTH: () => {
         words.next('a user');

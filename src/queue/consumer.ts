@@ -3,6 +3,10 @@ import { Ranges } from './ranges.ts';
 
 /** Whoever puts and gets over one connection: what it holds, and what it waits for. */
 export class Consumer {
+  /** The process that it is, when it can come back after the daemon died: see Ledger. */
+  holder: string | undefined;
+  /** It came back, and holds what an earlier daemon gave to it. */
+  isBack = false;
   readonly #holds = new Map<string, Ranges>();
   readonly #cancels = new Set<() => void>();
   /** The queues it waits to get from. */
@@ -34,9 +38,13 @@ export class Consumer {
     return this.#holds.has(queue);
   }
 
+  holds(): [queue: string, ids: readonly Range[]][] {
+    return [...this.#holds].map(([queue, { all }]) => [queue, all]);
+  }
+
   /** Everything that it holds; it holds nothing after that. */
   takeHolds(): [queue: string, ids: readonly Range[]][] {
-    const all = [...this.#holds].map(([queue, { all }]): [string, readonly Range[]] => [queue, all]);
+    const all = this.holds();
     this.#holds.clear();
     return all;
   }

@@ -22,13 +22,16 @@ interface Getter {
 /** Those who wait for messages, in order of arrival for each queue. */
 export class Getters {
   readonly #store: Store;
+  readonly #onGiven: (consumer: Consumer, queue: string, ids: readonly Range[]) => void;
   readonly #lines = new Map<string, Set<Getter>>();
   /** What is handed out is handed out by one at a time, so nobody is overtaken or served twice. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #due = new Set<string>();
 
-  constructor(store: Store) {
+  /** @param onGiven told of messages that a consumer holds from now on */
+  constructor(store: Store, onGiven: (consumer: Consumer, queue: string, ids: readonly Range[]) => void) {
     this.#store = store;
+    this.#onGiven = onGiven;
   }
 
   /**
@@ -65,15 +68,17 @@ export class Getters {
       };
       consumer.onEnd(cancel);
       this.#inTurn(async () => {
-        for (const queue of queues) {
-          // Where others wait already nothing is left for this one, but it is told of an end.
-          const limit = this.#lines.has(queue) ? { count: 0, bytes: 0 } : getter.limit;
-          if (!getter.finished) await this.#offer(queue, getter, limit);
+        if (getter.finished) return;
+        // Where others wait already nothing is left for this one, but it is told of an end.
+        const limits = queues.map((queue) => (this.#lines.has(queue) ? { count: 0, bytes: 0 } : limit));
+        // Before the store is asked: what comes while it answers wakes this one too.
+        this.#enlist(getter);
+        for (const [i, queue] of queues.entries()) {
+          if (!getter.finished) await this.#offer(queue, getter, limits[i]);
         }
         if (getter.finished) return;
         if (timeout === 0) getter.finish(undefined);
-        else this.#enlist(getter);
-        if (timeout !== Infinity) timer = setTimeout(() => getter.finish(undefined), timeout);
+        else if (timeout !== Infinity) timer = setTimeout(() => getter.finish(undefined), timeout);
       }, reject);
     });
   }
@@ -139,6 +144,7 @@ export class Getters {
       return;
     }
     getter.consumer.hold(queue, ids);
+    this.#onGiven(getter.consumer, queue, ids);
     getter.finish({ queue, runs });
   }
 

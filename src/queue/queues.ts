@@ -3,7 +3,14 @@ import type { Packed } from '../packed.ts';
 import type { OnChange, PutOptions, QueueState, Range, Store, TakeLimit } from '../store/store.ts';
 import { Consumer } from './consumer.ts';
 import { Getters, type Taken } from './getters.ts';
+import { holderOf, isLiving, type Ledger } from './ledger.ts';
 import { Putters } from './putters.ts';
+
+/** The ledger is begun anew when it is larger, in bytes. */
+const LEDGER_LIMIT = 1024 * 1024;
+
+/** How often it is looked whether the absent live, in ms. */
+const LOOK_EVERY = 200;
 
 /**
  * The queues as those see them who put and get: who waits, who is next, who holds what. What is
@@ -14,15 +21,48 @@ export class Queues {
   readonly #putters: Putters;
   readonly #getters: Getters;
   readonly #consumers = new Set<Consumer>();
+  readonly #ledger: Ledger | undefined;
+  /** Those who held messages when an earlier daemon died, and are not back. */
+  readonly #absent = new Map<string, Consumer>();
+  #absentTimer: NodeJS.Timeout | undefined;
   #stopped: MqError | undefined;
 
-  constructor(openStore: (onChange: OnChange) => Store) {
+  constructor(openStore: (onChange: OnChange) => Store, ledger?: Ledger) {
+    this.#ledger = ledger;
     this.store = openStore((queue) => {
       this.#putters.wake(queue);
       this.#getters.wake(queue);
     });
     this.#putters = new Putters(this.store);
-    this.#getters = new Getters(this.store);
+    this.#getters = new Getters(this.store, (consumer, queue, ids) => this.#note(consumer, queue, ids));
+  }
+
+  /**
+   * Keeps what an earlier daemon gave to processes that live still: they come back, and say what
+   * they have consumed. To be called before anybody joins.
+   */
+  async recover(): Promise<void> {
+    for (const [holder, queues] of this.#ledger?.read() ?? []) {
+      const consumer = this.join();
+      consumer.holder = holder;
+      for (const [queue, ids] of queues) consumer.hold(queue, await this.store.takeThese(queue, ids));
+      this.#absent.set(holder, consumer);
+    }
+    this.#ledger?.rewrite(this.#held());
+    if (this.#absent.size > 0) this.#awaitAbsent();
+  }
+
+  /** The consumer is this process: if it is one that was here before, it has again what it held. */
+  identify(consumer: Consumer, pid: number): void {
+    const holder = this.#ledger && holderOf(pid);
+    if (holder === undefined) return;
+    consumer.holder = holder;
+    const former = this.#absent.get(holder);
+    if (former === undefined) return;
+    this.#absent.delete(holder);
+    this.#consumers.delete(former);
+    for (const [queue, ids] of former.takeHolds()) consumer.hold(queue, ids);
+    consumer.isBack = true;
   }
 
   join(): Consumer {
@@ -36,6 +76,7 @@ export class Queues {
     consumer.gone = true;
     consumer.end();
     this.#consumers.delete(consumer);
+    if (consumer.holder !== undefined) this.#ledger?.through(consumer.holder);
     await Promise.all(consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')));
   }
 
@@ -59,6 +100,7 @@ export class Queues {
     timeout: number,
   ): Promise<Taken | undefined> {
     this.#check(consumer);
+    if (consumer.isBack) await this.#settleAccounts(consumer);
     return this.#getters.get(queues, limit, consumer.ended ? 0 : timeout, consumer);
   }
 
@@ -106,6 +148,43 @@ export class Queues {
     this.#stopped = error;
     this.#getters.stop(error);
     this.#putters.stop(error);
+  }
+
+  /** Ends the record of who holds what. */
+  end(): void {
+    clearInterval(this.#absentTimer);
+    this.#ledger?.close();
+  }
+
+  /** It has said what it consumed and asks for more: the rest of what it held it has not. */
+  async #settleAccounts(consumer: Consumer): Promise<void> {
+    consumer.isBack = false;
+    await Promise.all(consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')));
+  }
+
+  #note({ holder }: Consumer, queue: string, ids: readonly Range[]): void {
+    if (holder === undefined || this.#ledger === undefined) return;
+    this.#ledger.given(holder, queue, ids);
+    if (this.#ledger.size > LEDGER_LIMIT) this.#ledger.rewrite(this.#held());
+  }
+
+  *#held(): Generator<[holder: string, queue: string, ids: readonly Range[]]> {
+    for (const consumer of this.#consumers) {
+      if (consumer.holder === undefined) continue;
+      for (const [queue, ids] of consumer.holds()) yield [consumer.holder, queue, ids];
+    }
+  }
+
+  /** Those who have died meanwhile do not come back. */
+  #awaitAbsent(): void {
+    this.#absentTimer = setInterval(() => {
+      for (const [holder, consumer] of this.#absent) {
+        if (isLiving(holder)) continue;
+        this.#absent.delete(holder);
+        void this.leave(consumer);
+      }
+      if (this.#absent.size === 0) clearInterval(this.#absentTimer);
+    }, LOOK_EVERY).unref();
   }
 
   #check(consumer: Consumer): void {

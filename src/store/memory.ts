@@ -66,7 +66,7 @@ export class MemoryStore implements Store {
     if (queue === undefined) return { runs: [], drained: false };
     const taken = next(queue, limit);
     for (const message of taken) message.held = true;
-    this.#onChange(name);
+    if (taken.length > 0) this.#onChange(name);
     return {
       runs: taken.map((message) => toRun(queue, message)),
       drained: queue.closed !== false && waiting(queue).length === 0,
@@ -104,7 +104,8 @@ export class MemoryStore implements Store {
     const target = this.#queues.get(to);
     if (target?.closed) throw new MqError('CLOSED', `queue ${to} is closed`);
     const others = target === undefined || target === source ? 0 : waiting(target).length;
-    if (target?.maxsize && target !== source && others + moved.length > target.maxsize) {
+    const room = target?.maxsize && target !== source ? Math.max(0, target.maxsize - others) : Infinity;
+    if (moved.length > room) {
       throw new MqError('FULL', `queue ${to} has no room for ${moved.length} messages`);
     }
     if (moved.length === 0) return 0;
@@ -187,6 +188,7 @@ export class MemoryStore implements Store {
   }
 
   #append(queue: Queue, bodies: Buffer[], priority: number, putAt = Date.now()): void {
+    if (bodies.length === 0) return;
     for (const body of bodies) {
       queue.messages.push({ id: this.#nextId++, priority, putAt, body, held: false });
     }
@@ -207,7 +209,7 @@ function next(queue: Queue, limit: TakeLimit): Message[] {
   for (const message of waiting(queue)) {
     if (found.length >= limit.count || bytes >= limit.bytes) break;
     found.push(message);
-    bytes += message.body.length;
+    bytes += pack([message.body]).bytes.length;
   }
   return found;
 }

@@ -69,7 +69,10 @@ export interface Store {
   end(): Promise<void>;
 }
 
-/** Called with the name of a queue when somebody who waits on it may go on now. */
+/**
+ * Called with the name of a queue when somebody who waits on it may go on now; never for a take or a
+ * put that changed nothing, since who waits tries again with one.
+ */
 export type OnChange = (queue: string) => void;
 
 export interface PutOptions {
@@ -93,7 +96,7 @@ export interface PutResult {
 export interface TakeLimit {
   /** At most so many messages. */
   count: number;
-  /** No further message once so many bytes were taken. */
+  /** No further message once so many bytes, as they are packed, were taken. */
   bytes: number;
 }
 

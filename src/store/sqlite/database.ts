@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { type Code, MqError, textOf } from '../../errors.ts';
+import { type Code, errnoOf, MqError, textOf } from '../../errors.ts';
 import { STEPS } from './schema.ts';
 
 /** "mqst": so that no other program's database is taken for a store (PRAGMA application_id). */
@@ -46,13 +46,22 @@ export function toMqError(error: unknown, path: string): MqError {
   if (error instanceof MqError) return error;
   const errcode =
     error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
-  const [code, what] = MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
+  const [code, what] = meaningOf(errnoOf(error)) ??
+    MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
   return new MqError(code, `${what}: ${path}: ${textOf(error)}`, {
     cause: error,
     ...(code === 'DAMAGED' && {
       advice: 'The file was left as it is. Put a copy back, or move it away to begin with an empty store.',
     }),
   });
+}
+
+/** What an error of the file system's means, from before SQLite has opened the file. */
+function meaningOf(errno: string | undefined): [Code, string] | undefined {
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return ['DISKFULL', 'the disk is full'];
+  return errno?.startsWith('E') && !errno.startsWith('ERR_')
+    ? ['IOERROR', 'the store cannot be opened']
+    : undefined;
 }
 
 const MEANINGS: Record<number, [Code, string]> = {

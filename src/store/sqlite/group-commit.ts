@@ -50,7 +50,13 @@ export class GroupCommit {
 
   /** A step that only reads, or changes memory only: at once, but never before an earlier write. */
   async read<T>(run: () => T): Promise<T> {
-    return this.#steps.length === 0 ? run() : this.write(run);
+    if (this.#steps.length > 0) return this.write(run);
+    try {
+      return run();
+    } finally {
+      // It is part of no transaction: the next one's failure must not take it back.
+      this.#undos = [];
+    }
   }
 
   /** To be called by a running step for each change that it makes in memory. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
 import { type Packed, pieces, splitAt } from '../../packed.ts';
@@ -37,6 +38,7 @@ const CLOSED_NOW = 2;
 export class SqliteStore implements Store {
   readonly #path: string;
   readonly #db: DatabaseSync;
+  readonly #inode: number;
   readonly #tables: Tables;
   readonly #group: GroupCommit;
   readonly #bodies = new Bodies();
@@ -55,6 +57,7 @@ export class SqliteStore implements Store {
     this.#path = path;
     this.#onChange = onChange;
     this.#db = openDatabase(path);
+    this.#inode = statSync(path).ino;
     this.#tables = new Tables(this.#db);
     this.#nextId = this.#writtenNextId = this.#tables.nextId();
     this.#tables.emptyClosedNow();
@@ -131,8 +134,10 @@ export class SqliteStore implements Store {
       }
       if (size === 0) return 0;
       const destination = target ?? this.#make(to, {});
+      // A queue that is moved to itself is read first: what was moved must not be moved again.
+      const bytes = destination === source ? Infinity : BATCH_BYTES;
       for (let left = size; left > 0; ) {
-        for (const run of source.runs({ count: left, bytes: BATCH_BYTES })) {
+        for (const run of source.runs({ count: left, bytes })) {
           const priority = destination.row.kind === 'priority' ? run.priority : 0;
           this.#append(destination, run.messages, priority, run.putAt);
           this.#finish(source, [rangeOf(run)], 'moved');
@@ -154,7 +159,11 @@ export class SqliteStore implements Store {
       this.#tables.deleteQueue(queue.row.id);
       this.#queues.delete(name);
       this.#unwritten.delete(queue);
-      this.#group.undo(() => this.#queues.set(name, queue));
+      this.#group.undo(() => {
+        this.#queues.set(name, queue);
+        // So that its row is read again.
+        this.#unwritten.add(queue);
+      });
       this.#changed.add(name);
     });
   }
@@ -265,12 +274,15 @@ export class SqliteStore implements Store {
   }
 
   #release(name: string, ids: readonly Range[]): Promise<void> {
-    const queue = this.#queues.get(name);
-    if (queue?.row.closed === CLOSED_NOW) return this.#write(() => this.#finish(queue, ids, 'dropped'));
-    return this.#read(() => {
-      this.#queues.get(name)?.release(ids);
+    const isClosedNow = () => this.#queues.get(name)?.row.closed === CLOSED_NOW;
+    // Steps that were asked for before this one may close the queue or open it: it is asked again then.
+    const run = () => {
+      const queue = this.#queues.get(name);
+      if (isClosedNow()) this.#finish(queue, ids, 'dropped');
+      else queue?.release(ids);
       this.#changed.add(name);
-    });
+    };
+    return isClosedNow() ? this.#write(run) : this.#read(run);
   }
 
   #purge(queue: StoredQueue): number {
@@ -308,9 +320,18 @@ export class SqliteStore implements Store {
   }
 
   #beforeCommit(): void {
+    this.#checkFile();
     for (const queue of this.#unwritten) this.#tables.updateQueue(queue.row);
     for (const client of this.#forgotten) this.#tables.forget(client);
     if (this.#nextId !== this.#writtenNextId) this.#tables.setNextId(this.#nextId);
+  }
+
+  /** What is written to a file that nobody can open again is not safe. */
+  #checkFile(): void {
+    if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) return;
+    throw new MqError('DAMAGED', `the store was removed while it was in use: ${this.#path}`, {
+      advice: 'Stop the daemon (mq stop); the next one begins with an empty store.',
+    });
   }
 
   #afterCommit(): void {

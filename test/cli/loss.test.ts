@@ -1,0 +1,223 @@
+import { openSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { isAlive, type Mq, seq, test, until } from './mq.ts';
+
+/** Kills the daemon whenever `due` says so, until the command has ended. */
+async function killAt(
+  mq: Mq,
+  count: number,
+  due: (kill: number) => boolean | Promise<boolean>,
+): Promise<void> {
+  for (let kill = 0; kill < count; kill++) {
+    await until(() => due(kill));
+    await mq.killDaemon();
+  }
+}
+
+describe('what is lost: nothing', () => {
+  test('a put stream survives five SIGKILLs of the daemon, each message stored once, in order', async ({
+    mq,
+  }) => {
+    const put = mq.startSh('seq 1000000 | mq put q');
+    await killAt(mq, 5, async (kill) => (await mq.size('q')) > kill * 150_000);
+    expect(await put.done).toMatchObject({ status: 0, err: '' });
+    expect(await mq.sh('mq get -c 1000000 q | cmp - <(seq 1000000) && mq size q')).toMatchObject({
+      status: 0,
+      out: '0\n',
+    });
+  });
+
+  test('a get stream survives SIGKILLs of the daemon, each message printed once, in order', async ({
+    mq,
+  }) => {
+    await mq.sh('seq 1000000 | mq put q');
+    const out = join(mq.home, 'out');
+    const get = mq.startSh(`mq get -c 1000000 q > ${out}`);
+    await killAt(mq, 5, (kill) => (statSync(out, { throwIfNoEntry: false })?.size ?? 0) > kill * 1_000_000);
+    expect(await get.done).toMatchObject({ status: 0, err: '' });
+    expect((await mq.sh(`cmp ${out} <(seq 1000000)`)).status).toBe(0);
+    expect(await mq.size('q')).toBe(0);
+  });
+
+  test('ten SIGKILLs of the daemon during a loop of puts lose nothing', async ({ mq }) => {
+    const loop = mq.startSh('for i in $(seq 60); do mq put q $i || exit; done');
+    await killAt(mq, 10, async (kill) => (await mq.size('q')) > kill * 5);
+    expect((await loop.done).status).toBe(0);
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe(seq(60));
+  });
+
+  test('four consumers and two producers, daemon killed: each message comes out once', async ({ mq }) => {
+    await mq.run(['create', 'q']);
+    const consumers = [1, 2, 3, 4].map(() => mq.start(['get', '-f', 'q']));
+    await mq.untilConsumers('q', 4);
+    const producers = [mq.startSh('seq 1 2 200000 | mq put q'), mq.startSh('seq 2 2 200000 | mq put q')];
+    await killAt(mq, 5, async (kill) => Number((await mq.stat('q'))['got']) > kill * 30_000);
+    for (const { done } of producers) expect((await done).status).toBe(0);
+    await mq.run(['close', 'q']);
+    const printed = (await Promise.all(consumers.map(({ done }) => done))).flatMap(({ stdout }) =>
+      stdout.toString().trimEnd().split('\n').map(Number),
+    );
+    expect(printed.length).toBe(200_000);
+    expect(new Set(printed).size).toBe(200_000);
+  });
+
+  test('a consumer killed a hundred times mid-stream loses nothing', async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(20_000));
+    const script = `
+      for i in $(seq 100); do
+        mq get -f q >> out & pid=$!
+        before=$(stat -c %s out 2>/dev/null || echo 0)
+        until [ "$(stat -c %s out 2>/dev/null || echo 0)" -gt $before ] || [ "$(mq size q)" = 0 ]; do :; done
+        kill -9 $pid; wait $pid
+        # Give it a hundred more to lose.
+        seq $((20000 + i * 100 - 99)) $((20000 + i * 100)) | mq put q
+      done 2>/dev/null
+      mq get -a q >> out
+      sort -n -u out | cmp - <(seq 30000) && echo complete`;
+    const { out } = await mq.sh(`cd ${mq.home}; ${script}`);
+    expect(out).toBe('complete\n');
+  });
+
+  test('a consumer that is killed while its reader is slow gives back what it had not written', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q'], seq(100_000));
+    // Nobody reads: the pipe takes 64 KiB.
+    const get = mq.startSh('mq get -f q | (read -r _; echo started >&2; sleep 1000)');
+    await until(async () => Number((await mq.stat('q'))['got']) > 0);
+    const before = await mq.stat('q');
+    expect(Number(before['leased'])).toBeGreaterThan(0);
+    await mq.sh(`pkill -9 -f 'get -f q' -P ${get.child.pid} || true`);
+    get.child.kill('SIGKILL');
+    await mq.sh(
+      `for p in $(grep -lzs "MQ_HOME=${mq.home}" /proc/[0-9]*/environ | cut -d/ -f3); do grep -qz '^sleep' /proc/$p/cmdline && kill -9 $p; tr '\\0' ' ' < /proc/$p/cmdline | grep -q 'get -f q' && kill -9 $p; done; true`,
+    );
+    await until(async () => (await mq.stat('q'))['leased'] === 0);
+    const after = await mq.stat('q');
+    expect(Number(after['waiting']) + Number(after['got'])).toBe(100_000);
+    const next = Number((await mq.run(['peek', 'q'])).out);
+    expect(next).toBe(Number(after['got']) + 1);
+  });
+
+  test('a closed pipe ends get by SIGPIPE, and what the pipe did not take stays', async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(100_000));
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash's
+    const { out } = await mq.sh('mq get -f q | head -n 5; echo ${PIPESTATUS[0]}');
+    expect(out).toBe('1\n2\n3\n4\n5\n141\n');
+    const { waiting, got, leased } = await mq.stat('q');
+    expect(leased).toBe(0);
+    expect(Number(waiting) + Number(got)).toBe(100_000);
+    expect(Number(waiting)).toBeGreaterThan(50_000);
+    expect(Number((await mq.run(['peek', 'q'])).out)).toBe(Number(got) + 1);
+  });
+
+  test('what a full disk does not take stays in the queue (74)', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a', 'b']);
+    const result = await mq.run(['get', 'q'], undefined, { stdout: openSync('/dev/full', 'w') });
+    expect(result).toMatchObject({
+      status: 74,
+      err: 'mq: get q: standard output cannot be written: ENOSPC\n',
+    });
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\nb\n');
+  });
+
+  test('a closed standard output takes nothing (74)', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    expect((await mq.sh('mq get q >&-')).status).toBe(74);
+    expect((await mq.sh('mq get q >&- <&-')).status).toBe(74);
+    expect(await mq.size('q')).toBe(1);
+    expect((await mq.sh('mq get q >/dev/null')).status).toBe(0);
+    expect(await mq.size('q')).toBe(0);
+  });
+
+  test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s ends a waiting get by that signal',
+    async (signal, { mq }) => {
+      await mq.run(['create', 'q']);
+      const get = mq.start(['get', 'q']);
+      await mq.untilConsumers('q', 1);
+      get.child.kill(signal);
+      expect((await get.done).signal).toBe(signal);
+      await mq.run(['put', 'q', 'a']);
+      expect((await mq.run(['get', '-n', 'q'])).out).toBe('a\n');
+    },
+  );
+
+  test('an interrupted get has printed what is gone, and nothing else is', async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(200_000));
+    const out = join(mq.home, 'out');
+    await mq.sh(`
+      cd ${mq.home}; mkfifo fifo
+      mq get -f q > fifo & pid=$!
+      exec 3< fifo
+      head -c 300000 <&3 > out
+      kill -INT $pid; wait $pid
+      cat <&3 >> out
+      mq get -a q >> out`);
+    expect((await mq.sh(`cmp ${out} <(seq 200000)`)).status).toBe(0);
+  });
+
+  test('an interrupted put says how many messages were stored', async ({ mq }) => {
+    await mq.run(['create', 'q', '--maxsize', '3']);
+    const put = mq.start(['put', 'q'], { open: true });
+    put.child.stdin?.write(seq(10));
+    await until(async () => (await mq.size('q')) === 3);
+    put.child.kill('SIGINT');
+    expect(await put.done).toMatchObject({
+      signal: 'SIGINT',
+      err: 'mq: put q: interrupted; 3 messages were stored\n',
+    });
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe(seq(3));
+  });
+
+  test('waiting commands go on when the daemon dies', async ({ mq }) => {
+    await mq.run(['create', 'full', '--maxsize', '1']);
+    await mq.run(['create', 'q']);
+    await mq.run(['put', 'full', '1']);
+    const get = mq.start(['get', 'q']);
+    const put = mq.start(['put', 'full', '2']);
+    await mq.untilConsumers('q', 1);
+    const killed = await mq.killDaemon();
+    await until(() => mq.daemonPid() !== killed);
+    await mq.untilConsumers('q', 1);
+    await mq.run(['put', 'q', 'hello']);
+    expect(await get.done).toMatchObject({ status: 0, out: 'hello\n' });
+    expect((await mq.run(['get', '-c', '2', 'full'])).out).toBe('1\n2\n');
+    expect((await put.done).status).toBe(0);
+  });
+
+  test('after mq stop, waiting commands end with 69, and nobody starts a daemon', async ({ mq }) => {
+    await mq.run(['create', 'full', '--maxsize', '1']);
+    await mq.run(['create', 'q']);
+    const get = mq.start(['get', 'q']);
+    const put = mq.start(['put', 'full'], { input: seq(3) });
+    await mq.untilConsumers('q', 1);
+    await until(async () => (await mq.size('full')) === 1);
+    const pid = mq.daemonPid() as number;
+    expect((await mq.run(['stop'])).status).toBe(0);
+    await until(() => !isAlive(pid));
+    expect(await get.done).toMatchObject({ status: 69, err: 'mq: get q: the daemon was stopped\n' });
+    expect(await put.done).toMatchObject({
+      status: 69,
+      err: 'mq: put full: the daemon was stopped; 1 message was stored\n',
+    });
+    expect((await mq.run(['status'])).status).toBe(69);
+  });
+
+  test('a damaged store is reported (75) and stays as it is', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    await mq.run(['stop']);
+    const garbage = Buffer.alloc(20_000, 'not a database ');
+    writeFileSync(mq.store, garbage);
+    for (const args of [['put', 'q', 'b'], ['get', '-n', 'q'], ['ls'], ['serve']]) {
+      const result = await mq.run(args);
+      expect(result.status).toBe(75);
+      expect(result.err).toContain(mq.store);
+      expect(result.err.split('\n').length).toBeLessThanOrEqual(args[0] === 'serve' ? 4 : 3);
+    }
+    expect(
+      (await mq.sh(`cmp ${mq.store} <(printf 'not a database %.0s' $(seq 2000) | head -c 20000)`)).out,
+    ).toBe('');
+  });
+});

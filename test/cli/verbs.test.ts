@@ -1,0 +1,180 @@
+import { describe, expect } from 'vitest';
+import { seq, test } from './mq.ts';
+
+describe('the rest of a queue', () => {
+  test('create makes a queue; the same again changes nothing; another setting is refused', async ({ mq }) => {
+    expect((await mq.run(['create', 'q', '--kind', 'lifo', '--maxsize', '5'])).status).toBe(0);
+    expect((await mq.run(['create', 'q', '--kind', 'lifo', '--maxsize', '5'])).status).toBe(0);
+    expect((await mq.run(['create', 'q'])).status).toBe(0);
+    expect(await mq.run(['create', 'q', '--maxsize', '6'])).toMatchObject({
+      status: 2,
+      err: 'mq: create q: queue q has maxsize 5, not 6\n',
+    });
+    expect(await mq.stat('q')).toMatchObject({ kind: 'lifo', maxsize: 5, waiting: 0, state: 'open' });
+  });
+
+  test('set changes settings, the kind only while the queue is empty', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    expect((await mq.run(['set', 'q', '--maxsize', '7'])).status).toBe(0);
+    expect((await mq.run(['set', 'q', '--kind', 'priority'])).status).toBe(2);
+    await mq.run(['purge', 'q']);
+    expect((await mq.run(['set', 'q', '--kind', 'priority'])).status).toBe(0);
+    expect(await mq.stat('q')).toMatchObject({ kind: 'priority', maxsize: 7 });
+  });
+
+  test('ls is a table, or JSON lines', async ({ mq }) => {
+    expect((await mq.run(['ls'])).out).toBe('NAME  KIND  WAITING  LEASED  LIMIT  CONSUMERS  STATE\n');
+    await mq.run(['put', 'b', '1', '2']);
+    await mq.run(['create', 'a', '--maxsize', '9']);
+    expect((await mq.run(['ls'])).out).toBe(
+      [
+        'NAME  KIND  WAITING  LEASED  LIMIT  CONSUMERS  STATE',
+        'a     fifo        0       0  9              0  open',
+        'b     fifo        2       0  -              0  open',
+        '',
+      ].join('\n'),
+    );
+    const lines = (await mq.run(['ls', '--json'])).out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(lines[1]).toMatchObject({
+      kind: 'fifo',
+      state: 'open',
+      waiting: 2,
+      leased: 0,
+      maxsize: 0,
+      consumers: 0,
+      put: 2,
+      got: 0,
+    });
+  });
+
+  test('size, empty and full answer', async ({ mq }) => {
+    await mq.run(['create', 'q', '--maxsize', '1']);
+    expect((await mq.run(['empty', 'q'])).status).toBe(0);
+    expect((await mq.run(['full', 'q'])).status).toBe(1);
+    await mq.run(['put', 'q', 'a']);
+    expect((await mq.run(['size', 'q'])).out).toBe('1\n');
+    expect(await mq.run(['empty', 'q'])).toMatchObject({ status: 1, out: '', err: '' });
+    expect(await mq.run(['full', 'q'])).toMatchObject({ status: 0, out: '', err: '' });
+  });
+
+  test('peek prints what get would, and leaves it', async ({ mq }) => {
+    await mq.run(['create', 'q']);
+    expect((await mq.run(['peek', 'q'])).status).toBe(3);
+    await mq.run(['put', 'q'], seq(5));
+    expect((await mq.run(['peek', 'q'])).out).toBe('1\n');
+    expect((await mq.run(['peek', '-c', '3', 'q'])).out).toBe('1\n2\n3\n');
+    expect((await mq.run(['peek', '-c', '9', '-0', 'q'])).out).toBe('1\x002\x003\x004\x005\0');
+    expect(JSON.parse((await mq.run(['peek', '--json', 'q'])).out)).toMatchObject({ queue: 'q', body: '1' });
+    expect(await mq.size('q')).toBe(5);
+  });
+
+  test('purge drops what waits', async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(5));
+    expect(await mq.run(['purge', 'q'])).toMatchObject({ status: 0, err: 'mq: purge q: 5 dropped\n' });
+    expect((await mq.run(['purge', '-q', 'q'])).err).toBe('');
+    expect(await mq.size('q')).toBe(0);
+  });
+
+  test('rm removes an empty queue, and others with --force', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    expect(await mq.run(['rm', 'q'])).toMatchObject({
+      status: 2,
+      err: expect.stringContaining('1 unfinished message'),
+    });
+    expect((await mq.run(['rm', '--force', 'q'])).status).toBe(0);
+    expect((await mq.run(['rm', 'q'])).status).toBe(5);
+    expect((await mq.run(['get', '-n', 'q'])).status).toBe(3);
+  });
+
+  test('move puts messages to the end of another queue', async ({ mq }) => {
+    await mq.run(['put', 'from'], seq(5));
+    await mq.run(['put', 'to', '0']);
+    expect(await mq.run(['move', '-c', '2', 'from', 'to'])).toMatchObject({
+      status: 0,
+      err: 'mq: move from: 2 moved to to\n',
+    });
+    expect((await mq.run(['move', '-q', 'from', 'to'])).err).toBe('');
+    expect((await mq.run(['get', '-a', 'to'])).out).toBe(`0\n${seq(5)}`);
+    await mq.run(['put', 'from', 'x', 'y']);
+    await mq.run(['create', 'small', '--maxsize', '1']);
+    expect((await mq.run(['move', 'from', 'small'])).status).toBe(3);
+    await mq.run(['close', 'small']);
+    expect((await mq.run(['move', 'from', 'small'])).status).toBe(4);
+    expect(await mq.size('from')).toBe(2);
+  });
+
+  test.for([
+    ['size'],
+    ['empty'],
+    ['full'],
+    ['stat'],
+    ['peek'],
+    ['purge'],
+    ['rm'],
+    ['close'],
+    ['open'],
+    ['set', '--maxsize', '1'],
+  ])('%s of no such queue answers 5', async ([verb, ...options], { mq }) => {
+    expect(await mq.run([verb as string, 'none', ...options])).toMatchObject({
+      status: 5,
+      err: `mq: ${verb} none: there is no queue none\n`,
+    });
+  });
+});
+
+describe('wrong usage answers 2 in one clear line', () => {
+  test.for([
+    [['get'], 'too few operands'],
+    [['size', 'a', 'b'], "unexpected operand 'b'"],
+    [['frobnicate'], "unknown command 'frobnicate'"],
+    [['put', '.hidden', 'x'], "'.hidden' cannot be a name"],
+    [['put', 'a b', 'x'], "'a b' cannot be a name"],
+    [['put', 'q', '-t', '-1', 'x'], 'duration'],
+    [['put', 'q', '-t', 'soon', 'x'], "'soon' is not a duration"],
+    [['put', 'q', '-n', '-t', '1', 'x'], 'exclude'],
+    [['put', 'q', '-w', 'x'], 'standard input'],
+    [['put', 'q', '-p', 'high', 'x'], '--priority takes an integer'],
+    [['put', 'q', '-p', '1', 'x'], 'fifo'],
+    [['get', 'q', '-c', '0'], '--count takes an integer'],
+    [['get', 'q', '-a', '-f'], 'exclude'],
+    [['get', 'q', '--bogus'], 'bogus'],
+    [['get', 'q', '--json=yes'], 'takes no value'],
+    [['create', 'q', '--kind', 'heap'], "'heap' is no kind"],
+    [['create', 'q', '--maxsize', '-1'], 'maxsize'],
+    [['serve', '--max-message', '0'], '--max-message'],
+  ] as const)('mq %j', async ([args, text], { mq }) => {
+    const { status, out, err } = await mq.run([...args]);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toMatch(/^mq: /);
+    expect(err).toContain(text);
+    expect(err.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
+  });
+
+  test('negative priorities may follow their option', async ({ mq }) => {
+    await mq.run(['create', 'q', '--kind', 'priority']);
+    expect((await mq.run(['put', '-p', '-5', 'q', 'a'])).status).toBe(0);
+    expect((await mq.run(['put', '--priority=-6', 'q', 'b'])).status).toBe(0);
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe('b\na\n');
+  });
+});
+
+describe('help', () => {
+  test('mq --help lists the commands, and mq alone says it on standard error', async ({ mq }) => {
+    const help = await mq.run(['--help']);
+    expect(help).toMatchObject({ status: 0, err: '' });
+    expect(help.out).toMatch(/mq put QUEUE/);
+    expect(await mq.run([])).toMatchObject({ status: 2, out: '' });
+    expect((await mq.run(['--version'])).out).toMatch(/^mq \d+\.\d+\.\d+\n$/);
+  });
+
+  test('mq VERB --help explains a command, with examples', async ({ mq }) => {
+    const { status, out } = await mq.run(['get', '--help']);
+    expect(status).toBe(0);
+    for (const text of ['--follow', '-t', 'Examples', 'mq get -n jobs']) expect(out).toContain(text);
+    expect((await mq.run(['help', 'get'])).out).toBe(out);
+  });
+});
