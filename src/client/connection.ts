@@ -102,18 +102,18 @@ export class Connection {
   }
 
   #receive(chunk: Buffer): void {
-    let frames: Buffer[];
     try {
-      frames = this.#scanner.push(chunk);
+      this.#scanner.push(chunk, (frame) => this.#take(frame));
     } catch (cause) {
+      if (!(cause instanceof MqError)) throw cause;
       this.#fail(new MqError('PROTOCOL', 'what listens on the socket is not mq', { cause }));
       this.destroy();
-      return;
     }
-    for (const frame of frames) {
-      if (frame[0] === PUSH_TYPE) this.#hear(new Reader(frame).read());
-      else this.#answer(frame);
-    }
+  }
+
+  #take(frame: Buffer): void {
+    if (frame[0] === PUSH_TYPE) this.#hear(new Reader(frame).read());
+    else this.#answer(frame);
   }
 
   #hear(value: Value): void {

@@ -19,6 +19,10 @@ export function parseSlowly(command: Command, args: string[]): Parsed {
     .fail((message, error) => {
       throw wrongUsage(command, (message ?? error.message).replace(/\n+/g, ' '));
     });
+  const flag = [...command.options, ...COMMON].find(
+    ({ name, value }) => value === undefined && args.some((arg) => arg.startsWith(`--${name}=`)),
+  );
+  if (flag !== undefined) throw wrongUsage(command, `--${flag.name} takes no value`);
   const { _: operands, $0, ...options } = parser.parseSync();
   return { operands: operands.map(String), options: options as Parsed['options'] };
 }

@@ -242,7 +242,7 @@ export const COMMANDS: readonly Command[] = [
     usage: 'FROM TO',
     operands: [2, 2],
     options: [{ name: 'count', short: 'c', value: 'N', summary: 'move N messages at most' }],
-    examples: [['mq move jobs.dead jobs', 'try again what was given up on']],
+    examples: [['mq move later jobs', 'put what was set aside to work']],
     mayStart: true,
     load: () => import('./move.ts'),
   },

@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import { parseDuration } from '../duration.ts';
 import { MqError } from '../errors.ts';
 import type { Framing } from '../lines.ts';
@@ -11,7 +12,7 @@ type Options = Invocation['options'];
 const LONGEST_WAIT = 2 ** 31 - 1;
 
 /**
- * Until when to wait, on the clock of performance.now(); Infinity: for as long as it takes.
+ * Until when to wait, on the clock of now(); Infinity: for as long as it takes.
  * @throws MqError USAGE
  */
 export function deadlineOf(options: Options): number {
@@ -20,10 +21,18 @@ export function deadlineOf(options: Options): number {
     if (text !== undefined) throw new MqError('USAGE', '--nowait and --timeout exclude each other');
     return 0;
   }
-  if (typeof text !== 'string') return Infinity;
-  const timeout = parseDuration(text);
-  if (timeout > LONGEST_WAIT) throw new MqError('USAGE', `--timeout takes at most 24d, not '${text}'`);
-  return timeout === 0 ? 0 : performance.now() + timeout;
+  const timeout = waitOf(options, 'timeout');
+  if (timeout === undefined) return Infinity;
+  return timeout === 0 ? 0 : now() + timeout;
+}
+
+/** A duration that somebody waits, in ms. @throws MqError USAGE */
+export function waitOf(options: Options, name: string): number | undefined {
+  const text = options[name];
+  if (typeof text !== 'string') return undefined;
+  const wait = parseDuration(text);
+  if (wait > LONGEST_WAIT) throw new MqError('USAGE', `--${name} takes at most 24d, not '${text}'`);
+  return wait;
 }
 
 /** @throws MqError USAGE */

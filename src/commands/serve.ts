@@ -1,23 +1,26 @@
 import type { Report } from '../client/launch.ts';
 import { serve } from '../daemon/daemon.ts';
 import { log } from '../daemon/log.ts';
-import { parseDuration } from '../duration.ts';
 import { MqError, textOf } from '../errors.ts';
 import { parseInteger } from '../settings.ts';
 import type { Invocation, Outcome } from './index.ts';
+import { waitOf } from './options.ts';
 
 /** In bytes. */
 const MAX_MESSAGE = 64 * 1024 * 1024;
+
+/** Words of requests are no messages, but have the same limit. */
+const LEAST_MAX_MESSAGE = 1024;
 
 /** V8 and SQLite take no longer ones as a whole, with room to spare. */
 const MOST_MAX_MESSAGE = 1024 * 1024 * 1024;
 
 /** mq serve: the daemon. A command that starts it is told over the channel between them how it went. */
 export async function run({ options, places }: Invocation): Promise<Outcome> {
-  const idleExit = typeof options['idle-exit'] === 'string' ? parseDuration(options['idle-exit']) : 0;
+  const idleExit = waitOf(options, 'idle-exit') ?? 0;
   const most = options['max-message'];
   const maxMessage =
-    typeof most === 'string' ? parseInteger(most, '--max-message', 1, MOST_MAX_MESSAGE) : MAX_MESSAGE;
+    typeof most === 'string' ? parseInteger(most, '--max-message', LEAST_MAX_MESSAGE, MOST_MAX_MESSAGE) : MAX_MESSAGE;
   process.on('uncaughtException', (error) => {
     log(`internal error, the daemon ends: ${error.stack ?? error}`);
     process.exit(70);

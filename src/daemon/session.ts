@@ -81,7 +81,7 @@ export class Session {
   #receive(chunk: Buffer): void {
     if (this.#closing) return;
     try {
-      for (const frame of this.#scanner.push(chunk)) this.#add(frame);
+      this.#scanner.push(chunk, (frame) => this.#add(frame));
     } catch (error) {
       // The stream cannot be followed any further.
       this.#tasks.push({ request: error as MqError, bytes: 0 });

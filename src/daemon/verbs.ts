@@ -155,6 +155,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return OK;
   },
 
+  ECHO: ({ text }) => text,
   PING: () => new Simple('PONG'),
   QUIT: () => ({ value: OK, last: true }),
   // Enough for the clients of Redis, which ask for these when they connect.

@@ -59,22 +59,30 @@ export class FrameScanner {
   }
 
   /**
-   * Takes the next chunk; answers the frames that it completes, which are views of the bytes.
-   * @throws MqError SYNTAX or TOOBIG; the stream cannot be followed any further after that.
+   * Takes the next chunk; calls `take` with each frame that it completes, which is a view of the bytes.
+   * @throws MqError SYNTAX or TOOBIG; the stream cannot be followed any further after that
    */
-  push(chunk: Buffer): Buffer[] {
+  push(chunk: Buffer, take: (frame: Buffer) => void): void {
     this.#append(chunk);
-    const frames: Buffer[] = [];
-    while (this.#at < this.#end && this.#scan()) {
-      frames.push(this.#buffer.subarray(this.#start, this.#at));
+    while (this.#skipEmptyLines() && this.#scan()) {
+      const frame = this.#buffer.subarray(this.#start, this.#at);
       this.#start = this.#at;
+      take(frame);
     }
     if (this.#start === this.#end) {
       this.#buffer = Buffer.alloc(0);
       this.#end = this.#start = this.#at = 0;
       this.#own = false;
     }
-    return frames;
+  }
+
+  /** Redis takes empty lines between requests, and redis-cli --pipe sends one. */
+  #skipEmptyLines(): boolean {
+    const buffer = this.#buffer;
+    if (this.#limits.requests && this.#at === this.#start) {
+      while (this.#at < this.#end && (buffer[this.#at] === CR || buffer[this.#at] === LF)) this.#start = ++this.#at;
+    }
+    return this.#at < this.#end;
   }
 
   #append(chunk: Buffer): void {

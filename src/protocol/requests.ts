@@ -30,6 +30,7 @@ export type Request =
   | { verb: 'CREATE' | 'SET'; queue: string; settings: Partial<Settings> }
   | { verb: 'PEEK'; queue: string; count: number }
   | { verb: 'RM'; queue: string; force: boolean }
+  | { verb: 'ECHO'; text: Buffer }
   | { verb: 'CLOSE'; queue: string; now: boolean }
   | { verb: 'MOVE'; queue: string; to: string; count: number | undefined }
   | { verb: 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'PURGE' | 'OPEN'; queue: string }
@@ -111,6 +112,8 @@ function wordsOf(request: Request): string[] {
       return [request.queue, ...(request.force ? ['FORCE'] : [])];
     case 'CLOSE':
       return [request.queue, ...(request.now ? ['NOW'] : [])];
+    case 'ECHO':
+      return [request.text.toString()];
     case 'MOVE':
       return [request.queue, request.to, ...countWords(request.count)];
     default:
@@ -163,9 +166,13 @@ class Words {
   }
 
   next(what: string): string {
+    return this.bytes(what).toString();
+  }
+
+  bytes(what: string): Buffer {
     if (this.#left === 0) throw new MqError('USAGE', `${what} is missing`);
     this.#left -= 1;
-    return (this.#reader.bulk() as Buffer).toString();
+    return this.#reader.bulk() as Buffer;
   }
 
   name(): string {
@@ -353,6 +360,8 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
   STAT: parseQueue,
   PURGE: parseQueue,
   OPEN: parseQueue,
+
+  ECHO: (words) => ({ verb: 'ECHO', text: words.bytes('a text') }),
 
   LS: parseBare,
   STATUS: parseBare,

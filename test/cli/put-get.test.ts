@@ -56,7 +56,7 @@ describe('put and get', () => {
   });
 
   test('a message of more than the limit is refused, and what came before is stored', async ({ mq }) => {
-    const daemon = mq.start(['serve', '--max-message', '1000']);
+    const daemon = mq.start(['serve', '--max-message', '1024']);
     await until(async () => (await mq.run(['status'])).status === 0);
     const result = await mq.run(['put', 'q'], `one\n${'x'.repeat(2000)}\nthree\n`);
     expect(result.status).toBe(2);

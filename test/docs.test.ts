@@ -1,0 +1,149 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { COMMANDS, COMMON, type Option } from '../src/commands/index.ts';
+import { type Code, EXIT_STATUS } from '../src/errors.ts';
+import type { Verb } from '../src/protocol/requests.ts';
+
+const manual = readFileSync('man/mq.1', 'utf8');
+const protocol = readFileSync('man/mq-protocol.7', 'utf8');
+const readme = readFileSync('README.md', 'utf8');
+
+/** These arise in the client, or before the daemon listens, and are never sent. */
+const NEVER_SENT = new Set<string>([
+  'NO',
+  'EMPTY',
+  'NOLEASE',
+  'UNREACHABLE',
+  'LOST',
+  'OUTPUT',
+  'READERGONE',
+  'NOSTART',
+  'NOTALLOWED',
+] satisfies Code[]);
+
+/** All verbs: the compiler sees to it that none is missing. */
+const VERBS = Object.keys({
+  HELLO: 0,
+  PUT: 0,
+  GET: 0,
+  DONE: 0,
+  PEEK: 0,
+  CREATE: 0,
+  SET: 0,
+  CLOSE: 0,
+  OPEN: 0,
+  SIZE: 0,
+  EMPTY: 0,
+  FULL: 0,
+  STAT: 0,
+  LS: 0,
+  PURGE: 0,
+  MOVE: 0,
+  RM: 0,
+  STATUS: 0,
+  STOP: 0,
+  PING: 0,
+  ECHO: 0,
+  QUIT: 0,
+  INFO: 0,
+  COMMAND: 0,
+  CLIENT: 0,
+  SELECT: 0,
+} satisfies Record<Verb, 0>);
+
+describe('mq(1)', () => {
+  test.each(COMMANDS.map((command) => [command.name, command] as const))(
+    'describes %s',
+    (name, { options }) => {
+      expect(itemsOf(section(manual, name))).toEqual(options.map(item).sort());
+    },
+  );
+
+  test('has each command in the synopsis', () => {
+    const synopsis = manual.slice(manual.indexOf('.Sh SYNOPSIS'), manual.indexOf('.Sh DESCRIPTION'));
+    const named = [...synopsis.matchAll(/^\.Cm (.*)$/gm)].flatMap(([, names]) =>
+      (names as string).split(' | '),
+    );
+    for (const { name } of COMMANDS) expect(named).toContain(name);
+  });
+
+  test('describes the options that all commands have', () => {
+    expect(itemsOf(section(manual, 'Options of every command'))).toEqual(
+      ['.It Fl -', ...COMMON.map(item)].sort(),
+    );
+  });
+
+  test('lists the exit statuses', () => {
+    const part = manual.slice(manual.indexOf('.Sh EXIT STATUS'));
+    const listed = [...part.matchAll(/^\.It (\d+)$/gm)].map(([, status]) => Number(status));
+    expect(listed).toEqual(statuses());
+  });
+});
+
+describe('mq-protocol(7)', () => {
+  test.each(VERBS)('describes %s', (verb) => {
+    const heads = [...protocol.matchAll(/^\.Ss (.*)$/gm)].map(([, head]) => (head as string).split(' '));
+    expect(heads.filter((words) => words.includes(verb) && words.every(isHead(verb)))).not.toEqual([]);
+  });
+
+  test('lists the error codes that can be sent', () => {
+    const table = protocol.slice(protocol.indexOf('.Sh ERROR CODES'));
+    const listed = [...table.matchAll(/^\.It ([A-Z]+) Ta (?:goes on|ends) Ta /gm)].map(([, code]) => code);
+    const sent = Object.keys(EXIT_STATUS).filter((code) => !NEVER_SENT.has(code));
+    expect(listed.sort()).toEqual(sent.sort());
+  });
+});
+
+describe.skipIf(spawnSync('mandoc', ['-T', 'lint', 'man/mq.1']).error !== undefined)('mandoc', () => {
+  test.each(['man/mq.1', 'man/mq-protocol.7'])('has nothing to say about %s', (page) => {
+    expect(spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', page], { encoding: 'utf8' }).stdout).toBe('');
+  });
+});
+
+describe('README.md', () => {
+  test('has a row for each exit status', () => {
+    const rows = [...readme.matchAll(/^\| (\d+) \| /gm)].map(([, status]) => Number(status));
+    expect(rows).toEqual(statuses());
+  });
+
+  test('uses options that there are', () => {
+    for (const [, name, line] of readme.matchAll(/\bmq ([a-z]+)((?: [^|;&$#`)\n]*)?)/g)) {
+      const command = COMMANDS.find((each) => each.name === name);
+      if (command === undefined) continue;
+      const known = [...command.options, ...COMMON].flatMap((option) => [
+        `--${option.name}`,
+        `-${option.short}`,
+      ]);
+      for (const [word] of (line as string).matchAll(/(?<=\s)-(-[a-z-]+|[a-z][a-z0-9]*|0[a-z]*)/g)) {
+        const flags = word.startsWith('--') ? [word] : [...word.slice(1)].map((letter) => `-${letter}`);
+        for (const flag of flags) expect(known, `mq ${name}${line}`).toContain(flag);
+      }
+    }
+  });
+});
+
+function section(page: string, title: string): string {
+  const start = page.indexOf(`\n.Ss ${title}\n`);
+  expect(start, `.Ss ${title}`).not.toBe(-1);
+  const rest = page.slice(start + 1);
+  return rest.slice(0, /\n\.S[sh] /.exec(rest)?.index);
+}
+
+function itemsOf(text: string): string[] {
+  return (text.match(/^\.It Fl .*$/gm) ?? []).sort();
+}
+
+function item({ name, short, value }: Option): string {
+  return `.It ${short === undefined ? '' : `Fl ${short} , `}Fl -${name}${value === undefined ? '' : ` Ar ${value}`}`;
+}
+
+/** A head begins with its verb; where it names several, it names nothing else. */
+function isHead(verb: string): (word: string, i: number, words: string[]) => boolean {
+  return (word, _, words) => words[0] === verb || word === ',' || VERBS.includes(word);
+}
+
+/** The statuses there are, with 0, each once. */
+function statuses(): number[] {
+  return [...new Set([0, ...Object.values(EXIT_STATUS)])].sort((a, b) => a - b);
+}
