@@ -18,9 +18,12 @@ const MAY_IMPORT: Record<string, string[]> = {
 };
 
 /** What runs for put and get: it loads no library, unless behind an import(). */
-const HOT = /^(main|[a-z]+|commands\/(index|parse|put|get|signals|options|render|print)|(client|protocol)\/[a-z]+)\.ts$/;
+const HOT =
+  /^(main|[a-z]+|commands\/(index|parse|put|get|signals|options|render|print)|(client|protocol)\/[a-z]+)\.ts$/;
 
-const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+);
 
 describe('imports run one way', () => {
   test.each(files)('%s', (file) => {
@@ -30,9 +33,15 @@ describe('imports run one way', () => {
         const imported = normalize(join(dirname(file), target.path));
         const part = partOf(imported);
         const isAllowed =
-          part === 'leaf' || part === partOf(file) || allowed.includes(part) || allowed.includes(dirname(imported));
+          part === 'leaf' ||
+          part === partOf(file) ||
+          allowed.includes(part) ||
+          allowed.includes(dirname(imported));
         expect(isAllowed, `${file} imports ${imported}`).toBe(true);
-        expect(imported.startsWith('store/sqlite') && part !== partOf(file) && !allowed.includes('store/sqlite'), imported).toBe(false);
+        expect(
+          imported.startsWith('store/sqlite') && part !== partOf(file) && !allowed.includes('store/sqlite'),
+          imported,
+        ).toBe(false);
       } else if (HOT.test(file) && !target.isLazy) {
         expect(target.path, `${file} is on the hot path`).toMatch(/^node:/);
       }
@@ -53,5 +62,8 @@ function partOf(file: string): string {
 function importsOf(file: string): { path: string; isLazy: boolean }[] {
   const text = readFileSync(join('src', file), 'utf8');
   const found = text.matchAll(/^(?:import|export)\s(?!type\s)[^;]*?from '([^']+)'|\bimport\('([^']+)'\)/gm);
-  return [...found].map(([, eager, lazy]) => ({ path: (eager ?? lazy) as string, isLazy: eager === undefined }));
+  return [...found].map(([, eager, lazy]) => ({
+    path: (eager ?? lazy) as string,
+    isLazy: eager === undefined,
+  }));
 }

@@ -80,7 +80,8 @@ export class FrameScanner {
   #skipEmptyLines(): boolean {
     const buffer = this.#buffer;
     if (this.#limits.requests && this.#at === this.#start) {
-      while (this.#at < this.#end && (buffer[this.#at] === CR || buffer[this.#at] === LF)) this.#start = ++this.#at;
+      while (this.#at < this.#end && (buffer[this.#at] === CR || buffer[this.#at] === LF))
+        this.#start = ++this.#at;
     }
     return this.#at < this.#end;
   }

@@ -206,6 +206,6 @@ export class Reader {
 /** `CODE [stored] text`, as written by `encode`. */
 function toError(line: string): MqError {
   const [, code = '', stored, text = ''] = /^(\S+) ?(\d+ )?(.*)$/s.exec(line) ?? [];
-  if (!(code in EXIT_STATUS)) return new MqError('PROTOCOL', `the daemon answered: ${line}`);
+  if (!Object.hasOwn(EXIT_STATUS, code)) return new MqError('PROTOCOL', `the daemon answered: ${line}`);
   return new MqError(code as Code, text, stored === undefined ? {} : { stored: Number(stored) });
 }

@@ -17,6 +17,7 @@ export class Consumer {
   gone = false;
 
   hold(queue: string, ids: readonly Range[]): void {
+    if (ids.length === 0) return;
     const held = this.#holds.get(queue) ?? new Ranges();
     this.#holds.set(queue, held);
     for (const range of ids) held.add(range);

@@ -181,7 +181,8 @@ export class Queues {
       for (const [holder, consumer] of this.#absent) {
         if (isLiving(holder)) continue;
         this.#absent.delete(holder);
-        void this.leave(consumer);
+        // Where the store fails it is tried again.
+        this.leave(consumer).catch(() => this.#absent.set(holder, consumer));
       }
       if (this.#absent.size === 0) clearInterval(this.#absentTimer);
     }, LOOK_EVERY).unref();

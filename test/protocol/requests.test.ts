@@ -1,0 +1,246 @@
+import { describe, expect, test } from 'vitest';
+import { pack, unpack } from '../../src/packed.ts';
+import { FrameScanner } from '../../src/protocol/frames.ts';
+import {
+  encodeRequest,
+  parseRequest,
+  type Request,
+  requestLimits,
+  type Verb,
+} from '../../src/protocol/requests.ts';
+
+const packed = (...bodies: string[]) => pack(bodies.map((body) => Buffer.from(body)));
+
+function frameOf(bytes: Buffer): Buffer {
+  const frames: Buffer[] = [];
+  new FrameScanner(requestLimits(1e6)).push(bytes, (frame) => frames.push(frame));
+  expect(frames).toHaveLength(1);
+  return frames[0] as Buffer;
+}
+
+/** A request as any client may write it. */
+function parse(...words: string[]): Request {
+  const text = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('');
+  return parseRequest(frameOf(Buffer.from(`*${words.length}\r\n${text}`)));
+}
+
+const put = { verb: 'PUT', queue: 'q', priority: 0, timeout: Infinity, client: undefined } as const;
+const get = {
+  verb: 'GET' as const,
+  queues: ['q'],
+  timeout: Infinity,
+  count: undefined,
+  hold: false,
+};
+const bare = (['LS', 'STATUS', 'STOP', 'PING', 'QUIT', 'INFO', 'COMMAND', 'CLIENT', 'SELECT'] as const).map(
+  (verb) => ({
+    verb,
+  }),
+);
+const named = (['SIZE', 'EMPTY', 'FULL', 'STAT', 'PURGE', 'OPEN'] as const).map((verb) => ({
+  verb,
+  queue: 'q',
+}));
+
+const REQUESTS: Request[] = [
+  { verb: 'HELLO', version: 2, mq: undefined },
+  { verb: 'HELLO', version: 3, mq: { protocol: 1, version: '1.2.3', replace: false } },
+  { verb: 'HELLO', version: 3, mq: { protocol: 7, version: '0.1.0-beta', replace: true } },
+  { ...put, messages: packed('a') },
+  { ...put, messages: packed('', '\r\n', 'ä\0') },
+  { ...put, messages: packed('QUEUE', 'other', 'x') },
+  { ...put, messages: packed('NOWAIT') },
+  { ...put, messages: packed('TIMEOUT', '5', 'PRIORITY', '1', 'CLIENT', 'x', '0') },
+  { ...put, queue: 'QUEUE', messages: packed('NOWAIT') },
+  { ...put, queue: 'NOWAIT', messages: packed('m') },
+  { ...put, timeout: 0, messages: packed('m') },
+  {
+    ...put,
+    timeout: 1500,
+    priority: -(2 ** 31),
+    client: { id: 'client one', index: 12345 },
+    messages: packed('m'),
+  },
+  { ...put, priority: 2 ** 31 - 1, messages: packed('m') },
+  get,
+  { ...get, queues: ['q', 'OR', 'HOLD'], timeout: 2 ** 31 - 1, count: 10, hold: true },
+  { ...get, timeout: 0 },
+  { verb: 'DONE', queue: 'q', ids: [{ first: 5, last: 5 }] },
+  {
+    verb: 'DONE',
+    queue: 'q',
+    ids: [
+      { first: 1, last: 9007199254740991 },
+      { first: 3, last: 3 },
+    ],
+  },
+  { verb: 'CREATE', queue: 'q', settings: {} },
+  { verb: 'CREATE', queue: 'KIND', settings: { kind: 'priority', maxsize: 5 } },
+  { verb: 'SET', queue: 'q', settings: { maxsize: 0 } },
+  { verb: 'PEEK', queue: 'q', count: 3 },
+  { verb: 'RM', queue: 'q', force: false },
+  { verb: 'RM', queue: 'FORCE', force: true },
+  { verb: 'CLOSE', queue: 'q', now: false },
+  { verb: 'CLOSE', queue: 'NOW', now: true },
+  { verb: 'MOVE', queue: 'a', to: 'b', count: undefined },
+  { verb: 'MOVE', queue: 'COUNT', to: 'COUNT', count: 7 },
+  { verb: 'ECHO', text: Buffer.from('hello\r\n') },
+  ...named,
+  ...bare,
+];
+
+describe('a request', () => {
+  test.each(REQUESTS.map((request): [string, Request] => [JSON.stringify(request).slice(0, 80), request]))(
+    '%s is read as it was written',
+    (_, request) => {
+      const read = parseRequest(frameOf(encodeRequest(request)));
+      if (request.verb === 'PUT' && read.verb === 'PUT') {
+        expect(unpack(read.messages)).toEqual(unpack(request.messages));
+      }
+      expect(read).toEqual(request);
+    },
+  );
+
+  test('each verb is among these', () => {
+    const verbs: Record<Verb, true> = {
+      HELLO: true,
+      PUT: true,
+      GET: true,
+      DONE: true,
+      CREATE: true,
+      SET: true,
+      PEEK: true,
+      RM: true,
+      CLOSE: true,
+      MOVE: true,
+      SIZE: true,
+      EMPTY: true,
+      FULL: true,
+      STAT: true,
+      PURGE: true,
+      OPEN: true,
+      LS: true,
+      STATUS: true,
+      STOP: true,
+      PING: true,
+      QUIT: true,
+      INFO: true,
+      COMMAND: true,
+      CLIENT: true,
+      ECHO: true,
+      SELECT: true,
+    };
+    expect([...new Set(REQUESTS.map(({ verb }) => verb))].sort()).toEqual(Object.keys(verbs).sort());
+  });
+});
+
+describe('what other clients write', () => {
+  test('verbs may be in lower case', () => {
+    expect(parse('put', 'q', 'm')).toEqual({ ...put, messages: packed('m') });
+  });
+
+  test('PUT without QUEUE: options stand before the queue, all behind it are messages', () => {
+    expect(parse('PUT', 'TIMEOUT', '5', 'q', 'NOWAIT', 'QUEUE')).toEqual({
+      ...put,
+      timeout: 5,
+      messages: packed('NOWAIT', 'QUEUE'),
+    });
+  });
+
+  test.each(['constructor', 'toString', 'valueOf', 'hasOwnProperty', '__proto__'])(
+    '%s is no option, but a name',
+    (name) => {
+      expect(parse('PUT', name, 'm')).toEqual({ ...put, queue: name, messages: packed('m') });
+      expect(() => parse('GET', 'q', name)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+      expect(() => parse(name)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+    },
+  );
+
+  test('a queue that GET names twice counts once', () => {
+    expect(parse('GET', 'a', 'OR', 'b', 'OR', 'a')).toEqual({ ...get, queues: ['a', 'b'] });
+  });
+
+  test('HELLO may have what Redis clients add to it, or nothing', () => {
+    const hello = { verb: 'HELLO', version: 3, mq: undefined };
+    expect(parse('HELLO', '3', 'AUTH', 'user', 'secret', 'SETNAME', 'me')).toEqual(hello);
+    expect(parse('HELLO')).toEqual({ ...hello, version: undefined });
+  });
+
+  test('whatever follows INFO, COMMAND, CLIENT and SELECT does not matter', () => {
+    expect(parse('CLIENT', 'SETINFO', 'LIB-NAME', 'x')).toEqual({ verb: 'CLIENT' });
+    expect(parse('SELECT', '0')).toEqual({ verb: 'SELECT' });
+  });
+
+  test('PEEK shows one message when it says no number', () => {
+    expect(parse('PEEK', 'q')).toEqual({ verb: 'PEEK', queue: 'q', count: 1 });
+  });
+});
+
+describe('a bad request', () => {
+  test('without a verb is USAGE', () => {
+    expect(() => parseRequest(frameOf(Buffer.from('*0\r\n')))).toThrow(
+      expect.objectContaining({ code: 'USAGE' }),
+    );
+  });
+
+  test.each([
+    'NOSUCH',
+    'GET q LATER',
+    'GET q COUNT',
+    'GET q COUNT 0',
+    'GET q COUNT -1',
+    'GET q COUNT 1.5',
+    'GET q COUNT ten',
+    'GET q TIMEOUT -1',
+    'GET q TIMEOUT 2147483648',
+    'GET q TIMEOUT',
+    'PUT q',
+    'PUT QUEUE q',
+    'PUT PRIORITY 2147483648 q m',
+    'PUT PRIORITY high q m',
+    'PUT CLIENT x q m',
+    'PUT CLIENT x -1 q m',
+    'DONE q',
+    'DONE q x',
+    'DONE q 5-',
+    'DONE q -5',
+    'DONE q 5-4',
+    'DONE q 99999999999999999',
+    'CREATE q KIND stack',
+    'CREATE q MAXSIZE -1',
+    'CREATE q COLOUR red',
+    'SET q MAXSIZE',
+    'RM q NOW',
+    'CLOSE q FORCE',
+    'MOVE a',
+    'MOVE a b COUNT 0',
+    'PEEK q COUNT 0',
+    'SIZE q q',
+    'STAT',
+    'LS q',
+    'PING hello',
+    'ECHO',
+    'ECHO a b',
+    'HELLO 3 MQ x 1',
+    'HELLO 3 MQ 1',
+  ])('%s is USAGE', (text) => {
+    expect(() => parse(...text.split(' '))).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+
+  test.each([
+    'GET .q',
+    'GET q OR -x',
+    'PUT QUEUE a*b m',
+    'PUT -q m',
+    'SIZE ä',
+    'MOVE a .b',
+    `STAT ${'x'.repeat(201)}`,
+  ])('%s is BADNAME', (text) => {
+    expect(() => parse(...text.split(' '))).toThrow(expect.objectContaining({ code: 'BADNAME' }));
+    expect(() => parse('GET', '')).toThrow(expect.objectContaining({ code: 'BADNAME' }));
+  });
+
+  test('with another version of RESP is PROTOCOL', () => {
+    expect(() => parse('HELLO', '4')).toThrow(expect.objectContaining({ code: 'PROTOCOL' }));
+  });
+});

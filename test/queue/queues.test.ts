@@ -1,0 +1,443 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { MqError } from '../../src/errors.ts';
+import type { Consumer } from '../../src/queue/consumer.ts';
+import type { Taken } from '../../src/queue/getters.ts';
+import { Queues } from '../../src/queue/queues.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import {
+  type QueueState,
+  type Range,
+  rangeOf,
+  type TakeLimit,
+  type TakeResult,
+} from '../../src/store/store.ts';
+import { ALL, bodiesOf, messagesOf, packed } from '../store/messages.ts';
+
+const FOREVER = Infinity;
+const ONE = { count: 1, bytes: Infinity };
+
+let queues: Queues;
+let consumer: Consumer;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  queues = new Queues((onChange) => new MemoryStore(onChange));
+  consumer = queues.join();
+});
+afterEach(() => {
+  expect(vi.getTimerCount(), 'timers that nobody waits for').toBe(0);
+  vi.useRealTimers();
+});
+
+const code = (code: string, more = {}) => expect.objectContaining({ code, ...more });
+/** The reference store works in microtasks: all that can happen has happened after them. */
+const allThatCanHappen = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+const put = (queue: string, bodies: string[], timeout = FOREVER, who = consumer) =>
+  queues.put(who, queue, packed(...bodies), { priority: 0 }, timeout);
+const get = (queue: string | string[], timeout = FOREVER, who = consumer, limit: TakeLimit = ONE) =>
+  queues.get(who, [queue].flat(), limit, timeout);
+const bodies = (taken: Taken | undefined) => taken && bodiesOf(messagesOf(taken.runs));
+const idsOf = (taken: Taken | undefined): Range[] => (taken as Taken).runs.map(rangeOf);
+const waiting = async (queue: string) => bodiesOf(messagesOf(await queues.store.peek(queue, ALL)));
+
+/** What has become of it by now. */
+async function outcomeOf<T>(promise: Promise<T>): Promise<T | 'waits' | MqError> {
+  let outcome: T | 'waits' | MqError = 'waits';
+  promise.then(
+    (value) => {
+      outcome = value;
+    },
+    (error) => {
+      outcome = error;
+    },
+  );
+  await allThatCanHappen();
+  return outcome;
+}
+
+describe('get', () => {
+  test('gives what is there', async () => {
+    await put('q', ['a', 'b', 'c']);
+    expect(bodies(await get('q'))).toEqual(['a']);
+    expect(bodies(await get('q', 0, consumer, ALL))).toEqual(['b', 'c']);
+  });
+
+  test('waits until a message arrives', async () => {
+    const getting = get('q');
+    expect(await outcomeOf(getting)).toBe('waits');
+    await put('q', ['a']);
+    expect(bodies(await getting)).toEqual(['a']);
+  });
+
+  test('those who wait are served in order of arrival, whatever comes at once', async () => {
+    const others = [queues.join(), queues.join(), queues.join()];
+    const gettings = others.map((other) => get('q', FOREVER, other));
+    await allThatCanHappen();
+    await put('q', ['a']);
+    expect(bodies((await gettings[0]) as Taken)).toEqual(['a']);
+    expect(await outcomeOf(Promise.race(gettings.slice(1)))).toBe('waits');
+    await put('q', ['b', 'c', 'd']);
+    expect((await Promise.all(gettings)).map(bodies)).toEqual([['a'], ['b'], ['c']]);
+    expect(await waiting('q')).toEqual(['d']);
+  });
+
+  test('who comes later does not overtake those who wait', async () => {
+    const first = get('q', FOREVER, queues.join());
+    await allThatCanHappen();
+    const putting = put('q', ['a']);
+    const second = get('q', 0);
+    await putting;
+    expect(bodies(await first)).toEqual(['a']);
+    expect(await second).toBeUndefined();
+  });
+
+  test('gives nothing when nothing came in time', async () => {
+    expect(await get('q', 0)).toBeUndefined();
+    const getting = get('q', 1000);
+    await allThatCanHappen();
+    await vi.advanceTimersByTimeAsync(999);
+    expect(await outcomeOf(getting)).toBe('waits');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await outcomeOf(getting)).toBeUndefined();
+    expect(consumer.waitsOn.size).toBe(0);
+    await put('q', ['a']);
+    expect(await waiting('q')).toEqual(['a']);
+  });
+
+  test('of several queues gives from the first, in the order given, that has a message', async () => {
+    await put('b', ['b1']);
+    await put('a', ['a1']);
+    expect(bodies(await get(['a', 'b']))).toEqual(['a1']);
+    expect(await get(['a', 'b'])).toMatchObject({ queue: 'b' });
+  });
+
+  test('of several queues waits for the first message in any, and for that only', async () => {
+    const getting = get(['a', 'b', 'c']);
+    await allThatCanHappen();
+    expect([...consumer.waitsOn]).toEqual(['a', 'b', 'c']);
+    await Promise.all([put('b', ['b1']), put('c', ['c1'])]);
+    expect(await getting).toMatchObject({ queue: 'b' });
+    await allThatCanHappen();
+    expect(await waiting('c')).toEqual(['c1']);
+    expect(consumer.waitsOn.size).toBe(0);
+  });
+
+  test.each(Array.from({ length: 20 }, (_, i) => i))(
+    'misses no message that comes while the store is asked (%d)',
+    async (microtasks) => {
+      const gettings = [get('q'), get(['a', 'q', 'b'], FOREVER, queues.join())];
+      for (let i = 0; i < microtasks; i++) await Promise.resolve();
+      await put('q', ['1', '2']);
+      expect(await Promise.all(gettings.map(outcomeOf))).toEqual([
+        expect.objectContaining({ queue: 'q' }),
+        expect.objectContaining({ queue: 'q' }),
+      ]);
+    },
+  );
+
+  test('misses no message that is put in the same transaction, behind the question', async () => {
+    const take = queues.store.take.bind(queues.store);
+    vi.spyOn(queues.store, 'take').mockImplementationOnce(async (queue, limit) => {
+      const nothing = await take(queue, limit);
+      await put('q', ['a']);
+      return nothing;
+    });
+    expect(await outcomeOf(get('q'))).toMatchObject({ queue: 'q' });
+  });
+
+  test('ends when the queue is closed and drained', async () => {
+    await put('q', ['a']);
+    await queues.store.close('q', false);
+    expect(bodies(await get('q'))).toEqual(['a']);
+    await expect(get('q')).rejects.toEqual(code('CLOSED'));
+  });
+
+  test('close wakes those who wait', async () => {
+    await queues.store.create('q', {});
+    const gettings = [get('q'), get('q', 1000)].map(outcomeOf);
+    await queues.store.close('q', false);
+    expect(await Promise.all(gettings)).toEqual([code('CLOSED'), code('CLOSED')]);
+  });
+
+  test('of several queues ends when all of them are closed and drained', async () => {
+    for (const name of ['a', 'b']) await queues.store.create(name, {});
+    await queues.store.close('a', false);
+    const getting = get(['a', 'b']);
+    expect(await outcomeOf(getting)).toBe('waits');
+    await queues.store.open('a');
+    await queues.store.close('b', false);
+    expect(await outcomeOf(getting)).toBe('waits');
+    await queues.store.close('a', false);
+    await expect(getting).rejects.toEqual(code('CLOSED'));
+  });
+
+  test('a message that comes back to a closed queue can still be got', async () => {
+    await put('q', ['a']);
+    const taken = await get('q');
+    await queues.store.close('q', false);
+    await expect(get('q', 0)).rejects.toEqual(code('CLOSED'));
+    await queues.giveBack(consumer, 'q', idsOf(taken));
+    expect(bodies(await get('q'))).toEqual(['a']);
+  });
+
+  test('an error of the store is handed to who asked', async () => {
+    vi.spyOn(queues.store, 'take').mockRejectedValueOnce(new MqError('DAMAGED', 'oh'));
+    await expect(get('q')).rejects.toEqual(code('DAMAGED'));
+    vi.spyOn(queues.store, 'take').mockRejectedValueOnce(new Error('oh'));
+    await expect(get('q')).rejects.toEqual(code('INTERNAL'));
+    await put('q', ['a']);
+    expect(bodies(await get('q'))).toEqual(['a']);
+  });
+});
+
+describe('put', () => {
+  test('stores all and says how many', async () => {
+    expect(await put('q', ['a', 'b'])).toBe(2);
+    expect(await waiting('q')).toEqual(['a', 'b']);
+  });
+
+  test('waits for room, and stores what fits meanwhile', async () => {
+    await queues.store.create('q', { maxsize: 2 });
+    const putting = put('q', ['a', 'b', 'c']);
+    expect(await outcomeOf(putting)).toBe('waits');
+    expect(await waiting('q')).toEqual(['a', 'b']);
+    await get('q');
+    expect(await putting).toBe(3);
+    expect(await waiting('q')).toEqual(['b', 'c']);
+  });
+
+  test('those who wait for room are served in order of arrival', async () => {
+    await queues.store.create('q', { maxsize: 1 });
+    await put('q', ['a']);
+    const puttings = [
+      put('q', ['b1', 'b2'], FOREVER, queues.join()),
+      put('q', ['c'], FOREVER, queues.join()),
+      put('q', ['d']),
+    ];
+    const got: (string[] | undefined)[] = [];
+    for (let i = 0; i < 5; i++) got.push(bodies(await get('q')));
+    expect(got.flat()).toEqual(['a', 'b1', 'b2', 'c', 'd']);
+    expect(await Promise.all(puttings)).toEqual([2, 1, 1]);
+  });
+
+  test('says FULL, and how many are stored, when there was no room in time', async () => {
+    await queues.store.create('q', { maxsize: 1 });
+    await expect(put('q', ['a', 'b'], 0)).rejects.toEqual(code('FULL', { stored: 1 }));
+    const putting = put('q', ['c'], 1000);
+    await allThatCanHappen();
+    await vi.advanceTimersByTimeAsync(999);
+    expect(await outcomeOf(putting)).toBe('waits');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await outcomeOf(putting)).toEqual(code('FULL', { stored: 0 }));
+    expect(await waiting('q')).toEqual(['a']);
+  });
+
+  test('one that gives up does not stop those behind it', async () => {
+    await queues.store.create('q', { maxsize: 1 });
+    await put('q', ['a']);
+    const first = outcomeOf(put('q', ['b'], 1000));
+    const second = put('q', ['c']);
+    await allThatCanHappen();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await first).toBe('waits');
+    expect(bodies(await get('q'))).toEqual(['a']);
+    expect(await second).toBe(1);
+    expect(await waiting('q')).toEqual(['c']);
+  });
+
+  test('close wakes those who wait for room, and says how many are stored', async () => {
+    await queues.store.create('q', { maxsize: 1 });
+    const puttings = [put('q', ['a', 'b']), put('q', ['c'])].map((each) => each.catch((error) => error));
+    await allThatCanHappen();
+    await queues.store.close('q', false);
+    expect(await Promise.all(puttings)).toEqual([
+      code('CLOSED', { stored: 1 }),
+      code('CLOSED', { stored: 0 }),
+    ]);
+    await expect(put('q', ['d'])).rejects.toEqual(code('CLOSED', { stored: 0 }));
+  });
+
+  test('a larger limit wakes those who wait for room', async () => {
+    await queues.store.create('q', { maxsize: 1 });
+    const putting = put('q', ['a', 'b', 'c']);
+    await allThatCanHappen();
+    await queues.store.configure('q', { maxsize: 0 });
+    expect(await putting).toBe(3);
+  });
+
+  test('a refusal by the store is handed to who asked, and stops nobody else', async () => {
+    const bad = queues.put(consumer, 'q', packed('a'), { priority: 1 }, FOREVER);
+    const good = put('q', ['b']);
+    await expect(bad).rejects.toEqual(code('NOTPRIORITY', { stored: 0 }));
+    expect(await good).toBe(1);
+  });
+
+  test('goes on with the position of a client where the room ended', async () => {
+    await queues.store.create('q', { maxsize: 2 });
+    const options = { priority: 0, client: { id: 'x', index: 0 } };
+    const putting = queues.put(consumer, 'q', packed('a', 'b', 'c'), options, FOREVER);
+    await allThatCanHappen();
+    await get('q', FOREVER, consumer, ALL);
+    expect(await putting).toBe(3);
+    expect(await queues.put(consumer, 'q', packed('a', 'b', 'c'), options, FOREVER)).toBe(3);
+    expect(await waiting('q')).toEqual(['c']);
+  });
+});
+
+describe('done and giveBack', () => {
+  test('what is done is gone, once', async () => {
+    await put('q', ['a', 'b']);
+    const taken = await get('q');
+    expect(queues.areHeld).toBe(true);
+    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(1);
+    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(0);
+    expect(queues.areHeld).toBe(false);
+    expect(await queues.store.stat('q')).toMatchObject({ waiting: 1, held: 0, got: 1 });
+  });
+
+  test('nobody can end the hold of another', async () => {
+    await put('q', ['a']);
+    const taken = await get('q');
+    const other = queues.join();
+    expect(await queues.done(other, 'q', idsOf(taken))).toBe(0);
+    await queues.giveBack(other, 'q', idsOf(taken));
+    expect(await queues.store.stat('q')).toMatchObject({ waiting: 0, held: 1 });
+    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(1);
+  });
+
+  test('what was held when an earlier daemon died can be done while it waits', async () => {
+    await put('q', ['a', 'b']);
+    const [run] = await queues.store.peek('q', ONE);
+    expect(await queues.done(consumer, 'q', [rangeOf(run as NonNullable<typeof run>)])).toBe(1);
+    expect(await waiting('q')).toEqual(['b']);
+    expect(await queues.done(consumer, 'nothing', [{ first: 1, last: 5 }])).toBe(0);
+  });
+
+  test('what is given back is in its place, for those who wait', async () => {
+    await put('q', ['a', 'b']);
+    const first = await get('q');
+    await get('q');
+    const getting = get('q', FOREVER, queues.join());
+    await allThatCanHappen();
+    await queues.giveBack(consumer, 'q', idsOf(first));
+    expect(bodies(await getting)).toEqual(['a']);
+  });
+
+  test('what could not be recorded as done is still held, and can be done later', async () => {
+    await put('q', ['a']);
+    const taken = await get('q');
+    vi.spyOn(queues.store, 'settle').mockRejectedValueOnce(new MqError('DISKFULL', 'full'));
+    await expect(queues.done(consumer, 'q', idsOf(taken))).rejects.toEqual(code('DISKFULL'));
+    expect(await queues.store.stat('q')).toMatchObject({ waiting: 0, held: 1 });
+    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(1);
+  });
+
+  test('it is back when its consumer is gone by then', async () => {
+    await put('q', ['a']);
+    const taken = await get('q');
+    vi.spyOn(queues.store, 'settle').mockImplementationOnce(async () => {
+      await queues.leave(consumer);
+      throw new MqError('DISKFULL', 'full');
+    });
+    await expect(queues.done(consumer, 'q', idsOf(taken))).rejects.toEqual(code('DISKFULL'));
+    expect(await waiting('q')).toEqual(['a']);
+  });
+});
+
+describe('a consumer', () => {
+  test('that leaves gives back all that it held', async () => {
+    await put('a', ['1', '2', '3']);
+    await put('b', ['4']);
+    const first = await get('a');
+    await get('a');
+    await get('b');
+    await queues.done(consumer, 'a', idsOf(first));
+    await queues.leave(consumer);
+    expect([await waiting('a'), await waiting('b')]).toEqual([['2', '3'], ['4']]);
+    expect(queues.areHeld).toBe(false);
+  });
+
+  test('that leaves waits no longer, and is given nothing', async () => {
+    await queues.store.create('full', { maxsize: 1 });
+    const getting = get('q').catch((error) => error);
+    const putting = put('full', ['a', 'b']).catch((error) => error);
+    await allThatCanHappen();
+    await queues.leave(consumer);
+    expect(await getting).toEqual(code('INTERRUPTED'));
+    expect(await putting).toEqual(code('INTERRUPTED', { stored: 1 }));
+    await put('q', ['c'], FOREVER, queues.join());
+    expect(await waiting('q')).toEqual(['c']);
+    await expect(get('q')).rejects.toEqual(code('INTERRUPTED'));
+    await expect(put('q', ['d'])).rejects.toEqual(code('INTERRUPTED'));
+  });
+
+  test('that leaves while the store is asked for it gets nothing: the message is back', async () => {
+    await put('q', ['a']);
+    const store = queues.store;
+    const take = store.take.bind(store);
+    vi.spyOn(store, 'take').mockImplementationOnce(async (queue, limit): Promise<TakeResult> => {
+      const result = await take(queue, limit);
+      await queues.leave(consumer);
+      return result;
+    });
+    await expect(get('q')).rejects.toEqual(code('INTERRUPTED'));
+    await allThatCanHappen();
+    expect(await waiting('q')).toEqual(['a']);
+  });
+
+  test('that ends waits for nothing, but is given what is there', async () => {
+    await put('q', ['a']);
+    const held = await get('q');
+    const getting = get('q').catch((error) => error);
+    await allThatCanHappen();
+    consumer.end();
+    expect(await getting).toEqual(code('INTERRUPTED'));
+    expect(await get('q')).toBeUndefined();
+    await put('q', ['b']);
+    expect(bodies(await get('q'))).toEqual(['b']);
+    expect(await queues.done(consumer, 'q', idsOf(held))).toBe(1);
+  });
+
+  test('is counted for each queue that it waits on or holds messages of', async () => {
+    const count = (name: string) => queues.consumersOf({ name } as QueueState);
+    await put('held', ['a']);
+    await get('held');
+    const other = queues.join();
+    const getting = get(['held', 'empty'], FOREVER, other).catch((error) => error);
+    await allThatCanHappen();
+    expect(['held', 'empty', 'else'].map(count)).toEqual([2, 1, 0]);
+    await queues.leave(other);
+    expect(await getting).toEqual(code('INTERRUPTED'));
+    expect(['held', 'empty'].map(count)).toEqual([1, 0]);
+    await queues.leave(consumer);
+    expect(count('held')).toBe(0);
+  });
+});
+
+describe('stop', () => {
+  test('sends everybody away who waits, and who comes after that', async () => {
+    await queues.store.create('full', { maxsize: 1 });
+    const gettings = [get('q'), get(['q', 'r'], 1000, queues.join())];
+    const puttings = [put('full', ['a', 'b']), put('full', ['c'], 1000, queues.join())];
+    const outcomes = [...gettings, ...puttings].map((each) => each.catch((error: unknown) => error));
+    await allThatCanHappen();
+    queues.stop(new MqError('STOPPED', 'the daemon stops'));
+    const [one, two, three, four] = await Promise.all(outcomes);
+    expect([one, two]).toEqual([code('STOPPED'), code('STOPPED')]);
+    expect([three, four]).toEqual([code('STOPPED', { stored: 1 }), code('STOPPED', { stored: 0 })]);
+    await expect(get('q')).rejects.toEqual(code('STOPPED'));
+    await expect(put('q', ['d'])).rejects.toEqual(code('STOPPED'));
+    expect(await waiting('full')).toEqual(['a']);
+  });
+
+  test('leaves what is held with its consumer, who can still say that it is done', async () => {
+    await put('q', ['a', 'b']);
+    const first = await get('q');
+    const second = await get('q');
+    queues.stop(new MqError('STOPPED', 'the daemon stops'));
+    expect(await queues.done(consumer, 'q', idsOf(first))).toBe(1);
+    await queues.giveBack(consumer, 'q', idsOf(second));
+    expect(await waiting('q')).toEqual(['b']);
+  });
+});

@@ -1,0 +1,68 @@
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { STEPS } from '../../src/store/sqlite/schema.ts';
+import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
+import { ALL, bodiesOf, messagesOf, packed } from './messages.ts';
+
+const DATA = 'test/data';
+const files = readdirSync(DATA).filter((name) => name.endsWith('.sqlite'));
+
+describe.each(files)('a store of an earlier version, %s', (file) => {
+  let folder: string;
+  let path: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'mq-data-'));
+    path = join(folder, 'store');
+    copyFileSync(join(DATA, file), path);
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  test('opens, and has its queues and messages', async () => {
+    const store = new SqliteStore(path, () => {});
+    const states = await store.list();
+    expect(states.map(({ name, kind, maxsize, closed }) => [name, kind, maxsize, closed])).toEqual([
+      ['by/priority', 'priority', 0, false],
+      ['closed', 'fifo', 0, true],
+      ['empty', 'fifo', 0, false],
+      ['half', 'fifo', 0, false],
+      ['limited', 'fifo', 2, false],
+      ['sent', 'fifo', 0, false],
+      ['stack', 'lifo', 0, false],
+    ]);
+    const bodies = async (queue: string) => bodiesOf(messagesOf(await store.peek(queue, ALL)));
+    expect(await bodies('half')).toEqual(['c', 'd', 'f', 'g', 'h']);
+    expect(await bodies('stack')).toEqual(['three', 'two\n\0\xff', '', 'one']);
+    expect(await bodies('by/priority')).toEqual(['minus five', 'minus five too', 'zero', 'five']);
+    expect(await bodies('limited')).toEqual(['x', 'y']);
+    expect(await bodies('closed')).toEqual(['last words']);
+    expect(await bodies('empty')).toEqual([]);
+    expect(await store.stat('half')).toMatchObject({ waiting: 5, held: 0, put: 8, got: 3 });
+    const [first] = messagesOf(await store.peek('half', ALL));
+    expect(new Date(first?.putAt ?? 0).getFullYear()).toBeGreaterThan(2000);
+    await store.end();
+  });
+
+  test('can be gone on with, and is of this layout then', async () => {
+    const store = new SqliteStore(path, () => {});
+    expect(await store.put('limited', packed('z'), { priority: 0 })).toEqual({ stored: 0, lacking: 'FULL' });
+    await store.put('half', packed('i'), { priority: 0 });
+    const { runs } = await store.take('half', ALL);
+    expect(bodiesOf(messagesOf(runs))).toEqual(['c', 'd', 'f', 'g', 'h', 'i']);
+    await store.end();
+    const db = new DatabaseSync(path);
+    expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: STEPS.length });
+    expect(db.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
+    db.close();
+  });
+});
+
+test('there is a file of every layout', () => {
+  expect(files.toSorted()).toEqual(STEPS.map((_, i) => `store-${i + 1}.sqlite`).toSorted());
+  for (const file of files) {
+    // Where the header of the file has it (https://sqlite.org/fileformat.html#the_database_header).
+    expect(`store-${readFileSync(join(DATA, file)).readUInt32BE(60)}.sqlite`).toBe(file);
+  }
+});

@@ -1,0 +1,43 @@
+import { type Packed, pack, unpack } from '../../src/packed.ts';
+import type { Range, Run } from '../../src/store/store.ts';
+
+/** One message of a run; its body as latin1, so that any bytes can be compared as text. */
+export interface Message {
+  id: number;
+  priority: number;
+  putAt: number;
+  body: string;
+}
+
+export function packed(...bodies: string[]): Packed {
+  return pack(bodies.map((body) => Buffer.from(body, 'latin1')));
+}
+
+/** The messages of runs, one by one: engines may cut runs differently. */
+export function messagesOf(runs: readonly Run[]): Message[] {
+  return runs.flatMap(({ id, step, priority, putAt, messages }) =>
+    unpack(messages).map((body, i) => ({
+      id: id + step * i,
+      priority,
+      putAt,
+      body: body.toString('latin1'),
+    })),
+  );
+}
+
+export function bodiesOf(messages: readonly Message[]): string[] {
+  return messages.map(({ body }) => body);
+}
+
+/** Each message's id, as a range of its own, so that any order of them can be asked for. */
+export function idsOf(messages: readonly { id: number }[]): Range[] {
+  return messages.map(({ id }) => ({ first: id, last: id }));
+}
+
+export function idsIn(ranges: readonly Range[]): number[] {
+  return ranges
+    .flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, i) => first + i))
+    .sort((a, b) => a - b);
+}
+
+export const ALL = { count: Infinity, bytes: Infinity };

@@ -1,0 +1,472 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { pack } from '../../src/packed.ts';
+import type { Kind } from '../../src/settings.ts';
+import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
+import { storeContract } from './contract.ts';
+import { ALL, bodiesOf, idsOf, type Message, messagesOf, packed } from './messages.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'mq-store-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const newFolder = () => mkdtempSync(join(folder, 's-'));
+const openAt = (path: string) => new SqliteStore(path, () => {});
+
+storeContract('SqliteStore', (onChange) => new SqliteStore(join(newFolder(), 'store'), onChange));
+
+const put = (store: Store, queue: string, ...bodies: string[]) =>
+  store.put(queue, packed(...bodies), { priority: 0 });
+const take = async (store: Store, queue: string, count = Infinity) =>
+  messagesOf((await store.take(queue, { count, bytes: Infinity })).runs);
+const waiting = async (store: Store, queue: string) => bodiesOf(messagesOf(await store.peek(queue, ALL)));
+const refusal = (code: string) => expect.objectContaining({ code });
+
+describe('SqliteStore: after it was ended and opened again', () => {
+  let path: string;
+  let store: Store;
+  beforeEach(() => {
+    path = join(newFolder(), 'store');
+    store = openAt(path);
+  });
+  afterEach(() => store.end());
+  const reopen = async () => {
+    await store.end();
+    store = openAt(path);
+  };
+
+  test('queues are as they were', async () => {
+    await store.create('a', { kind: 'lifo', maxsize: 9 });
+    await put(store, 'a', '1', '2', '');
+    await put(store, 'b', 'x');
+    await store.settle('b', idsOf(await take(store, 'b')), 'done');
+    await store.close('b', false);
+    const before = await store.list();
+    await reopen();
+    expect(await store.list()).toEqual(before);
+    expect(await waiting(store, 'a')).toEqual(['', '2', '1']);
+    expect(await put(store, 'b', 'y')).toEqual({ stored: 0, lacking: 'CLOSED' });
+  });
+
+  test.each<[Kind, string[]]>([
+    ['fifo', ['a', 'c', 'e', 'f', 'h']],
+    ['lifo', ['h', 'f', 'e', 'c', 'a']],
+    ['priority', ['e', 'f', 'h', 'a', 'c']],
+  ])('a half-consumed %s queue is still half consumed', async (kind, left) => {
+    await store.create('q', { kind });
+    const priority = kind === 'priority' ? 1 : 0;
+    await store.put('q', packed('a', 'b', 'c', 'd'), { priority });
+    await store.put('q', packed('e', 'f', 'g', 'h'), { priority: 0 });
+    const messages = await take(store, 'q');
+    await store.settle('q', idsOf(messages.filter(({ body }) => !left.includes(body))), 'done');
+    await reopen();
+    expect(await waiting(store, 'q')).toEqual(left);
+    expect(await store.stat('q')).toMatchObject({ waiting: 5, held: 0, put: 8, got: 3 });
+    const again = await take(store, 'q', 3);
+    await store.settle('q', idsOf(again), 'done');
+    await reopen();
+    expect(await waiting(store, 'q')).toEqual(left.slice(3));
+  });
+
+  test('what was held is waiting, in its place', async () => {
+    await put(store, 'q', 'a', 'b', 'c');
+    await take(store, 'q', 2);
+    await reopen();
+    expect(await waiting(store, 'q')).toEqual(['a', 'b', 'c']);
+  });
+
+  test('what was held in a queue that was closed now is dropped', async () => {
+    await put(store, 'q', 'a', 'b', 'c');
+    await take(store, 'q', 2);
+    await store.close('q', true);
+    await reopen();
+    expect(await store.stat('q')).toMatchObject({ waiting: 0, held: 0, closed: true });
+    await store.open('q');
+    await put(store, 'q', 'd');
+    expect(await waiting(store, 'q')).toEqual(['d']);
+  });
+
+  test('ids are not used again, though the store was empty', async () => {
+    await put(store, 'q', 'a', 'b', 'c');
+    const before = await take(store, 'q');
+    await store.settle('q', idsOf(before), 'done');
+    await store.remove('q', false);
+    await reopen();
+    await put(store, 'q', 'd');
+    const [fresh] = (await take(store, 'q')) as [Message];
+    expect(fresh.id).toBeGreaterThan(Math.max(...before.map(({ id }) => id)));
+  });
+
+  test('the position of a client is known, unless it was forgotten', async () => {
+    const putAs = (id: string) =>
+      store.put('q', packed(`from ${id}`), { priority: 0, client: { id, index: 0 } });
+    await putAs('x');
+    await putAs('y');
+    store.forget('y');
+    await reopen();
+    await putAs('x');
+    await putAs('y');
+    expect(await waiting(store, 'q')).toEqual(['from x', 'from y', 'from y']);
+  });
+
+  test('the file is for its user alone', async () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await put(store, 'q', 'a');
+    expect(statSync(`${path}-wal`).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('SqliteStore: after a crash', () => {
+  /** What the disk had at this moment, opened as the next daemon would. */
+  const copyOf = (path: string) => {
+    const copy = join(newFolder(), 'store');
+    for (const suffix of ['', '-wal'])
+      if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix);
+    return openAt(copy);
+  };
+
+  test.each<Kind>(['fifo', 'lifo', 'priority'])(
+    'what a put to a %s queue returned from is there, and what was held is waiting',
+    async (kind) => {
+      const path = join(newFolder(), 'store');
+      const store = openAt(path);
+      await store.create('q', { kind });
+      await put(store, 'q', 'a', 'b', 'c', 'd');
+      await put(store, 'q', 'e');
+      const order = await waiting(store, 'q');
+      const [first, second] = (await take(store, 'q', 3)) as [Message, Message, Message];
+      await store.settle('q', idsOf([second]), 'done');
+      const copy = copyOf(path);
+      expect(await waiting(copy, 'q')).toEqual([order[0], order[2], order[3], order[4]]);
+      expect(await copy.stat('q')).toMatchObject({ held: 0, put: 5, got: 1 });
+      // The consumer that outlived the daemon says what it has done.
+      expect(await copy.takeThese('q', idsOf([first, second]))).toEqual(idsOf([first]));
+      await copy.settle('q', idsOf([first]), 'done');
+      expect(await waiting(copy, 'q')).toEqual(order.slice(2));
+      await copy.end();
+      await store.end();
+    },
+  );
+
+  test('a killed process leaves all that it said was stored', async () => {
+    const path = join(newFolder(), 'store');
+    const { signal, stdout } = inProcess(
+      `
+      const store = new SqliteStore(path, () => {});
+      for (let i = 0; i < 50; i++) {
+        await store.put('q', pack([Buffer.from(String(i))]), { priority: 0 });
+      }
+      await store.take('q', { count: 10, bytes: Infinity });
+      await store.settle('q', [{ first: 1, last: 5 }], 'done');
+      require('node:fs').writeSync(1, 'stored');
+      process.kill(process.pid, 'SIGKILL');
+      await new Promise(() => setInterval(() => {}, 1000));
+    `,
+      path,
+    );
+    expect([signal, stdout]).toEqual(['SIGKILL', 'stored']);
+    const store = openAt(path);
+    expect(await waiting(store, 'q')).toEqual(Array.from({ length: 45 }, (_, i) => `${i + 5}`));
+    await store.end();
+  });
+});
+
+/** Runs this in a process of its own: locks on files are a process's. */
+function inProcess(script: string, path: string) {
+  const head = `
+    import { createRequire } from 'node:module';
+    import { SqliteStore } from ${JSON.stringify(resolve('src/store/sqlite/sqlite.ts'))};
+    import { pack } from ${JSON.stringify(resolve('src/packed.ts'))};
+    const require = createRequire('/');
+    const path = process.argv[1];
+  `;
+  const args = ['--input-type=module', '-e', head + script, path];
+  return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000, killSignal: 'SIGTERM' });
+}
+
+describe('SqliteStore: a file that is refused', () => {
+  const refused = (path: string, code: string) => {
+    const before = readFileSync(path);
+    expect(() => openAt(path)).toThrow(refusal(code));
+    expect(readFileSync(path).equals(before)).toBe(true);
+  };
+
+  test('one that another process has open is INUSE, until that ends it', async () => {
+    const path = join(newFolder(), 'store');
+    const store = openAt(path);
+    await put(store, 'q', 'a');
+    const tryIt = () =>
+      inProcess(
+        `
+          try {
+            const store = new SqliteStore(path, () => {});
+            console.log((await store.stat('q')).waiting);
+            await store.end();
+          } catch (error) {
+            console.log(error.code);
+          }
+        `,
+        path,
+      ).stdout.trim();
+    expect(tryIt()).toBe('INUSE');
+    expect(await put(store, 'q', 'b')).toEqual({ stored: 1 });
+    await store.end();
+    expect(tryIt()).toBe('2');
+  });
+
+  test('garbage is DAMAGED, and stays as it is', () => {
+    const path = join(newFolder(), 'store');
+    writeFileSync(path, Buffer.alloc(20_000, 'no database at all\n'));
+    refused(path, 'DAMAGED');
+  });
+
+  test('a short file that is no store is DAMAGED, and stays as it is', () => {
+    const path = join(newFolder(), 'store');
+    writeFileSync(path, 'note to myself');
+    refused(path, 'DAMAGED');
+  });
+
+  test.each([100, 600, 5000, 100_000])(
+    'a store that was cut off after %d bytes is DAMAGED, and stays as it is',
+    async (length) => {
+      const path = join(newFolder(), 'store');
+      const store = openAt(path);
+      for (let i = 0; i < 10; i++) await put(store, 'q', 'x'.repeat(30_000));
+      await store.end();
+      truncateSync(path, length);
+      refused(path, 'DAMAGED');
+    },
+  );
+
+  test('a store with a page of other bytes is DAMAGED, and stays as it is', async () => {
+    const path = join(newFolder(), 'store');
+    const store = openAt(path);
+    await store.create('other', {});
+    for (let i = 0; i < 500; i++) await put(store, 'q', 'x'.repeat(100));
+    await store.end();
+    const bytes = readFileSync(path);
+    bytes.fill(0xa5, bytes.length - 8192, bytes.length - 4096);
+    writeFileSync(path, bytes);
+    refused(path, 'DAMAGED');
+  });
+
+  test("another program's database is DAMAGED, and stays as it is", () => {
+    const path = join(newFolder(), 'store');
+    const db = new DatabaseSync(path);
+    db.exec('CREATE TABLE queue (id INTEGER PRIMARY KEY); INSERT INTO queue VALUES (1)');
+    db.close();
+    refused(path, 'DAMAGED');
+  });
+
+  test('the store of a newer mq is DAMAGED, and stays as it is', async () => {
+    const path = join(newFolder(), 'store');
+    await openAt(path).end();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 1000');
+    db.close();
+    refused(path, 'DAMAGED');
+  });
+
+  test('an empty file is a new store', async () => {
+    const path = join(newFolder(), 'store');
+    writeFileSync(path, '');
+    const store = openAt(path);
+    expect(await put(store, 'q', 'a')).toEqual({ stored: 1 });
+    await store.end();
+  });
+
+  test('a folder that is not there is IOERROR', () => {
+    expect(() => openAt(join(newFolder(), 'nothing', 'store'))).toThrow(refusal('IOERROR'));
+  });
+
+  test('batches that turn out damaged later are DAMAGED, and the store is left alone from then on', async () => {
+    const path = join(newFolder(), 'store');
+    const store = openAt(path);
+    await put(store, 'q', 'a', 'b');
+    await store.end();
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE batch SET messages = x'24352431'");
+    db.close();
+    const damaged = openAt(path);
+    await expect(damaged.take('q', ALL)).rejects.toEqual(refusal('DAMAGED'));
+    await expect(put(damaged, 'q', 'c')).rejects.toEqual(refusal('DAMAGED'));
+    const before = readFileSync(path);
+    await damaged.end();
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+});
+
+const disk = join(folder, 'disk');
+const whyNoDisk = mountSmallDisk();
+
+/** @returns why it cannot be done here; undefined when it was */
+function mountSmallDisk(): string | undefined {
+  mkdirSync(disk);
+  try {
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=2m', 'mq-test', disk], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return `no small disk can be mounted here: ${String(error).split('\n', 1)[0]}`;
+  }
+}
+
+describe('SqliteStore: a full disk', () => {
+  afterAll(() => {
+    if (whyNoDisk === undefined) execFileSync('/bin/umount', ['--lazy', disk]);
+  });
+
+  const ballast = join(disk, 'ballast');
+  let path: string;
+  let store: Store;
+  beforeEach((context) => {
+    if (whyNoDisk !== undefined) context.skip(whyNoDisk);
+    path = join(mkdtempSync(join(disk, 's-')), 'store');
+    writeFileSync(ballast, Buffer.alloc(1024 * 1024));
+    store = openAt(path);
+  });
+  afterEach(async () => {
+    if (whyNoDisk !== undefined) return;
+    await store.end();
+    rmSync(ballast, { force: true });
+    rmSync(join(path, '..'), { recursive: true });
+  });
+
+  /** Puts until there is no room; answers what was stored. */
+  const fill = async () => {
+    const stored: string[] = [];
+    for (let i = 0; i < 1000; i++) {
+      const bodies = Array.from({ length: 10 }, (_, j) => `${i}.${j}`.padEnd(3000, '.'));
+      try {
+        expect(await put(store, 'q', ...bodies)).toEqual({ stored: 10 });
+      } catch (error) {
+        expect(error).toEqual(refusal('DISKFULL'));
+        return stored;
+      }
+      stored.push(...bodies);
+    }
+    throw new Error('the disk did not fill');
+  };
+
+  test('puts fail as a whole, and go on when there is room again', async () => {
+    const stored = await fill();
+    expect(stored.length).toBeGreaterThan(10);
+    expect(await waiting(store, 'q')).toEqual(stored);
+    expect(await store.stat('q')).toMatchObject({ waiting: stored.length, put: stored.length });
+    rmSync(ballast);
+    expect(await put(store, 'q', 'more')).toEqual({ stored: 1 });
+    await store.end();
+    store = openAt(path);
+    expect(await waiting(store, 'q')).toEqual([...stored, 'more']);
+  });
+
+  test('a put that finds no room makes no queue, and moves no client on', async () => {
+    const large = pack([Buffer.alloc(1024 * 1024)]);
+    const options = { priority: 0, client: { id: 'x', index: 0 } };
+    await expect(store.put('new', large, options)).rejects.toEqual(refusal('DISKFULL'));
+    expect(await store.stat('new')).toBeUndefined();
+    rmSync(ballast);
+    expect(await store.put('new', packed('small'), options)).toEqual({ stored: 1 });
+    expect(await waiting(store, 'new')).toEqual(['small']);
+  });
+
+  test('a put that finds no room does not fail the others of its turn', async () => {
+    const results = await Promise.allSettled([
+      put(store, 'q', 'before'),
+      store.put('q', pack([Buffer.alloc(1024 * 1024)]), { priority: 0 }),
+      take(store, 'q', 1),
+      put(store, 'q', 'after'),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+    expect(await waiting(store, 'q')).toEqual(['after']);
+    expect(await store.stat('q')).toMatchObject({ waiting: 1, held: 1, put: 2 });
+  });
+
+  test('what is held stays held when a put fails', async () => {
+    await put(store, 'q', 'a', 'b', 'c');
+    const [a, b] = (await take(store, 'q', 2)) as [Message, Message];
+    await store.takeThese('q', idsOf(messagesOf(await store.peek('q', ALL))));
+    await expect(store.put('q', pack([Buffer.alloc(1024 * 1024)]), { priority: 0 })).rejects.toEqual(
+      refusal('DISKFULL'),
+    );
+    expect(await store.stat('q')).toMatchObject({ waiting: 0, held: 3 });
+    await store.settle('q', idsOf([b]), 'returned');
+    expect(await waiting(store, 'q')).toEqual(['b']);
+    await store.settle('q', idsOf([a]), 'returned');
+    expect(await waiting(store, 'q')).toEqual(['a', 'b']);
+  });
+
+  test('takes go on; what cannot be recorded as done is DISKFULL, and still held', async () => {
+    const stored = await fill();
+    const held = await take(store, 'q', stored.length - 5);
+    expect(bodiesOf(held)).toEqual(stored.slice(0, -5));
+    const done: Message[] = [];
+    for (const message of held) {
+      try {
+        await store.settle('q', idsOf([message]), 'done');
+        done.push(message);
+      } catch (error) {
+        expect(error).toEqual(refusal('DISKFULL'));
+      }
+      const state = await store.stat('q');
+      expect(state).toMatchObject({ waiting: 5, held: held.length - done.length, got: done.length });
+    }
+    await store.settle('q', idsOf(held), 'returned');
+    const left = stored.filter((body) => !done.some((each) => each.body === body));
+    expect(await waiting(store, 'q')).toEqual(left);
+    rmSync(ballast);
+    await store.settle('q', idsOf(await take(store, 'q', 3)), 'done');
+    await store.end();
+    store = openAt(path);
+    expect(await waiting(store, 'q')).toEqual(left.slice(3));
+  });
+
+  test('purge, move, remove and close now change all or nothing', async () => {
+    await put(store, 'held', 'h1', 'h2', 'h3');
+    const [h1] = (await take(store, 'held', 1)) as [Message];
+    const stored = await fill();
+    const steps = [
+      () => store.move('q', 'other'),
+      () => store.close('held', true),
+      () => store.purge('q'),
+      () => store.remove('q', true),
+    ];
+    const isDone: boolean[] = [];
+    for (const step of steps) {
+      const before = await Promise.all([store.list(), waiting(store, 'held')]);
+      try {
+        await step();
+        isDone.push(true);
+      } catch (error) {
+        expect(error).toEqual(refusal('DISKFULL'));
+        expect(await Promise.all([store.list(), waiting(store, 'held')])).toEqual(before);
+        isDone.push(false);
+      }
+    }
+    rmSync(ballast);
+    // A move writes everything anew, for which there was no room.
+    expect(isDone[0]).toBe(false);
+    if (!isDone[2] && !isDone[3]) {
+      expect(await waiting(store, 'q')).toEqual(stored);
+      expect(await store.purge('q')).toBe(stored.length);
+    }
+    await store.close('held', true);
+    await store.settle('held', idsOf([h1]), 'returned');
+    await store.end();
+    store = openAt(path);
+    expect((await store.list()).every((each) => each.waiting + each.held === 0)).toBe(true);
+  });
+});
