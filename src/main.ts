@@ -1,4 +1,5 @@
-import { COMMANDS, type Outcome } from './commands/index.ts';
+import type { Outcome } from './commands/command.ts';
+import { COMMANDS } from './commands/index.ts';
 import { parse } from './commands/parse.ts';
 import { type Code, EXIT_STATUS, MqError } from './errors.ts';
 import { places } from './paths.ts';

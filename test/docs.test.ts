@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { COMMANDS, COMMON, type Option } from '../src/commands/index.ts';
+import type { Option } from '../src/commands/command.ts';
+import { COMMANDS, COMMON } from '../src/commands/index.ts';
 import { type Code, EXIT_STATUS } from '../src/errors.ts';
 import type { Verb } from '../src/protocol/requests.ts';
 

@@ -5,8 +5,9 @@ import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
 import { KINDS } from '../settings.ts';
+import type { Command, Invocation, Option, Outcome } from './command.ts';
 import { toObject } from './describe.ts';
-import { COMMANDS, COMMON, type Command, type Invocation, type Option, type Outcome } from './index.ts';
+import { COMMANDS, COMMON } from './index.ts';
 import { print } from './print.ts';
 
 /** For how long a daemon may take to name its queues, in ms: somebody has just pressed Tab. */

@@ -1,6 +1,6 @@
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 
 /** mq empty: tells by its exit status whether nothing is waiting. */
 export async function run({ operands, places, start }: Invocation): Promise<Outcome> {

@@ -4,7 +4,7 @@ import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { Output } from '../output.ts';
 import type { Range } from '../protocol/requests.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { countOf, deadlineOf, framingOf } from './options.ts';
 import { type Render, renderer, renderJson } from './render.ts';
 import { catchSignals } from './signals.ts';

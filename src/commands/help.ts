@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { VERSION } from '../version.ts';
-import { COMMANDS, COMMON, type Command, type Option } from './index.ts';
-import { type Parsed, wrongUsage } from './parse.ts';
+import { type Command, type Option, type Parsed, wrongUsage } from './command.ts';
+import { COMMANDS, COMMON } from './index.ts';
 
 /** The help of one command, or of mq as a whole. */
 export async function help(command?: Command): Promise<string> {
@@ -43,8 +43,9 @@ function overview(): Argv {
 
 function helpOf({ name, usage, summary, options, examples }: Command): Argv {
   const capital = summary[0]?.toUpperCase() + summary.slice(1);
-  const parser = plain([]).usage(`Usage: mq ${name} [OPTION...] ${usage}`.trimEnd() + `\n\n${capital}.`);
-  for (const [line, what] of examples) parser.example(line, what);
+  const line = `Usage: mq ${name} [OPTION...] ${usage}`.trimEnd();
+  const parser = plain([]).usage(`${line}\n\n${capital}.`);
+  for (const [example, what] of examples) parser.example(example, what);
   return withOptions(parser, options);
 }
 

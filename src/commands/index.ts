@@ -1,44 +1,4 @@
-import type { Places } from '../paths.ts';
-
-/** What a command is run with. */
-export interface Invocation {
-  operands: string[];
-  /** By the long names of the options; absent ones are undefined. */
-  options: Readonly<Record<string, string | boolean | undefined>>;
-  places: Places;
-  /** Whether it may start a daemon. */
-  start: boolean;
-  /** No notes on standard error. */
-  quiet: boolean;
-}
-
-/** An exit status, or the signal that the process is to end by. */
-export type Outcome = number | NodeJS.Signals;
-
-export type Run = (invocation: Invocation) => Promise<Outcome>;
-
-export interface Option {
-  name: string;
-  short?: string;
-  /** What its value is called in the help; without: it takes none. */
-  value?: string;
-  summary: string;
-}
-
-export interface Command {
-  name: string;
-  summary: string;
-  /** The operands, as the help shows them. */
-  usage: string;
-  /** How many operands there can be. */
-  operands: [least: number, most: number];
-  options: readonly Option[];
-  /** What to type, and what it does. */
-  examples: readonly [string, string][];
-  /** Whether it may start the daemon when none runs. */
-  mayStart: boolean;
-  load: () => Promise<{ run: Run }>;
-}
+import type { Command, Option } from './command.ts';
 
 const NOWAIT: Option = { name: 'nowait', short: 'n', summary: 'do not wait: status 3 at once' };
 const TIMEOUT: Option = {

@@ -1,7 +1,7 @@
 import { ask } from '../client/ask.ts';
 import type { Value } from '../protocol/values.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { toObject } from './describe.ts';
-import type { Invocation, Outcome } from './index.ts';
 import { print } from './print.ts';
 
 /** mq ls: lists the queues. */

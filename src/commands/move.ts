@@ -1,7 +1,7 @@
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
 import { note } from '../terminal.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { countOf } from './options.ts';
 
 /** mq move: what is waiting goes to the end of another queue. */

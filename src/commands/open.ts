@@ -1,6 +1,6 @@
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 
 /** mq open: undoes mq close. */
 export async function run({ operands, places, start }: Invocation): Promise<Outcome> {

@@ -3,7 +3,7 @@ import { parseDuration } from '../duration.ts';
 import { MqError } from '../errors.ts';
 import type { Framing } from '../lines.ts';
 import { parseInteger, parseKind, type Settings } from '../settings.ts';
-import type { Invocation } from './index.ts';
+import type { Invocation } from './command.ts';
 
 /** What the options mean that several commands have. */
 type Options = Invocation['options'];

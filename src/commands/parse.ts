@@ -1,11 +1,7 @@
 import { parseArgs } from 'node:util';
-import { errnoOf, MqError } from '../errors.ts';
-import { COMMON, type Command } from './index.ts';
-
-export interface Parsed {
-  operands: string[];
-  options: Record<string, string | boolean | undefined>;
-}
+import { errnoOf } from '../errors.ts';
+import { type Command, type Parsed, wrongUsage } from './command.ts';
+import { COMMON } from './index.ts';
 
 /**
  * The operands and options of a command line. What Node's own parser does not accept is given to
@@ -21,12 +17,6 @@ export async function parse(command: Command, args: string[]): Promise<Parsed> {
       throw wrongUsage(command, `unexpected operand '${parsed.operands[most]}'`);
   }
   return parsed;
-}
-
-export function wrongUsage({ name, usage }: Command, why: string): MqError {
-  return new MqError('USAGE', why, {
-    advice: `usage: mq ${`${name} ${usage}`.trim()} (mq ${name} --help says more)`,
-  });
 }
 
 function parseFast(command: Command, args: string[]): Parsed | undefined {

@@ -4,7 +4,7 @@ import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { pack } from '../packed.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { countOf, framingOf } from './options.ts';
 import { print } from './print.ts';
 import { renderer, renderJson } from './render.ts';

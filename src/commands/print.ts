@@ -1,6 +1,6 @@
 import { MqError } from '../errors.ts';
 import { Output } from '../output.ts';
-import type { Outcome } from './index.ts';
+import type { Outcome } from './command.ts';
 
 /** Prints an answer on standard output; the outcome is that of the whole command. */
 export async function print(text: string | Buffer): Promise<Outcome> {

@@ -1,7 +1,7 @@
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
 import { note } from '../terminal.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 
 /** mq purge: drops what is waiting. */
 export async function run({ operands, places, start, quiet }: Invocation): Promise<Outcome> {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { Producer } from '../client/producer.ts';
 import { MqError } from '../errors.ts';
 import { Input } from '../input.ts';
@@ -7,8 +6,8 @@ import { type Framing, Splitter } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { pack, pieces } from '../packed.ts';
 import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';
-import { note } from '../terminal.ts';
-import type { Invocation, Outcome } from './index.ts';
+import { note, tty } from '../terminal.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { deadlineOf, framingOf } from './options.ts';
 import { catchSignals } from './signals.ts';
 
@@ -31,7 +30,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     throw new MqError('USAGE', '--null and --whole are for standard input, and messages were given');
   }
   const bodies = toBytes(messages);
-  if (messages.length === 0 && isatty(0) && !quiet)
+  if (messages.length === 0 && tty().isatty(0) && !quiet)
     note(`put ${queue}: reading from the terminal; Ctrl-D ends it`);
 
   const producer = await Producer.open(places, start, { queue, priority, deadline });

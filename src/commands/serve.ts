@@ -3,7 +3,7 @@ import { serve } from '../daemon/daemon.ts';
 import { log } from '../daemon/log.ts';
 import { MqError, textOf } from '../errors.ts';
 import { parseInteger } from '../settings.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { waitOf } from './options.ts';
 
 /** In bytes. */
@@ -20,7 +20,9 @@ export async function run({ options, places }: Invocation): Promise<Outcome> {
   const idleExit = waitOf(options, 'idle-exit') ?? 0;
   const most = options['max-message'];
   const maxMessage =
-    typeof most === 'string' ? parseInteger(most, '--max-message', LEAST_MAX_MESSAGE, MOST_MAX_MESSAGE) : MAX_MESSAGE;
+    typeof most === 'string'
+      ? parseInteger(most, '--max-message', LEAST_MAX_MESSAGE, MOST_MAX_MESSAGE)
+      : MAX_MESSAGE;
   process.on('uncaughtException', (error) => {
     log(`internal error, the daemon ends: ${error.stack ?? error}`);
     process.exit(70);

@@ -1,6 +1,6 @@
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { print } from './print.ts';
 
 /** mq size: prints how many messages are waiting. */

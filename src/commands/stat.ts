@@ -1,7 +1,7 @@
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { toObject } from './describe.ts';
-import type { Invocation, Outcome } from './index.ts';
 import { print } from './print.ts';
 
 /** mq stat: shows all about one queue. */

@@ -1,6 +1,6 @@
 import { ask } from '../client/ask.ts';
+import type { Invocation, Outcome } from './command.ts';
 import { toObject } from './describe.ts';
-import type { Invocation, Outcome } from './index.ts';
 import { print } from './print.ts';
 
 /** mq status: shows the daemon. */

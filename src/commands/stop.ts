@@ -1,6 +1,6 @@
 import { connectToDaemon } from '../client/connect.ts';
 import { MqError } from '../errors.ts';
-import type { Invocation, Outcome } from './index.ts';
+import type { Invocation, Outcome } from './command.ts';
 
 /** mq stop: stops the daemon, if one runs. */
 export async function run({ places }: Invocation): Promise<Outcome> {

@@ -6,7 +6,7 @@ import { encode, Push, type Value } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
 import type { Queues } from '../queue/queues.ts';
 import { log } from './log.ts';
-import { type Answer, answer, type Daemon } from './verbs.ts';
+import { type Answer, answer, type Daemon, type Peer } from './verbs.ts';
 
 /** So many bytes of requests are taken in before earlier ones are answered. */
 const READ_AHEAD = 4 * 1024 * 1024;
@@ -21,11 +21,9 @@ interface Task {
  * before it, except that puts behind puts are begun at once (the queue keeps their order), so
  * that they share a commit.
  */
-export class Session {
+export class Session implements Peer {
   readonly consumer: Consumer;
-  /** RESP version of the answers. */
   version: 2 | 3 = 2;
-  /** It said HELLO MQ: it is mq's own client. */
   isMq = false;
   readonly #socket: Socket;
   readonly #queues: Queues;

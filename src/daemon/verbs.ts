@@ -2,11 +2,11 @@ import { MqError } from '../errors.ts';
 import { join, unpack } from '../packed.ts';
 import type { Request, Verb } from '../protocol/requests.ts';
 import { OK, Simple, type Value } from '../protocol/values.ts';
+import type { Consumer } from '../queue/consumer.ts';
 import type { Taken } from '../queue/getters.ts';
 import type { Queues } from '../queue/queues.ts';
 import { type QueueState, type Run, rangeOf } from '../store/store.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
-import type { Session } from './session.ts';
 
 /** What the verbs need of the process that they run in. */
 export interface Daemon {
@@ -20,6 +20,16 @@ export interface Daemon {
   stop(): Promise<void>;
   /** Ends the daemon so that a newer one takes its place. */
   makeRoom(): void;
+}
+
+/** The connection that a request came over. */
+export interface Peer {
+  readonly consumer: Consumer;
+  /** RESP version of its answers. */
+  version: 2 | 3;
+  /** It said HELLO MQ: it is mq's own client. */
+  isMq: boolean;
+  destroy(): void;
 }
 
 export interface Answer {
@@ -42,7 +52,7 @@ const PEEK_BYTES = 64 * 1024 * 1024;
  */
 export async function answer(
   request: Request,
-  session: Session,
+  session: Peer,
   queues: Queues,
   daemon: Daemon,
 ): Promise<Answer> {
@@ -53,7 +63,7 @@ export async function answer(
 }
 
 interface Context {
-  session: Session;
+  session: Peer;
   queues: Queues;
   daemon: Daemon;
 }

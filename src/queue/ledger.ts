@@ -13,14 +13,15 @@ import type { Range } from '../store/store.ts';
  */
 export class Ledger {
   readonly #fd: number;
-  readonly #failed: (error: unknown) => void;
+  /** Told of what goes wrong while nobody waits for an answer. */
+  readonly failed: (error: unknown) => void;
   readonly #open = new Set<string>();
   #size = 0;
   #closed = false;
 
   /** @param failed told when a line cannot be written: then a message can come twice after a crash */
   constructor(path: string, failed: (error: unknown) => void) {
-    this.#failed = failed;
+    this.failed = failed;
     this.#fd = openSync(path, 'a+', 0o600);
   }
 
@@ -82,7 +83,7 @@ export class Ledger {
     try {
       write();
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
     }
   }
 }

@@ -181,8 +181,7 @@ export class Queues {
       for (const [holder, consumer] of this.#absent) {
         if (isLiving(holder)) continue;
         this.#absent.delete(holder);
-        // Where the store fails it is tried again.
-        this.leave(consumer).catch(() => this.#absent.set(holder, consumer));
+        this.leave(consumer).catch((error) => this.#ledger?.failed(error));
       }
       if (this.#absent.size === 0) clearInterval(this.#absentTimer);
     }, LOOK_EVERY).unref();

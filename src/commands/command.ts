@@ -1,0 +1,55 @@
+import { MqError } from '../errors.ts';
+import type { Places } from '../paths.ts';
+
+/** What a command is run with. */
+export interface Invocation {
+  operands: string[];
+  /** By the long names of the options; absent ones are undefined. */
+  options: Readonly<Record<string, string | boolean | undefined>>;
+  places: Places;
+  /** Whether it may start a daemon. */
+  start: boolean;
+  /** No notes on standard error. */
+  quiet: boolean;
+}
+
+/** An exit status, or the signal that the process is to end by. */
+export type Outcome = number | NodeJS.Signals;
+
+export type Run = (invocation: Invocation) => Promise<Outcome>;
+
+export interface Option {
+  name: string;
+  short?: string;
+  /** What its value is called in the help; without: it takes none. */
+  value?: string;
+  summary: string;
+}
+
+export interface Command {
+  name: string;
+  summary: string;
+  /** The operands, as the help shows them. */
+  usage: string;
+  /** How many operands there can be. */
+  operands: [least: number, most: number];
+  options: readonly Option[];
+  /** What to type, and what it does. */
+  examples: readonly [string, string][];
+  /** Whether it may start the daemon when none runs. */
+  mayStart: boolean;
+  load: () => Promise<{ run: Run }>;
+}
+
+/** A command line, taken apart. */
+export interface Parsed {
+  operands: string[];
+  options: Record<string, string | boolean | undefined>;
+}
+
+/** A command line that makes no sense; says how it is used. */
+export function wrongUsage({ name, usage }: Command, why: string): MqError {
+  return new MqError('USAGE', why, {
+    advice: `usage: mq ${`${name} ${usage}`.trim()} (mq ${name} --help says more)`,
+  });
+}
