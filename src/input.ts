@@ -1,7 +1,8 @@
 import { constants, fstatSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { isatty, ReadStream } from 'node:tty';
+import type { ReadStream } from 'node:tty';
 import { errnoOf, MqError } from './errors.ts';
+import { tty } from './terminal.ts';
 
 /** Bytes asked for at a time. */
 const CHUNK = 64 * 1024;
@@ -44,6 +45,7 @@ export class Input {
 
 /** Undefined for a file, which never makes its reader wait. */
 function openStream(): Socket | ReadStream | undefined {
+  const { isatty, ReadStream } = tty();
   if (isatty(0)) return new ReadStream(0);
   const stat = fstatSync(0);
   if (!stat.isFIFO() && !stat.isSocket()) return undefined;

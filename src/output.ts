@@ -1,8 +1,9 @@
 import { constants, fstatSync, readFileSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { isatty, WriteStream } from 'node:tty';
+import type { WriteStream } from 'node:tty';
 import { errnoOf, MqError } from './errors.ts';
 import { reopen } from './input.ts';
+import { tty } from './terminal.ts';
 
 /** A write of at most so many bytes to a pipe is taken as a whole or not at all (PIPE_BUF, pipe(7)). */
 const ATOMIC = 4096;
@@ -27,6 +28,7 @@ export class Output {
   constructor() {
     const stat = fstatSync(1);
     if (stat.isCharacterDevice() && wasClosed()) throw failed('EBADF');
+    const { isatty, WriteStream } = tty();
     if (stat.isFIFO() || stat.isSocket() || isatty(1)) {
       this.#fd = reopen(1, constants.O_WRONLY);
       this.#waiter = isatty(1)

@@ -1,10 +1,14 @@
 import { writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { type ErrorOptions, MqError } from './errors.ts';
+
+/** Loaded by those who need it only: it costs each command half a millisecond. */
+export function tty(): typeof import('node:tty') {
+  return process.getBuiltinModule('node:tty');
+}
 
 /** Whether colour may be used on a descriptor: on a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function hasColour(fd: 1 | 2): boolean {
-  return isatty(fd) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  return tty().isatty(fd) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
 /** A line for people, on standard error. */
