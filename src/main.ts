@@ -1,4 +1,4 @@
-import type { Outcome } from './commands/command.ts';
+import type { Command, Outcome } from './commands/command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { parse } from './commands/parse.ts';
 import { type Code, EXIT_STATUS, MqError } from './errors.ts';
@@ -11,30 +11,41 @@ const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'CLOSED']);
 /** argv -> one command -> one exit status. */
 async function main(args: string[]): Promise<Outcome> {
   const [name, ...rest] = verbFirst(args);
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help')
-    return help(rest[0], name !== undefined);
-  if (name === '--version') return print(`mq ${(await import('./version.ts')).VERSION}\n`);
-  const command = COMMANDS.find((each) => each.name === name);
-  if (command === undefined) {
-    const advice = 'mq --help lists the commands.';
-    await complain('', `unknown command '${name}'`, advice);
-    return EXIT_STATUS.USAGE;
-  }
-  let quiet = false;
-  let what = name;
+  const context = { what: '', quiet: false };
   try {
-    const { operands, options } = await parse(command, rest);
-    if (options['help']) return await help(name, true);
-    if (operands.length > 0) what = `${name} ${operands[0]}`;
-    quiet = options['quiet'] === true;
-    const start = command.mayStart && !options['no-start'] && process.env['MQ_NO_START'] !== '1';
-    const { run } = await command.load();
-    return await run({ operands, options, places: places(), start, quiet });
+    if (name === undefined) return await help(undefined, false);
+    if (name === '--version') return await print(`mq ${(await import('./version.ts')).VERSION}\n`);
+    if (name === '--help' || name === '-h' || name === 'help') return await help(rest[0], true);
+    return await runCommand(name, rest, context);
   } catch (error) {
     if (!(error instanceof MqError)) throw error;
-    if (!(quiet && EXPECTED.has(error.code))) await complain(`${what}: `, error.message, error.advice);
+    if (!(context.quiet && EXPECTED.has(error.code)))
+      await complain(context.what, error.message, error.advice);
     return EXIT_STATUS[error.code];
   }
+}
+
+/** @param context what an error is about, and whether what is expected is said */
+async function runCommand(
+  name: string,
+  args: string[],
+  context: { what: string; quiet: boolean },
+): Promise<Outcome> {
+  const command = find(name);
+  context.what = `${name}: `;
+  const { operands, options } = await parse(command, args);
+  if (options['help']) return help(name, true);
+  if (operands.length > 0) context.what = `${name} ${operands[0]}: `;
+  context.quiet = options['quiet'] === true;
+  const start = command.mayStart && !options['no-start'] && process.env['MQ_NO_START'] !== '1';
+  const { run } = await command.load();
+  return run({ operands, options, places: places(), start, quiet: context.quiet });
+}
+
+function find(name: string): Command {
+  const command = COMMANDS.find((each) => each.name === name);
+  if (command) return command;
+  throw new MqError('USAGE', `unknown command '${name}'`, { advice: 'mq --help lists the commands.' });
 }
 
 /** Flags may stand before the command too: `mq -q get q`. */
@@ -46,7 +57,8 @@ function verbFirst(args: string[]): string[] {
 }
 
 async function help(name: string | undefined, wanted: boolean): Promise<Outcome> {
-  const text = await (await import('./commands/help.ts')).help(COMMANDS.find((each) => each.name === name));
+  const command = name === undefined ? undefined : find(name);
+  const text = await (await import('./commands/help.ts')).help(command);
   if (wanted) return print(text);
   process.stderr.write(text);
   return EXIT_STATUS.USAGE;

@@ -1,26 +1,127 @@
-import { chmodSync } from 'node:fs';
-import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild';
 
 /**
- * Makes dist/mq.cjs: the whole program in one file, each command's part run only when it is needed.
- * It is what bin/mq runs, and what the standalone executable holds.
+ * Makes dist/mq.cjs, which bin/mq and the standalone executable run, and dist/mq.bin, which it reads:
+ * the whole program, each command's part run only when it is needed. So that `mq put q x` costs
+ * little more than a bare Node, mq.bin has four sections:
+ *
+ * - the sizes of the four, as 32-bit integers;
+ * - V8's code cache of the next one;
+ * - hot: the source of what commands like put and get run;
+ * - rest: the source of the daemon and of what needs packages. It is not even compiled before one of
+ *   its modules is needed.
+ *
+ * Modules of one ask for those of the other by `require('mq:' + path)`. It is one file, so that whoever
+ * runs while it is replaced has all of the program already.
  */
-const OUTFILE = 'dist/mq.cjs';
+const FOLDER = 'dist';
 
-await build({
-  entryPoints: ['src/main.ts'],
-  outfile: OUTFILE,
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  target: 'node24',
-  // Names stay, for the stack traces in the log.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  legalComments: 'none',
-  // yargs asks for the place of its own file.
-  define: { 'import.meta.url': '__moduleUrl' },
-  banner: { js: "var __moduleUrl = 'file://' + __filename;" },
-  logLevel: 'warning',
+/** What hot imports from rest, all by import(). */
+const REST = [
+  'src/commands/completion.ts',
+  'src/commands/help.ts',
+  'src/commands/serve.ts',
+  'src/commands/table.ts',
+  'chalk',
+];
+
+/** What rest imports from hot. */
+const shared = new Set<string>();
+
+const rest = await section(REST, (path) => {
+  if (isRest(path)) return false;
+  shared.add(path);
+  return true;
 });
-chmodSync(OUTFILE, 0o644);
+const hot = await section(['src/main.ts', ...shared], (path) => {
+  if (isRest(path) && !REST.includes(path)) throw new Error(`${path} is missing in REST`);
+  return isRest(path);
+});
+
+// Where nobody else writes: V8 takes a code cache for that of any source of the same length.
+const work = mkdtempSync(join(tmpdir(), 'mq-bundle-'));
+try {
+  copyFileSync('src/build/loader.cjs', join(work, 'mq.cjs'));
+  for (const args of [[], ['put', 'q', 'x'], ['get', 'q']]) writeImage(codeCacheAfter(args));
+  mkdirSync(FOLDER, { recursive: true });
+  for (const name of ['mq.bin', 'mq.cjs']) replace(join(work, name), join(FOLDER, name));
+} finally {
+  rmSync(work, { recursive: true });
+}
+
+function isRest(path: string): boolean {
+  return REST.includes(path) || /^(node_modules|src\/(daemon|queue|store))\//.test(path);
+}
+
+/** The source of a function that gives a table of these modules: by their paths, functions that load them. */
+async function section(modules: string[], isElsewhere: (path: string) => boolean): Promise<string> {
+  const table = modules.map((path) => `'${path}':()=>require('${path.replace(/^src/, './src')}')`);
+  const elsewhere: Plugin = {
+    name: 'elsewhere',
+    setup: (build) =>
+      build.onResolve({ filter: /^\.|^chalk$/ }, ({ path, resolveDir, importer, kind }) => {
+        if (kind === 'entry-point' || !importer || importer.includes('node_modules')) return undefined;
+        const name = path.startsWith('.') ? relative('.', resolve(resolveDir, path)) : path;
+        return isElsewhere(name) ? { path: `mq:${name}`, external: true } : undefined;
+      }),
+  };
+  const { outputFiles } = await build({
+    stdin: { contents: `module.exports={${table}}`, resolveDir: '.' },
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    supported: { 'dynamic-import': false },
+    // Names stay, for the stack traces in the log.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    // yargs asks for the place of its own file.
+    define: { 'import.meta.url': '__moduleUrl' },
+    plugins: [elsewhere],
+    write: false,
+    logLevel: 'warning',
+  });
+  return `(function(module,require,__moduleUrl){${outputFiles[0]?.text}})`;
+}
+
+function writeImage(codeCache: Buffer): void {
+  const sections = [codeCache, Buffer.from(hot), Buffer.from(rest)];
+  const sizes = new Uint32Array([16, ...sections.map(({ length }) => length)]);
+  writeFileSync(join(work, 'mq.bin'), Buffer.concat([new Uint8Array(sizes.buffer), ...sections]));
+}
+
+/**
+ * The code cache that was there, with the functions that this command called too. To have all
+ * functions compiled would cost more than it saves.
+ */
+function codeCacheAfter(args: string[]): Buffer {
+  if (args.length === 0) return Buffer.alloc(0);
+  const home = join(work, 'home');
+  const cache = join(work, 'code-cache');
+  const env = { ...process.env, MQ_HOME: home, MQ_SOCKET: '', MQ_NO_START: '', MQ_CODE_CACHE: cache };
+  const mq = (...args: string[]) => execFileSync(process.execPath, args, { env });
+  try {
+    mq('-r', './src/build/keep-code-cache.cjs', join(work, 'mq.cjs'), ...args);
+    return readFileSync(cache);
+  } finally {
+    mq(join(work, 'mq.cjs'), 'stop');
+  }
+}
+
+function replace(from: string, to: string): void {
+  copyFileSync(from, `${to}.${process.pid}`);
+  renameSync(`${to}.${process.pid}`, to);
+}
