@@ -42,20 +42,24 @@ export class Output {
   }
 
   /**
+   * @param ends where messages end in `chunk`, the last one at its end: a message of up to 4096
+   *   bytes goes into a pipe as a whole or not at all, so that no interruption leaves half of one
+   *   there, and several writers do not mix theirs up
    * @returns when write(2) has taken all of it
    * @throws MqError READERGONE (EPIPE), OUTPUT (anything else), INTERRUPTED (by `stop`)
    */
-  async write(chunk: Buffer): Promise<void> {
+  async write(chunk: Buffer, ends: Uint32Array = Uint32Array.of(chunk.length)): Promise<void> {
     let at = 0;
+    let next = 0;
     while (at < chunk.length) {
       if (this.#stopped) throw this.#stopped;
-      let size: number;
-      try {
-        size = writeSync(this.#fd, chunk, at, chunk.length - at);
-      } catch (cause) {
-        if (errnoOf(cause) !== 'EAGAIN') throw failed(errnoOf(cause), cause);
-        size = await this.#wait(chunk.subarray(at, at + ATOMIC));
+      let end = chunk.length;
+      if (this.#waiter) {
+        while ((ends[next] as number) <= at) next++;
+        while ((ends[next + 1] ?? Number.POSITIVE_INFINITY) <= at + ATOMIC) next++;
+        end = ends[next] as number;
       }
+      const size = await this.#writeSome(chunk.subarray(at, end));
       at += size;
       this.taken += size;
     }
@@ -65,6 +69,15 @@ export class Output {
   stop(): void {
     this.#stopped = new MqError('INTERRUPTED', 'interrupted');
     this.#stop?.(this.#stopped);
+  }
+
+  async #writeSome(piece: Buffer): Promise<number> {
+    try {
+      return writeSync(this.#fd, piece);
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EAGAIN') throw failed(errnoOf(cause), cause);
+      return this.#wait(piece.subarray(0, ATOMIC));
+    }
   }
 
   /** Waits until the reader takes `piece`. */

@@ -69,7 +69,7 @@ async function write(held: Held, render: Render, output: Output, consumer: Consu
   const { bytes, ends } = render(held);
   const before = output.taken;
   try {
-    await output.write(bytes);
+    await output.write(bytes, ends);
     return ends.length;
   } finally {
     const taken = output.taken - before;

@@ -163,4 +163,13 @@ describe('put and get', () => {
     expect(result).toMatchObject({ status: 3, out: 'a\nb\n' });
     expect(result.err).toBe('mq: get q: no message in time\n');
   });
+
+  test('several gets can write into one pipe: each line stays whole', async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(200_000));
+    const gets = Array.from({ length: 4 }, () => 'mq get -a q &').join(' ');
+    const { out } = await mq.sh(
+      `(${gets} wait) | (sleep 0.2; cat) | sort -n | cmp - <(seq 200000) && echo whole`,
+    );
+    expect(out).toBe('whole\n');
+  });
 });
