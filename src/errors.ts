@@ -29,6 +29,7 @@ export const EXIT_STATUS = {
   DISKFULL: 75,
   IOERROR: 75,
   DAMAGED: 75,
+  STOREGONE: 75,
   INUSE: 75,
   NOSTART: 75,
   SYNTAX: 76,

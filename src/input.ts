@@ -1,6 +1,7 @@
-import { constants, fstatSync, openSync, readSync } from 'node:fs';
+import { constants, fstatSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { ReadStream } from 'node:tty';
+import { reopen, wasClosed } from './descriptors.ts';
 import { errnoOf, MqError } from './errors.ts';
 import { tty } from './terminal.ts';
 
@@ -19,9 +20,11 @@ export class Input {
   /** @throws MqError USAGE when it cannot be read */
   async *chunks(): AsyncGenerator<Buffer> {
     try {
+      if (wasClosed(0)) throw new MqError('USAGE', 'standard input is closed');
       this.#stream = openStream();
       yield* this.#stream ?? this.#readFile();
     } catch (cause) {
+      if (cause instanceof MqError) throw cause;
       if (!this.#stopped)
         throw new MqError('USAGE', `standard input cannot be read: ${errnoOf(cause)}`, { cause });
     }
@@ -50,16 +53,4 @@ function openStream(): Socket | ReadStream | undefined {
   const stat = fstatSync(0);
   if (!stat.isFIFO() && !stat.isSocket()) return undefined;
   return new Socket({ fd: reopen(0, constants.O_RDONLY), readable: true, writable: false });
-}
-
-/**
- * Another file description of the same pipe, so that O_NONBLOCK stays ours (proc_pid_fd(5)); the
- * same descriptor where there is none to be had: a socket, another user's pipe, no /proc.
- */
-export function reopen(fd: 0 | 1, flags: number): number {
-  try {
-    return openSync(`/proc/self/fd/${fd}`, flags | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch {
-    return fd;
-  }
 }

@@ -8,6 +8,12 @@ import { complain } from './terminal.ts';
 /** What a command can come to in good order; -q keeps it quiet. */
 const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'CLOSED']);
 
+/** What to do about errors that a running daemon answers; it sends none. */
+const ADVICE: Partial<Record<Code, string>> = {
+  DAMAGED: 'The file was left as it is. Put a copy back, or move it away to begin with an empty store.',
+  DISKFULL: 'When there is room again, all goes on.',
+};
+
 /** argv -> one command -> one exit status. */
 async function main(args: string[]): Promise<Outcome> {
   const [name, ...rest] = verbFirst(args);
@@ -20,7 +26,7 @@ async function main(args: string[]): Promise<Outcome> {
   } catch (error) {
     if (!(error instanceof MqError)) throw error;
     if (!(context.quiet && EXPECTED.has(error.code)))
-      await complain(context.what, error.message, error.advice);
+      await complain(context.what, error.message, error.advice ?? ADVICE[error.code]);
     return EXIT_STATUS[error.code];
   }
 }

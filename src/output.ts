@@ -1,15 +1,12 @@
-import { constants, fstatSync, readFileSync, writeSync } from 'node:fs';
+import { constants, fstatSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { WriteStream } from 'node:tty';
+import { reopen, wasClosed } from './descriptors.ts';
 import { errnoOf, MqError } from './errors.ts';
-import { reopen } from './input.ts';
 import { tty } from './terminal.ts';
 
 /** A write of at most so many bytes to a pipe is taken as a whole or not at all (PIPE_BUF, pipe(7)). */
 const ATOMIC = 4096;
-
-/** Major 1, minor 3 (null(4)). */
-const DEV_NULL = (1 << 8) + 3;
 
 /**
  * Standard output, with an exact account of what was taken: a message has left the queue when the
@@ -27,7 +24,7 @@ export class Output {
   /** @throws MqError OUTPUT when standard output is closed */
   constructor() {
     const stat = fstatSync(1);
-    if (stat.isCharacterDevice() && wasClosed()) throw failed('EBADF');
+    if (stat.isCharacterDevice() && wasClosed(1)) throw failed('EBADF');
     const { isatty, WriteStream } = tty();
     if (stat.isFIFO() || stat.isSocket() || isatty(1)) {
       this.#fd = reopen(1, constants.O_WRONLY);
@@ -97,25 +94,4 @@ function failed(errno: string | undefined, cause?: unknown): MqError {
   if (errno === 'EPIPE')
     return new MqError('READERGONE', 'the reader of standard output went away', { cause });
   return new MqError('OUTPUT', `standard output cannot be written: ${errno}`, { cause });
-}
-
-/**
- * Node opens /dev/null, for reading and writing, where it is started with a closed descriptor; what
- * is written there would be lost. A user's own `> /dev/null` is open for writing only, and whoever
- * starts a daemon has one /dev/null for all three (daemon(3)).
- */
-function wasClosed(): boolean {
-  return isNullForBoth(1) && !(isNullForBoth(0) && isNullForBoth(2));
-}
-
-function isNullForBoth(fd: 0 | 1 | 2): boolean {
-  if (fstatSync(fd).rdev !== DEV_NULL) return false;
-  try {
-    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
-    const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '', 8);
-    return (flags & 0o3) === constants.O_RDWR;
-  } catch {
-    // No /proc: it cannot be told.
-    return false;
-  }
 }

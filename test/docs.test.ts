@@ -19,6 +19,7 @@ const NEVER_SENT = new Set<string>([
   'LOST',
   'OUTPUT',
   'READERGONE',
+  'STOREGONE',
   'NOSTART',
   'NOTALLOWED',
 ] satisfies Code[]);

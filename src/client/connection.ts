@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { MqError } from '../errors.ts';
+import { Fifo } from '../fifo.ts';
 import { FrameScanner } from '../protocol/frames.ts';
 import { encodeRequest, type Request } from '../protocol/requests.ts';
 import { Push, Reader, type Value } from '../protocol/values.ts';
@@ -9,6 +10,9 @@ interface Unanswered {
   resolve: (frame: Buffer) => void;
   reject: (error: MqError) => void;
 }
+
+/** For how long the daemon may take to answer the greeting, in ms. */
+const PATIENCE = 15_000;
 
 const ERROR_TYPE = 0x2d; // -
 const PUSH_TYPE = 0x3e; // >
@@ -25,7 +29,7 @@ export class Connection {
   readonly closed: Promise<void>;
   readonly #socket: Socket;
   readonly #scanner = new FrameScanner({ bulk: Infinity, frame: Infinity, requests: false });
-  readonly #unanswered: Unanswered[] = [];
+  readonly #unanswered = new Fifo<Unanswered>();
   #end: MqError | undefined;
   #stopped = false;
 
@@ -86,6 +90,10 @@ export class Connection {
   }
 
   async #greet(replace: boolean, holds: boolean): Promise<Map<string, Value>> {
+    const timer = setTimeout(() => {
+      this.#fail(new MqError('UNREACHABLE', `the daemon does not answer for ${PATIENCE / 1000} s`));
+      this.destroy();
+    }, PATIENCE);
     try {
       const mq = { protocol: PROTOCOL, version: VERSION, replace, pid: holds ? process.pid : undefined };
       return (await this.ask({ verb: 'HELLO', version: 3, mq })) as Map<string, Value>;
@@ -98,6 +106,8 @@ export class Connection {
       // What was sent behind the greeting is not answered any more: LOST.
       this.destroy();
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -140,6 +150,8 @@ export class Connection {
 
   #fail(error: MqError): void {
     this.#end ??= error;
-    for (const { reject } of this.#unanswered.splice(0)) reject(this.#end);
+    const unanswered = [...this.#unanswered];
+    this.#unanswered.clear();
+    for (const { reject } of unanswered) reject(this.#end);
   }
 }

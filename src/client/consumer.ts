@@ -44,6 +44,8 @@ export class Consumer {
   #lost = false;
   /** Fulfilled when all that was said is answered. */
   #answers: Promise<void> = Promise.resolve();
+  /** The same, but for what was said last. */
+  #answersBefore: Promise<void> = Promise.resolve();
   #onStopped: () => void = () => {};
 
   static async open(places: Places, start: boolean, queues: string[]): Promise<Consumer> {
@@ -67,8 +69,10 @@ export class Consumer {
   async take(deadline: number, count: number, wanted: number): Promise<Held[] | undefined> {
     for (;;) {
       if (this.#ending) throw new MqError('INTERRUPTED', 'interrupted');
-      if (this.#error) throw this.#error;
       try {
+        // No more than one window is ever consumed and not recorded: the disk may be full.
+        await this.#answersBefore;
+        if (this.#error) throw this.#error;
         const early = await this.#takeAhead();
         const held = early ?? (await this.#get(deadline, Math.min(count, wanted)));
         const left = wanted - sizeOf(held ?? []);
@@ -98,6 +102,7 @@ export class Consumer {
     if (ids.length === 0) return;
     const done = { queue, ids };
     this.#unanswered.push(done);
+    this.#answersBefore = this.#answers;
     this.#say(done);
   }
 

@@ -1,5 +1,6 @@
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
+import { Fifo } from '../fifo.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
 import { connectToDaemon } from './connect.ts';
@@ -7,6 +8,9 @@ import type { Connection } from './connection.ts';
 
 /** So many bytes are sent ahead of the daemon's answers. */
 const WINDOW = 1024 * 1024;
+
+/** What a frame costs besides its bytes, about: a slow producer sends a line in each. */
+const FRAME_BYTES = 1024;
 
 interface Frame {
   messages: Packed;
@@ -34,7 +38,7 @@ export class Producer {
   #connection: Connection;
   #sent = 0;
   /** Sent and not answered. */
-  readonly #frames: Frame[] = [];
+  readonly #frames = new Fifo<Frame>();
   #bytes = 0;
   #error: unknown;
   #ending = false;
@@ -76,7 +80,7 @@ export class Producer {
     const frame = { messages, index: this.#sent };
     this.#sent += messages.count;
     this.#frames.push(frame);
-    this.#bytes += messages.bytes.length;
+    this.#bytes += messages.bytes.length + FRAME_BYTES;
     this.#request(frame);
     await this.#until(() => this.#bytes < WINDOW);
   }
@@ -112,7 +116,7 @@ export class Producer {
 
   #answered(): void {
     const frame = this.#frames.shift() as Frame;
-    this.#bytes -= frame.messages.bytes.length;
+    this.#bytes -= frame.messages.bytes.length + FRAME_BYTES;
     this.stored = frame.index + frame.messages.count;
     this.#wake();
   }

@@ -6,7 +6,7 @@ import { Output } from '../output.ts';
 import type { Range } from '../protocol/requests.ts';
 import type { Invocation, Outcome } from './command.ts';
 import { countOf, deadlineOf, framingOf } from './options.ts';
-import { type Render, renderer, renderJson } from './render.ts';
+import { joinRendered, type Render, renderer, renderJson } from './render.ts';
 import { catchSignals } from './signals.ts';
 
 /** So many messages are asked for at a time; the daemon bounds their bytes. */
@@ -46,7 +46,7 @@ export async function run({ operands, options, places, start }: Invocation): Pro
     while (got < wanted) {
       const taken = await consumer.take(deadline, WINDOW, wanted - got);
       if (taken === undefined) break;
-      for (const held of taken) got += await write(held, render, output, consumer);
+      got += await write(taken, render, output, consumer);
     }
     await consumer.finish();
   } catch (error) {
@@ -65,24 +65,35 @@ export async function run({ operands, options, places, start }: Invocation): Pro
 }
 
 /** Writes messages, and says so; answers how many. What could not be written is not said to be. */
-async function write(held: Held, render: Render, output: Output, consumer: Consumer): Promise<number> {
-  const { bytes, ends } = render(held);
+async function write(taken: Held[], render: Render, output: Output, consumer: Consumer): Promise<number> {
+  const { bytes, ends } = joinRendered(taken.map(render));
   const before = output.taken;
   try {
     await output.write(bytes, ends);
     return ends.length;
   } finally {
-    const taken = output.taken - before;
+    const written = output.taken - before;
     let count = ends.length;
-    while (count > 0 && (ends[count - 1] as number) > taken) count--;
-    if (count > 0) consumer.done(held.queue, [firstOf(held, count)]);
+    while (count > 0 && (ends[count - 1] as number) > written) count--;
+    consumer.done(taken[0]?.queue as string, firstOf(taken, count));
   }
 }
 
 /** The ids of the first `count` messages. */
-function firstOf({ id, step }: Held, count: number): Range {
-  const other = id + step * (count - 1);
-  return { first: Math.min(id, other), last: Math.max(id, other) };
+function firstOf(taken: Held[], count: number): Range[] {
+  const ranges: Range[] = [];
+  let left = count;
+  for (const { id, step, messages } of taken) {
+    if (left === 0) break;
+    const some = Math.min(left, messages.count);
+    left -= some;
+    const other = id + step * (some - 1);
+    const range = { first: Math.min(id, other), last: Math.max(id, other) };
+    const end = ranges.at(-1);
+    if (end && end.last + 1 === range.first) end.last = range.last;
+    else ranges.push(range);
+  }
+  return ranges;
 }
 
 /** Tells the daemon what was consumed, after something else has failed: that is what is reported. */

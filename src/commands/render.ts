@@ -11,6 +11,19 @@ export interface Rendered {
 
 export type Render = (held: Held) => Rendered;
 
+/** One behind the other. */
+export function joinRendered(parts: readonly Rendered[]): Rendered {
+  if (parts.length === 1) return parts[0] as Rendered;
+  const ends = new Uint32Array(parts.reduce((sum, part) => sum + part.ends.length, 0));
+  let count = 0;
+  let base = 0;
+  for (const part of parts) {
+    for (const end of part.ends) ends[count++] = base + end;
+    base += part.bytes.length;
+  }
+  return { bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), ends };
+}
+
 /** Each message as it is, with `separator` behind it. */
 export function renderer(separator: number | undefined): Render {
   return ({ messages: { count, bytes: packed } }) => {

@@ -13,7 +13,7 @@ const MAX_MESSAGE = 64 * 1024 * 1024;
 const LEAST_MAX_MESSAGE = 1024;
 
 /** V8 and SQLite take no longer ones as a whole, with room to spare. */
-const MOST_MAX_MESSAGE = 1024 * 1024 * 1024;
+const MOST_MAX_MESSAGE = 256 * 1024 * 1024;
 
 /** mq serve: the daemon. A command that starts it is told over the channel between them how it went. */
 export async function run({ options, places }: Invocation): Promise<Outcome> {

@@ -1,57 +1,37 @@
 import { Chalk } from 'chalk';
-import Table from 'cli-table3';
 import { hasColour } from '../terminal.ts';
 
 type Cell = string | number | null;
 
-/** Nothing but the cells and the space between them: awk can read it. */
-const NO_LINES = Object.fromEntries(
-  [
-    'top',
-    'top-mid',
-    'top-left',
-    'top-right',
-    'bottom',
-    'bottom-mid',
-    'bottom-left',
-    'bottom-right',
-    'left',
-    'left-mid',
-    'mid',
-    'mid-mid',
-    'right',
-    'right-mid',
-  ].map((part) => [part, '']),
-);
-
-/** Rows under a head, numbers flush right. */
+/** Rows under a head, numbers flush right: nothing but the cells and the space between them, so that awk can read it. */
 export function columns(head: string[], rows: Cell[][]): string {
   const { bold } = colours();
-  const isNumber = (column: number) =>
-    rows.length > 0 && rows.every((row) => typeof row[column] === 'number');
-  return draw(
-    [head.map((cell) => bold(cell)), ...rows],
-    head.map((_, column) => (isNumber(column) ? 'right' : 'left')),
+  const widths = head.map((cell, column) =>
+    rows.reduce((width, row) => Math.max(width, shown(row[column]).length), cell.length),
   );
+  const isNumber = head.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
+  const draw = (row: Cell[]) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] as number;
+        return isNumber[column] ? shown(cell).padStart(width) : shown(cell).padEnd(width);
+      })
+      .join('  ')
+      .trimEnd();
+  return [bold(draw(head)), ...rows.map(draw), ''].join('\n');
 }
 
 /** A name and a value in each row. */
 export function pairs(object: Record<string, Cell>): string {
   const { bold } = colours();
-  return draw(
-    Object.entries(object).map(([name, value]) => [bold(name), value]),
-    ['left', 'left'],
-  );
+  const width = Math.max(...Object.keys(object).map(({ length }) => length));
+  return Object.entries(object)
+    .map(([name, value]) => `${bold(name.padEnd(width))}  ${shown(value)}\n`)
+    .join('');
 }
 
-function draw(rows: Cell[][], aligns: ('left' | 'right')[]): string {
-  const table = new Table({
-    chars: { ...NO_LINES, middle: '  ' },
-    colAligns: aligns,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  });
-  table.push(...rows.map((row) => row.map((cell) => cell ?? '-')));
-  return `${table.toString().replace(/ +$/gm, '')}\n`;
+function shown(cell: Cell | undefined): string {
+  return cell === null || cell === undefined ? '-' : String(cell);
 }
 
 function colours() {

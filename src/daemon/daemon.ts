@@ -65,13 +65,10 @@ class Server implements Daemon {
     this.#listener = new Listener(places.socket, {
       connection: (socket) => this.#accept(socket),
       lost: () => this.#goesOn(inode),
-      failed: (error) => {
-        log(`ends: ${textOf(error)}`);
-        this.makeRoom();
-      },
+      failed: (error) => this.giveUp(textOf(error)),
     });
     await this.#listener.open();
-    writeFileSync(places.owner, `${JSON.stringify({ pid: process.pid, socket: places.socket })}\n`);
+    this.#sayWhoOwns(places);
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
         log(`stops: ${signal}`);
@@ -89,7 +86,6 @@ class Server implements Daemon {
 
   async status(): Promise<Map<string, Value>> {
     const { places } = this.#options;
-    const queues = await this.#queues?.store.list();
     return new Map<string, Value>([
       ['version', VERSION],
       ['protocol', PROTOCOL],
@@ -97,7 +93,7 @@ class Server implements Daemon {
       ['socket', places.socket],
       ['store', places.store],
       ['started_at', this.#startedAt.getTime()],
-      ['queues', queues?.length ?? 0],
+      ['queues', (await this.#queues?.store.count()) ?? 0],
       ['connections', this.#sessions.size],
       ['memory', process.memoryUsage.rss()],
     ]);
@@ -115,6 +111,14 @@ class Server implements Daemon {
     this.#queues?.end();
     for (const session of this.#sessions.values()) session.destroy();
     void this.#endStore().then(() => this.#finish());
+  }
+
+  /** The commands that wait go on with the next daemon, as after a crash. */
+  giveUp(why: string): void {
+    log(`ends: ${why}`);
+    this.#listener?.close();
+    for (const session of this.#sessions.values()) session.destroy();
+    this.#finished();
   }
 
   async #stop(): Promise<void> {
@@ -146,6 +150,15 @@ class Server implements Daemon {
     this.#finished(signal);
   }
 
+  #sayWhoOwns({ owner, socket }: Places): void {
+    try {
+      writeFileSync(owner, `${JSON.stringify({ pid: process.pid, socket })}\n`);
+    } catch (error) {
+      // Only people read it: a full disk is no reason not to serve.
+      log(`cannot write ${owner}: ${textOf(error)}`);
+    }
+  }
+
   #accept(socket: Socket): void {
     this.#sessions.set(socket, new Session(socket, this.#queues as Queues, this));
     clearTimeout(this.#idleTimer);
@@ -168,8 +181,7 @@ class Server implements Daemon {
   #goesOn(inode: number): boolean {
     const { store } = this.#options.places;
     if (statSync(store, { throwIfNoEntry: false })?.ino === inode) return true;
-    log(`ends: ${store} was removed`);
-    this.#finished();
+    this.giveUp(`${store} was removed`);
     return false;
   }
 }

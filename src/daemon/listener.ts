@@ -1,5 +1,6 @@
-import { type FSWatcher, lstatSync, unlinkSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, lstatSync, unlinkSync, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { errnoOf, MqError } from '../errors.ts';
 
 /** How often it is looked at where the kernel does not tell, in ms. */
@@ -32,6 +33,9 @@ export class Listener {
 
   /** @throws MqError INUSE when another daemon answers there, NOTALLOWED when it cannot listen there */
   async open(): Promise<void> {
+    if (!existsSync(dirname(this.#path))) {
+      throw new MqError('NOTALLOWED', `cannot listen on ${this.#path}: there is no such folder`);
+    }
     const found = inodeOf(this.#path);
     if (found !== undefined) {
       if (!found.isSocket) throw new MqError('NOTALLOWED', `${this.#path} is there already and no socket`);

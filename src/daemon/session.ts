@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { MqError } from '../errors.ts';
+import { Fifo } from '../fifo.ts';
 import { FrameScanner } from '../protocol/frames.ts';
 import { parseRequest, type Request, requestLimits } from '../protocol/requests.ts';
 import { encode, Push, type Value } from '../protocol/values.ts';
@@ -10,6 +11,9 @@ import { type Answer, answer, type Daemon, type Peer } from './verbs.ts';
 
 /** So many bytes of requests are taken in before earlier ones are answered. */
 const READ_AHEAD = 4 * 1024 * 1024;
+
+/** What a request costs besides its bytes, about. */
+const TASK_BYTES = 1024;
 
 interface Task {
   request: Request | MqError;
@@ -31,12 +35,16 @@ export class Session implements Peer {
   readonly #scanner: FrameScanner;
   /** The ids that its puts named. */
   readonly #clients = new Set<string>();
-  readonly #tasks: Task[] = [];
-  #begun: Task[] = [];
+  readonly #tasks = new Fifo<Task>();
+  /** How many are begun and not answered, and whether all of those are puts. */
+  #begun = 0;
+  #onlyPuts = true;
   #bytes = 0;
   /** Answers are written in the order of the requests. */
   #lastAnswer: Promise<void> = Promise.resolve();
   #closing = false;
+  /** The other end ended it, not we. */
+  #ended = false;
 
   constructor(socket: Socket, queues: Queues, daemon: Daemon) {
     this.#socket = socket;
@@ -48,14 +56,17 @@ export class Session implements Peer {
     socket.on('drain', () => this.#begin());
     // The other end will send no more, and so waits for nothing: what it sent is still carried out.
     socket.on('end', () => {
-      this.#forget();
+      this.#ended = true;
       this.consumer.end();
       this.#closing = true;
       this.#endWhenIdle();
     });
-    socket.on('error', () => this.#forget());
+    socket.on('error', () => {
+      this.#ended = true;
+    });
     socket.on('close', () => {
-      this.#tasks.length = 0;
+      this.#tasks.clear();
+      if (this.#ended) this.#forget();
       queues.leave(this.consumer).catch((error) => log(`cannot give back what a connection held: ${error}`));
     });
   }
@@ -68,7 +79,7 @@ export class Session implements Peer {
   /** Closes once what has been answered is sent. */
   close(): void {
     this.#closing = true;
-    this.#tasks.length = 0;
+    this.#tasks.clear();
     this.#socket.end();
   }
 
@@ -97,16 +108,18 @@ export class Session implements Peer {
       if (!(error instanceof MqError)) throw error;
       request = error;
     }
-    this.#tasks.push({ request, bytes: frame.length });
-    this.#bytes += frame.length;
+    const bytes = frame.length + TASK_BYTES;
+    this.#tasks.push({ request, bytes });
+    this.#bytes += bytes;
   }
 
   #begin(): void {
     while (this.#tasks.length > 0 && !this.#socket.writableNeedDrain) {
-      const task = this.#tasks[0] as Task;
-      if (this.#begun.length > 0 && !(isPut(task) && this.#begun.every(isPut))) return;
+      const task = this.#tasks.first as Task;
+      if (this.#begun > 0 && !(this.#onlyPuts && isPut(task))) return;
       this.#tasks.shift();
-      this.#begun.push(task);
+      this.#begun += 1;
+      this.#onlyPuts = isPut(task);
       const result = this.#carryOut(task);
       this.#lastAnswer = this.#lastAnswer.then(() => this.#answer(task, result));
     }
@@ -119,6 +132,7 @@ export class Session implements Peer {
       return await answer(request, this, this.#queues, this.#daemon);
     } catch (error) {
       if (error instanceof MqError) {
+        if (error.code === 'STOREGONE') this.#daemon.giveUp(error.message);
         if (error.code === 'INTERNAL')
           log(`${error.stack}\n${String((error.cause as Error | undefined)?.stack ?? '')}`);
         return { value: error };
@@ -132,7 +146,7 @@ export class Session implements Peer {
     const { value, sent, last } = await result;
     if (sent) this.#write(value, (error) => sent(!error));
     else this.#write(value);
-    this.#begun = this.#begun.filter((each) => each !== task);
+    this.#begun -= 1;
     this.#bytes -= task.bytes;
     if (last) this.close();
     if (this.#socket.isPaused() && this.#bytes <= READ_AHEAD) this.#socket.resume();
@@ -146,7 +160,7 @@ export class Session implements Peer {
   }
 
   #endWhenIdle(): void {
-    if (this.#tasks.length === 0 && this.#begun.length === 0) this.#socket.end();
+    if (this.#tasks.length === 0 && this.#begun === 0) this.#socket.end();
   }
 
   #write(value: Value, written?: (error?: Error | null) => void): void {

@@ -20,6 +20,8 @@ export interface Daemon {
   stop(): Promise<void>;
   /** Ends the daemon so that a newer one takes its place. */
   makeRoom(): void;
+  /** Ends the daemon: there is nothing left to serve. */
+  giveUp(why: string): void;
 }
 
 /** The connection that a request came over. */

@@ -59,7 +59,7 @@ class Writer {
   write(value: Value): void {
     if (value === null) this.#text += this.#version === 3 ? '_\r\n' : '$-1\r\n';
     else if (typeof value === 'number') this.#text += `:${value}\r\n`;
-    else if (typeof value === 'string') this.#bulk(Buffer.from(value));
+    else if (typeof value === 'string') this.#text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
     else if (Buffer.isBuffer(value)) this.#bulk(value);
     else if (value instanceof Simple) this.#text += `+${line(value.text)}\r\n`;
     else if (value instanceof MqError) this.#error(value);

@@ -8,19 +8,25 @@ interface Putter {
   options: PutOptions;
   /** How many were stored so far. */
   stored: number;
-  /** Why it is to wait no longer. */
+  /** Why it waits no longer, or no longer than now. */
   givenUp: MqError | undefined;
   resolve: (stored: number) => void;
   reject: (error: unknown) => void;
 }
 
 interface Line {
-  putters: Putter[];
+  putters: Set<Putter>;
+  /** Those of them who have given up: they leave when there is no room for them now. */
+  leaving: Set<Putter>;
   /** The store is being asked; whoever comes meanwhile is asked for next. */
   busy: boolean;
   /** Something changed since the store was last asked. */
   again: boolean;
-  full: boolean;
+  /**
+   * For how many the store is asked at once: for one only once the queue was full, and for twice as
+   * many each time that all of them found room.
+   */
+  width: number;
 }
 
 /** Those who put, in order of arrival for each queue: none overtakes another that waits for room. */
@@ -46,10 +52,10 @@ export class Putters {
   ): Promise<number> {
     return new Promise((resolve, reject) => {
       const putter: Putter = { messages, options, stored: 0, givenUp: undefined, resolve, reject };
-      if (timeout === 0) putter.givenUp = new MqError('FULL', `queue ${queue} is full`);
-      else this.#limitWait(queue, putter, timeout, consumer);
       const line = this.#line(queue);
-      line.putters.push(putter);
+      line.putters.add(putter);
+      if (timeout === 0) giveUp(line, putter, full(queue));
+      else this.#limitWait(queue, line, putter, timeout, consumer);
       this.wake(queue);
     });
   }
@@ -65,7 +71,7 @@ export class Putters {
   /** Sends everybody away. */
   stop(error: MqError): void {
     for (const [queue, line] of this.#lines) {
-      for (const putter of line.putters) putter.givenUp = error;
+      for (const putter of line.putters) giveUp(line, putter, error);
       this.wake(queue);
     }
   }
@@ -73,22 +79,19 @@ export class Putters {
   #line(queue: string): Line {
     let line = this.#lines.get(queue);
     if (line === undefined) {
-      line = { putters: [], busy: false, again: false, full: false };
+      line = { putters: new Set(), leaving: new Set(), busy: false, again: false, width: Infinity };
       this.#lines.set(queue, line);
     }
     return line;
   }
 
-  #limitWait(queue: string, putter: Putter, timeout: number, consumer: Consumer): void {
-    const giveUp = (error: MqError) => {
-      putter.givenUp = error;
+  #limitWait(queue: string, line: Line, putter: Putter, timeout: number, consumer: Consumer): void {
+    const leave = (error: MqError) => {
+      giveUp(line, putter, error);
       this.wake(queue);
     };
-    const cancel = () => giveUp(new MqError('INTERRUPTED', 'the connection ended'));
-    const timer =
-      timeout === Infinity
-        ? undefined
-        : setTimeout(() => giveUp(new MqError('FULL', `queue ${queue} is full`)), timeout);
+    const cancel = () => leave(new MqError('INTERRUPTED', 'the connection ended'));
+    const timer = timeout === Infinity ? undefined : setTimeout(() => leave(full(queue)), timeout);
     consumer.onEnd(cancel);
     const { resolve, reject } = putter;
     const finish = () => {
@@ -112,20 +115,23 @@ export class Putters {
       await this.#offer(queue, line);
     }
     line.busy = false;
-    if (line.putters.length === 0) this.#lines.delete(queue);
+    if (line.putters.size === 0) this.#lines.delete(queue);
   }
 
   /**
-   * Asks the store for all who wait at once, so that they share a commit; in a full queue only for
-   * the first. The store takes them one after the other, so when one finds no room, no later one does.
+   * Asks the store for several who wait at once, so that they share a commit. It takes them one after
+   * the other, so when one finds no room, no later one does.
    */
   async #offer(queue: string, line: Line): Promise<void> {
-    const offered = line.full ? line.putters.slice(0, 1) : line.putters.slice();
+    const offered = [...take(line.putters, line.width)];
     const results = await Promise.all(offered.map((putter) => this.#ask(queue, line, putter)));
-    line.full = results.at(-1) === 'full';
-    if (line.full) {
-      for (const putter of line.putters.filter(({ givenUp }) => givenUp)) this.#leave(line, putter);
-    } else if (line.putters.length > 0) line.again = true;
+    if (results.at(-1) === 'full') {
+      line.width = 1;
+      for (const putter of line.leaving) this.#leave(line, putter);
+    } else {
+      line.width *= 2;
+      if (line.putters.size > 0) line.again = true;
+    }
   }
 
   async #ask(queue: string, line: Line, putter: Putter): Promise<'full' | 'left'> {
@@ -145,10 +151,29 @@ export class Putters {
 
   /** The putter is done with: it stored everything, was refused, or has given up. */
   #leave(line: Line, putter: Putter, error: unknown = putter.givenUp): void {
-    line.putters.splice(line.putters.indexOf(putter), 1);
+    line.putters.delete(putter);
+    line.leaving.delete(putter);
     if (putter.stored === putter.messages.count) putter.resolve(putter.stored);
     else putter.reject(error instanceof MqError ? withStored(error, putter.stored) : error);
   }
+}
+
+function giveUp(line: Line, putter: Putter, error: MqError): void {
+  if (!line.putters.has(putter)) return;
+  putter.givenUp = error;
+  line.leaving.add(putter);
+}
+
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const item of items) {
+    if (left-- <= 0) return;
+    yield item;
+  }
+}
+
+function full(queue: string): MqError {
+  return new MqError('FULL', `queue ${queue} is full`);
 }
 
 function withStored(error: MqError, stored: number): MqError {

@@ -111,7 +111,7 @@ export class Queues {
    */
   async done(consumer: Consumer, queue: string, ids: readonly Range[]): Promise<number> {
     const held = ids.flatMap((range) => consumer.unhold(queue, range));
-    const missing = sizeOf(ids) > sizeOf(held);
+    const missing = consumer.holder !== undefined && sizeOf(ids) > sizeOf(held);
     const found = missing ? [...held, ...(await this.store.takeThese(queue, ids))] : held;
     try {
       await this.store.settle(queue, found, 'done');
@@ -160,6 +160,7 @@ export class Queues {
   async #settleAccounts(consumer: Consumer): Promise<void> {
     consumer.isBack = false;
     await Promise.all(consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')));
+    this.#ledger?.rewrite(this.#held());
   }
 
   #note({ holder }: Consumer, queue: string, ids: readonly Range[]): void {

@@ -165,6 +165,10 @@ export class MemoryStore implements Store {
     return queue && toState(queue);
   }
 
+  async count(): Promise<number> {
+    return this.#queues.size;
+  }
+
   async list(): Promise<QueueState[]> {
     return [...this.#queues.keys()].sort().map((name) => toState(this.#get(name)));
   }

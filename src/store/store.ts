@@ -59,6 +59,9 @@ export interface Store {
   /** Undefined when there is no such queue. */
   stat(queue: string): Promise<QueueState | undefined>;
 
+  /** How many queues there are. */
+  count(): Promise<number>;
+
   /** All queues, by name. */
   list(): Promise<QueueState[]>;
 

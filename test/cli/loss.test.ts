@@ -131,6 +131,14 @@ describe('what is lost: nothing', () => {
     expect(await mq.size('q')).toBe(0);
   });
 
+  test('a closed standard input is no empty message (2)', async ({ mq }) => {
+    expect(await mq.sh('mq put -w q <&-')).toMatchObject({
+      status: 2,
+      err: 'mq: put q: standard input is closed; nothing was stored\n',
+    });
+    expect((await mq.sh('mq put q </dev/null; mq get -n q')).status).toBe(3);
+  });
+
   test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s ends a waiting get by that signal',
     async (signal, { mq }) => {

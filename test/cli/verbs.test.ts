@@ -29,8 +29,8 @@ describe('the rest of a queue', () => {
     expect((await mq.run(['ls'])).out).toBe(
       [
         'NAME  KIND  WAITING  LEASED  LIMIT  CONSUMERS  STATE',
-        'a     fifo        0       0  9              0  open',
-        'b     fifo        2       0  -              0  open',
+        'a     fifo        0       0      9          0  open',
+        'b     fifo        2       0      -          0  open',
         '',
       ].join('\n'),
     );

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { describe, expect } from 'vitest';
 import { seq, test, until } from './mq.ts';
 
@@ -55,6 +56,25 @@ describe('waiting', () => {
     expect(timeout).toMatchObject({ status: 3, err: 'mq: put q: queue q is full\n' });
     expect((await mq.run(['put', '-q', '-t', '0', 'q', 'x'])).err).toBe('');
     expect((await mq.run(['get', '-a', 'q'])).out).toBe(seq(3));
+  });
+
+  test('thousands of lines that wait for room hold nobody else up', async ({ mq }) => {
+    await mq.run(['create', 'q', '--maxsize', '1']);
+    await mq.run(['put', 'q', '0']);
+    // A frame a line, as from a slow producer.
+    const frames = Array.from(
+      { length: 20_000 },
+      (_, i) => `*3\r\n$3\r\nPUT\r\n$1\r\nq\r\n$5\r\n${10_000 + i}\r\n`,
+    );
+    const socket = connect(mq.socket);
+    socket.resume();
+    socket.write(frames.join(''));
+    await connections(mq, 1);
+    const begun = performance.now();
+    const got = (await mq.run(['get', '-c', '2000', 'q'])).out.trimEnd().split('\n');
+    expect(got).toEqual(['0', ...Array.from({ length: 1999 }, (_, i) => String(10_000 + i))]);
+    expect(performance.now() - begun).toBeLessThan(20_000);
+    socket.destroy();
   });
 
   test('a limit that is raised lets blocked puts go on', async ({ mq }) => {

@@ -309,6 +309,8 @@ describe('done and giveBack', () => {
   test('what was held when an earlier daemon died can be done while it waits', async () => {
     await put('q', ['a', 'b']);
     const [run] = await queues.store.peek('q', ONE);
+    expect(await queues.done(consumer, 'q', [rangeOf(run as NonNullable<typeof run>)])).toBe(0);
+    consumer.holder = '1 1';
     expect(await queues.done(consumer, 'q', [rangeOf(run as NonNullable<typeof run>)])).toBe(1);
     expect(await waiting('q')).toEqual(['b']);
     expect(await queues.done(consumer, 'nothing', [{ first: 1, last: 5 }])).toBe(0);

@@ -50,9 +50,6 @@ export function toMqError(error: unknown, path: string): MqError {
     MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
   return new MqError(code, `${what}: ${path}: ${textOf(error)}`, {
     cause: error,
-    ...(code === 'DAMAGED' && {
-      advice: 'The file was left as it is. Put a copy back, or move it away to begin with an empty store.',
-    }),
   });
 }
 

@@ -81,9 +81,9 @@ export class GroupCommit {
       this.#hooks.beforeCommit();
       this.#commit.run();
     } catch (error) {
-      this.#rollBack();
-      if (last) for (const step of steps) step.reject(error);
-      return last;
+      const failure = this.#rollBack();
+      if (last || failure) for (const step of steps) step.reject(failure ?? error);
+      return last || failure !== undefined;
     }
     this.#undos = [];
     this.#hooks.afterCommit();
@@ -101,11 +101,18 @@ export class GroupCommit {
     }
   }
 
-  #rollBack(): void {
-    // Some errors (a full disk among them) end the transaction by themselves.
-    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-    for (const undo of this.#undos.reverse()) undo();
+  /** @returns the error, where even this fails: the file is damaged then */
+  #rollBack(): unknown {
+    const undos = this.#undos.reverse();
     this.#undos = [];
-    this.#hooks.afterRollback();
+    try {
+      // Some errors (a full disk among them) end the transaction by themselves.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      for (const undo of undos) undo();
+      this.#hooks.afterRollback();
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 }

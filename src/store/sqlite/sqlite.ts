@@ -56,18 +56,21 @@ export class SqliteStore implements Store {
   constructor(path: string, onChange: OnChange) {
     this.#path = path;
     this.#onChange = onChange;
-    this.#db = openDatabase(path);
-    this.#inode = statSync(path).ino;
-    this.#tables = new Tables(this.#db);
-    this.#nextId = this.#writtenNextId = this.#tables.nextId();
-    this.#tables.emptyClosedNow();
-    this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
-    this.#group = new GroupCommit(this.#db, {
-      beforeCommit: () => this.#beforeCommit(),
-      afterCommit: () => this.#afterCommit(),
-      afterRollback: () => this.#afterRollback(),
-      isRefusal: (error) => error instanceof MqError,
-    });
+    try {
+      this.#db = openDatabase(path);
+      this.#inode = statSync(path).ino;
+      this.#tables = new Tables(this.#db);
+      this.#nextId = this.#writtenNextId = this.#tables.nextId();
+      this.#group = new GroupCommit(this.#db, {
+        beforeCommit: () => this.#beforeCommit(),
+        afterCommit: () => this.#afterCommit(),
+        afterRollback: () => this.#afterRollback(),
+        isRefusal: (error) => error instanceof MqError,
+      });
+      this.#tidy();
+    } catch (error) {
+      throw toMqError(error, path);
+    }
   }
 
   put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
@@ -208,6 +211,10 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#find(name)?.state());
   }
 
+  count(): Promise<number> {
+    return this.#read(() => this.#tables.countQueues());
+  }
+
   list(): Promise<QueueState[]> {
     return this.#read(() => this.#tables.queueNames().map((name) => this.#get(name).state()));
   }
@@ -225,6 +232,16 @@ export class SqliteStore implements Store {
       this.#group.flush();
     }
     this.#db.close();
+  }
+
+  /** What an earlier daemon left; on a full disk it is left to a later one. */
+  #tidy(): void {
+    try {
+      this.#tables.emptyClosedNow();
+      this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
+    } catch (error) {
+      if (toMqError(error, this.#path).code !== 'DISKFULL') throw error;
+    }
   }
 
   #get(name: string): StoredQueue {
@@ -329,9 +346,7 @@ export class SqliteStore implements Store {
   /** What is written to a file that nobody can open again is not safe. */
   #checkFile(): void {
     if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) return;
-    throw new MqError('DAMAGED', `the store was removed while it was in use: ${this.#path}`, {
-      advice: 'Stop the daemon (mq stop); the next one begins with an empty store.',
-    });
+    throw new MqError('STOREGONE', `the store was removed while it was in use: ${this.#path}`);
   }
 
   #afterCommit(): void {

@@ -43,6 +43,10 @@ export class Tables {
     return this.#get<QueueRow>('SELECT * FROM queue WHERE name = ?', name);
   }
 
+  countQueues(): number {
+    return this.#get<{ count: number }>('SELECT count(*) AS count FROM queue')?.count ?? 0;
+  }
+
   queueNames(): string[] {
     return this.#all<{ name: string }>('SELECT name FROM queue ORDER BY name').map(({ name }) => name);
   }

@@ -1,0 +1,37 @@
+import { constants, fstatSync, openSync, readFileSync } from 'node:fs';
+
+/** Major 1, minor 3 (null(4)). */
+const DEV_NULL = (1 << 8) + 3;
+
+/**
+ * Another file description of the same pipe, so that O_NONBLOCK stays ours (proc_pid_fd(5)); the
+ * same descriptor where there is none to be had: a socket, another user's pipe, no /proc.
+ */
+export function reopen(fd: 0 | 1, flags: number): number {
+  try {
+    return openSync(`/proc/self/fd/${fd}`, flags | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch {
+    return fd;
+  }
+}
+
+/**
+ * Node opens /dev/null, for reading and writing, where it is started with a closed descriptor; what
+ * is written there would be lost. A user's own `> /dev/null` is open for writing only, and whoever
+ * starts a daemon has one /dev/null for all three (daemon(3)).
+ */
+export function wasClosed(fd: 0 | 1): boolean {
+  return isNullForBoth(fd) && ![0, 1, 2].every(isNullForBoth);
+}
+
+function isNullForBoth(fd: number): boolean {
+  if (fstatSync(fd).rdev !== DEV_NULL) return false;
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+    const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '', 8);
+    return (flags & 0o3) === constants.O_RDWR;
+  } catch {
+    // No /proc: it cannot be told.
+    return false;
+  }
+}
