@@ -18,6 +18,7 @@ export class Bodies {
   set(first: number, packed: Packed): void {
     this.#cached.set(first, packed);
     this.#bytes += packed.bytes.length;
+    if (this.#bytes <= LIMIT) return;
     for (const oldest of this.#cached.keys()) {
       if (this.#bytes <= LIMIT || oldest === first) break;
       this.delete(oldest);

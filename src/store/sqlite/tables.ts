@@ -101,23 +101,40 @@ export class Tables {
 
   /** The batch at `place`, or the next one behind it. */
   batchFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
-    return this.#get<BatchRow>(
-      `SELECT first, count, priority, put_at FROM batch
-       WHERE queue = ? AND (priority, first) >= (?, ?) ORDER BY priority, first LIMIT 1`,
-      queue,
-      priority,
-      first,
+    // Two look-ups: for (priority, first) >= (?, ?) SQLite uses the index for the priority only.
+    return (
+      this.#get<BatchRow>(
+        `SELECT first, count, priority, put_at FROM batch
+         WHERE queue = ? AND priority = ? AND first >= ? ORDER BY first LIMIT 1`,
+        queue,
+        priority,
+        first,
+      ) ??
+      this.#get<BatchRow>(
+        `SELECT first, count, priority, put_at FROM batch
+         WHERE queue = ? AND priority > ? ORDER BY priority, first LIMIT 1`,
+        queue,
+        priority,
+      )
     );
   }
 
   /** The same in the order of a lifo queue. */
   batchBackFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
-    return this.#get<BatchRow>(
-      `SELECT first, count, priority, put_at FROM batch
-       WHERE queue = ? AND (priority, first) <= (?, ?) ORDER BY priority DESC, first DESC LIMIT 1`,
-      queue,
-      priority,
-      first,
+    return (
+      this.#get<BatchRow>(
+        `SELECT first, count, priority, put_at FROM batch
+         WHERE queue = ? AND priority = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
+        queue,
+        priority,
+        first,
+      ) ??
+      this.#get<BatchRow>(
+        `SELECT first, count, priority, put_at FROM batch
+         WHERE queue = ? AND priority < ? ORDER BY priority DESC, first DESC LIMIT 1`,
+        queue,
+        priority,
+      )
     );
   }
 
