@@ -1,6 +1,7 @@
 import { MqError } from '../errors.ts';
 import { type Range, type Run, rangeOf, type Store, type TakeLimit } from '../store/store.ts';
 import type { Consumer } from './consumer.ts';
+import { Ranges } from './ranges.ts';
 
 /** What a get was given: it is held for its consumer. */
 export interface Taken {
@@ -137,7 +138,9 @@ export class Getters {
   }
 
   async #give(queue: string, runs: Run[], getter: Getter): Promise<void> {
-    const ids: Range[] = runs.map(rangeOf);
+    const ranges = new Ranges();
+    for (const run of runs) ranges.add(rangeOf(run));
+    const ids = ranges.all;
     if (getter.finished) {
       // It gave up while the store was asked.
       await this.#store.settle(queue, ids, 'returned');
