@@ -1,4 +1,4 @@
-import { openSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { isAlive, type Mq, seq, test, until } from './mq.ts';
@@ -227,5 +227,38 @@ describe('what is lost: nothing', () => {
     expect(
       (await mq.sh(`cmp ${mq.store} <(printf 'not a database %.0s' $(seq 2000) | head -c 20000)`)).out,
     ).toBe('');
+  });
+
+  test('a full disk is reported (75) with what was stored, and all goes on when there is room', async ({
+    mq,
+    skip,
+  }) => {
+    const disk = join(mq.home, 'disk');
+    mkdirSync(disk);
+    if ((await mq.sh(`mount -t tmpfs -o size=8m,mode=700 tmpfs ${disk}`)).status !== 0)
+      skip('mount is not permitted');
+    const env = { ...mq.env, MQ_HOME: join(disk, 'home') };
+    try {
+      await mq.run(['put', 'early', 'a'], undefined, { env });
+      await mq.sh(`head -c 3000000 /dev/zero > ${disk}/ballast`);
+      const put = await mq.sh('seq 2000000 | mq put q', { env });
+      expect(put.status).toBe(75);
+      const stored = Number(/; (\d+) messages were stored/.exec(put.err)?.[1]);
+      expect(stored).toBeGreaterThan(1000);
+      expect((await mq.run(['size', 'q'], undefined, { env })).out).toBe(`${stored}\n`);
+      // A daemon that starts on a full disk serves.
+      await mq.sh(
+        `kill -9 $(sed 's/.*"pid":\\([0-9]*\\).*/\\1/' ${disk}/home/daemon.json); head -c 9000000 /dev/zero > ${disk}/rest`,
+      );
+      expect((await mq.run(['size', 'q'], undefined, { env })).out).toBe(`${stored}\n`);
+      expect((await mq.run(['put', '-w', 'q'], Buffer.alloc(7_000_000), { env })).status).toBe(75);
+      await mq.sh(`rm ${disk}/ballast ${disk}/rest`);
+      expect((await mq.run(['get', '-n', 'early'], undefined, { env })).out).toBe('a\n');
+      expect((await mq.sh(`mq get -a q | cmp - <(seq ${stored})`, { env })).status).toBe(0);
+      expect((await mq.run(['put', 'q', 'more'], undefined, { env })).status).toBe(0);
+    } finally {
+      await mq.run(['stop'], undefined, { env });
+      await mq.sh(`umount ${disk}`);
+    }
   });
 });
