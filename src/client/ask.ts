@@ -2,7 +2,7 @@ import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import type { Request } from '../protocol/requests.ts';
 import type { Value } from '../protocol/values.ts';
-import { connectToDaemon } from './connect.ts';
+import { connector } from './connect.ts';
 import { isLoss } from './producer.ts';
 
 /** What could have an effect twice if it were sent again. */
@@ -15,8 +15,9 @@ const ONCE = new Set<Request['verb']>(['MOVE', 'RM']);
  * @throws MqError what the daemon answered, or why there is no answer
  */
 export async function ask(places: Places, start: boolean, request: Request): Promise<Value> {
+  const connect = connector(places, start);
   for (;;) {
-    const connection = await connectToDaemon(places, start);
+    const connection = await connect();
     try {
       return await connection.ask(request);
     } catch (error) {

@@ -16,6 +16,25 @@ const IN_BETWEEN = 3000;
 /** Between two looks for a daemon that somebody else is starting, in ms. */
 const LOOK_EVERY = 10;
 
+/** A daemon that dies more often than this within so many ms is not started again. */
+const MOST_LOSSES = 20;
+const WITHIN = 10_000;
+
+/**
+ * What connects a command, and connects it again when the daemon died: see `connectToDaemon`.
+ * It throws UNREACHABLE too, when daemons die one after the other.
+ */
+export function connector(places: Places, start: boolean, holds = false): () => Promise<Connection> {
+  const times: number[] = [];
+  return async () => {
+    times.push(now());
+    if (times.length > MOST_LOSSES && now() - (times.shift() as number) < WITHIN) {
+      throw new MqError('UNREACHABLE', 'the daemon keeps dying', { advice: `See its log: ${places.log}` });
+    }
+    return connectToDaemon(places, start, holds);
+  };
+}
+
 /**
  * Connects to the daemon, and starts it when none answers.
  * @param start whether one may be started

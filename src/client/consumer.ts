@@ -4,7 +4,7 @@ import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
 import type { Range } from '../protocol/requests.ts';
 import { Reader } from '../protocol/values.ts';
-import { connectToDaemon } from './connect.ts';
+import { connector } from './connect.ts';
 import type { Connection } from './connection.ts';
 import { isLoss } from './producer.ts';
 
@@ -49,7 +49,7 @@ export class Consumer {
   #onStopped: () => void = () => {};
 
   static async open(places: Places, start: boolean, queues: string[]): Promise<Consumer> {
-    const connect = () => connectToDaemon(places, start, true);
+    const connect = connector(places, start, true);
     return new Consumer(await connect(), connect, queues);
   }
 
@@ -144,6 +144,7 @@ export class Consumer {
 
   async #get(deadline: number, count: number): Promise<Held[] | undefined> {
     const timeout = Math.max(0, Math.ceil(deadline - now())) || 0;
+    if (this.#ending) throw new MqError('INTERRUPTED', 'interrupted');
     this.#waiting = timeout > 0;
     try {
       const frame = await this.#connection.request({

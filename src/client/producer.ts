@@ -3,7 +3,7 @@ import { MqError } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
-import { connectToDaemon } from './connect.ts';
+import { connector } from './connect.ts';
 import type { Connection } from './connection.ts';
 
 /** So many bytes are sent ahead of the daemon's answers. */
@@ -49,7 +49,7 @@ export class Producer {
   #wake: () => void = () => {};
 
   static async open(places: Places, start: boolean, target: PutTarget): Promise<Producer> {
-    const connect = () => connectToDaemon(places, start);
+    const connect = connector(places, start);
     return new Producer(await connect(), connect, target);
   }
 

@@ -6,6 +6,9 @@ import { errnoOf, MqError } from '../errors.ts';
 /** How often it is looked at where the kernel does not tell, in ms. */
 const LOOK_EVERY = 2000;
 
+/** For how long a socket file is missed before it is made again, in ms. */
+const REMAKE_AFTER = 100;
+
 export interface ListenerEvents {
   connection: (socket: Socket) => void;
   /** The socket file has gone: whether it is to be made again. */
@@ -87,8 +90,11 @@ export class Listener {
     if (this.#isOurs()) return;
     this.#watcher?.close();
     clearInterval(this.#timer);
-    this.#timer = undefined;
-    if (this.#events.lost()) this.#openAgain().catch(this.#events.failed);
+    // Whoever removes the whole folder is let finish: a new file would be in the way.
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#events.lost()) this.#openAgain().catch(this.#events.failed);
+    }, REMAKE_AFTER);
   }
 
   async #openAgain(): Promise<void> {

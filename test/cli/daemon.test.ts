@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -237,6 +237,19 @@ describe('the daemon', () => {
     expect(await talk(mq, 'HELLO 3 MQ 1 0.0.1 REPLACE')).toContain('version');
     expect(await talk(mq, 'HELLO 3 MQ 0 0.0.1 REPLACE')).toMatch(/^-PROTOCOL .*protocol 1/);
   });
+
+  test.for([[['get', 'q']], [['put', 'q', 'a']], [['ls']]] as const)(
+    'a daemon that keeps dying is given up on (69): mq %j',
+    async ([args], { mq }) => {
+      const server = createServer((socket) => socket.destroy());
+      await new Promise<void>((resolve) => server.listen(mq.socket, resolve));
+      expect(await mq.run([...args])).toMatchObject({
+        status: 69,
+        err: expect.stringContaining('keeps dying'),
+      });
+      await new Promise((resolve) => server.close(resolve));
+    },
+  );
 
   test('mq runs through a link, from any folder', async ({ mq }) => {
     await mq.sh(`ln -s ${BIN} ${mq.home}/mq-link`);
