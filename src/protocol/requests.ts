@@ -417,7 +417,7 @@ function parseRange(word: string): Range {
   return range;
 }
 
-/** A frame of the request that fills none of a client's buffers: what scanners may let pass. */
+/** What the daemon's scanner lets pass: a frame has room for the longest message and for much besides. */
 export function requestLimits(maxMessage: number) {
   return { bulk: maxMessage, frame: maxMessage + 1024 * 1024, requests: true };
 }
