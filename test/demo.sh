@@ -15,7 +15,7 @@ echo '$ mq get -c 3 numbers & mq get -c 3 numbers & wait'
 mq get -c 3 numbers | sed 's/^/one: /' &
 mq get -c 3 numbers | sed 's/^/two: /' &
 wait
-echo '$ seq 1000000 | mq put big & mq get -c 1000000 big | cmp - <(seq 1000000)'
+echo '$ seq 1000000 >sent; mq put big <sent & mq get -c 1000000 big | cmp - sent'
 seq 1000000 >"$MQ_HOME/sent"
 mq put big <"$MQ_HOME/sent" &
 mq get -c 1000000 big | cmp - "$MQ_HOME/sent"

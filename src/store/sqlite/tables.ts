@@ -103,38 +103,16 @@ export class Tables {
   batchFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
     // Two look-ups: for (priority, first) >= (?, ?) SQLite uses the index for the priority only.
     return (
-      this.#get<BatchRow>(
-        `SELECT first, count, priority, put_at FROM batch
-         WHERE queue = ? AND priority = ? AND first >= ? ORDER BY first LIMIT 1`,
-        queue,
-        priority,
-        first,
-      ) ??
-      this.#get<BatchRow>(
-        `SELECT first, count, priority, put_at FROM batch
-         WHERE queue = ? AND priority > ? ORDER BY priority, first LIMIT 1`,
-        queue,
-        priority,
-      )
+      this.#batch('priority = ? AND first >= ? ORDER BY first', queue, priority, first) ??
+      this.#batch('priority > ? ORDER BY priority, first', queue, priority)
     );
   }
 
   /** The same in the order of a lifo queue. */
   batchBackFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
     return (
-      this.#get<BatchRow>(
-        `SELECT first, count, priority, put_at FROM batch
-         WHERE queue = ? AND priority = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
-        queue,
-        priority,
-        first,
-      ) ??
-      this.#get<BatchRow>(
-        `SELECT first, count, priority, put_at FROM batch
-         WHERE queue = ? AND priority < ? ORDER BY priority DESC, first DESC LIMIT 1`,
-        queue,
-        priority,
-      )
+      this.#batch('priority = ? AND first <= ? ORDER BY first DESC', queue, priority, first) ??
+      this.#batch('priority < ? ORDER BY priority DESC, first DESC', queue, priority)
     );
   }
 
@@ -212,6 +190,14 @@ export class Tables {
 
   forgetBefore(at: number): void {
     this.#run('DELETE FROM client WHERE at < ?', at);
+  }
+
+  #batch(which: string, queue: number, ...values: number[]): BatchRow | undefined {
+    return this.#get(
+      `SELECT first, count, priority, put_at FROM batch WHERE queue = ? AND ${which} LIMIT 1`,
+      queue,
+      ...values,
+    );
   }
 
   #get<T>(sql: string, ...values: (string | number)[]): T | undefined {
