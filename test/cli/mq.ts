@@ -64,7 +64,7 @@ export class Mq {
     const path = `${resolve('bin')}:${process.env['PATH']}`;
     return this.#spawn('bash', ['-c', script], {
       ...options,
-      env: { ...this.env, PATH: path, ...options.env },
+      env: { ...this.env, ...options.env, PATH: path },
     });
   }
 
