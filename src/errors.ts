@@ -4,7 +4,7 @@
  */
 export type Code = keyof typeof EXIT_STATUS;
 
-/** Exit status of each code (mq(1), EXIT STATUS; 64 and above follow sysexits(3)). */
+/** Exit status of each code (mq(1), EXIT STATUS; 64 and above follow sysexits(3), 126 and 127 env(1)). */
 export const EXIT_STATUS = {
   NO: 1,
   USAGE: 2,
@@ -15,6 +15,7 @@ export const EXIT_STATUS = {
   NOTPRIORITY: 2,
   EMPTY: 3,
   FULL: 3,
+  UNFINISHED: 3,
   CLOSED: 4,
   NOQUEUE: 5,
   NOLEASE: 5,
@@ -36,6 +37,8 @@ export const EXIT_STATUS = {
   PROTOCOL: 76,
   OUTDATED: 76,
   NOTALLOWED: 77,
+  NOTEXECUTABLE: 126,
+  NOTFOUND: 127,
 } as const;
 
 export interface ErrorOptions {

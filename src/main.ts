@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Command, Outcome } from './commands/command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { parse } from './commands/parse.ts';
@@ -6,7 +7,7 @@ import { places } from './paths.ts';
 import { complain } from './terminal.ts';
 
 /** What a command can come to in good order; -q keeps it quiet. */
-const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'CLOSED']);
+const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'CLOSED']);
 
 /** What to do about errors that a running daemon answers; it sends none. */
 const ADVICE: Partial<Record<Code, string>> = {
@@ -76,11 +77,28 @@ async function print(text: string): Promise<Outcome> {
 
 /** Ends the process: by the signal itself, where that is the outcome, so that a shell's loop ends too. */
 function end(outcome: Outcome): void {
-  if (typeof outcome === 'number') process.exit(outcome);
+  if (typeof outcome === 'number') exit(outcome);
   // Node ignores SIGPIPE; without listeners a signal has its default effect again.
   process.on(outcome, () => {});
   process.removeAllListeners(outcome);
   process.kill(process.pid, outcome);
+}
+
+/** In s: what ends sooner has had hardly anything compiled. */
+const BRIEF = 0.15;
+
+const SHELL = '/bin/sh';
+
+/**
+ * V8 compiles what is hot on other threads. Such a thread may wait for the main thread while that ends
+ * the process and waits for it, for ever (https://github.com/nodejs/node/issues/54918; seen in one of
+ * some thousand runs). So a process that has done much becomes another that ends at once: the kernel
+ * waits for no thread then.
+ */
+function exit(status: number): never {
+  if (process.uptime() > BRIEF && process.execve && existsSync(SHELL))
+    process.execve(SHELL, ['sh', '-c', `exit ${status}`], {});
+  process.exit(status);
 }
 
 main(process.argv.slice(2)).then(end, async (error: unknown) => {

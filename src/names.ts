@@ -1,10 +1,13 @@
 import { MqError } from './errors.ts';
 
-const NAME = /^[A-Za-z0-9_:/][A-Za-z0-9._:/-]{0,199}$/;
+/** In characters. */
+export const LONGEST_NAME = 200;
+
+const NAME = /^[A-Za-z0-9_:/][A-Za-z0-9._:/-]*$/;
 
 /** @throws MqError BADNAME unless `name` may name a queue or pipe. */
 export function checkName(name: string): string {
-  if (!NAME.test(name)) {
+  if (name.length > LONGEST_NAME || !NAME.test(name)) {
     throw new MqError('BADNAME', `'${name.slice(0, 210)}' cannot be a name`, {
       advice: 'A name has 1 to 200 of A-Z a-z 0-9 . _ : / - and does not start with a dot or a hyphen.',
     });

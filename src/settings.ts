@@ -3,15 +3,27 @@ import { MqError } from './errors.ts';
 export const KINDS = ['fifo', 'lifo', 'priority'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What a user can set of a queue. */
+/** What a user can set of a queue; by the names that it has everywhere. */
 export interface Settings {
   kind: Kind;
-  /** How many messages may wait; 0: no limit. */
+  /** How many messages may be waiting or delayed; 0: no limit. */
   maxsize: number;
+  /** How often a message may fail before it is given up on; 0: no limit. */
+  max_attempts: number;
+  /** In ms: how long a message is delayed when it failed first; twice as long each time after that. */
+  retry_delay: number;
+  /** Where messages go that are given up on; '': the queue's own name with `.dead` behind it. */
+  dead_letter: string;
 }
 
 /** A queue that nobody configured. */
-export const DEFAULT_SETTINGS: Settings = { kind: 'fifo', maxsize: 0 };
+export const DEFAULT_SETTINGS: Settings = {
+  kind: 'fifo',
+  maxsize: 0,
+  max_attempts: 5,
+  retry_delay: 1000,
+  dead_letter: '',
+};
 
 /** @throws MqError USAGE unless `text` names a kind of queue. */
 export function parseKind(text: string): Kind {
@@ -43,3 +55,6 @@ export function parseInteger(
 /** Priorities are signed 32-bit integers. */
 export const LEAST_PRIORITY = -(2 ** 31);
 export const MOST_PRIORITY = 2 ** 31 - 1;
+
+/** The longest delay, lease or time to live, in ms: a hundred years. */
+export const LONGEST_DELAY = 36525 * 86400e3;

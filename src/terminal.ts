@@ -11,6 +11,13 @@ export function hasColour(fd: 1 | 2): boolean {
   return tty().isatty(fd) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
+let prepare = () => {};
+
+/** Has this called before each line on standard error: a display of progress takes its own away. */
+export function beforeLines(call: () => void): void {
+  prepare = call;
+}
+
 /** A line for people, on standard error. */
 export function note(text: string): void {
   write(`mq: ${text}\n`);
@@ -30,6 +37,7 @@ export async function complain(what: string, why: string, advice: ErrorOptions['
 }
 
 function write(text: string): void {
+  prepare();
   try {
     writeSync(2, text);
   } catch (cause) {

@@ -4,7 +4,7 @@ import { version } from '../package.json';
 export const VERSION: string = version;
 
 /** The version of the protocol between client and daemon; raised when an old one cannot follow. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Whether semantic version `a` is later than `b` (pre-release tags are not compared). */
 export function isNewer(a: string, b: string): boolean {

@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** What runs for put and get: it loads no library, unless behind an import(). */
 const HOT =
-  /^(main|[a-z]+|commands\/(command|index|parse|put|get|signals|options|render|print)|(client|protocol)\/[a-z]+)\.ts$/;
+  /^(main|[a-z]+|commands\/(command|index|parse|put|get|signals|progress|options|render|print)|(client|protocol)\/[a-z]+)\.ts$/;
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
   file.endsWith('.ts'),

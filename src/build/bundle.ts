@@ -32,8 +32,10 @@ const FOLDER = 'dist';
 const REST = [
   'src/commands/completion.ts',
   'src/commands/help.ts',
+  'src/commands/progress-line.ts',
   'src/commands/serve.ts',
   'src/commands/table.ts',
+  'src/commands/work.ts',
   'chalk',
 ];
 

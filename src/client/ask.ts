@@ -14,10 +14,16 @@ const ONCE = new Set<Request['verb']>(['MOVE', 'RM']);
  * @param start whether a daemon may be started
  * @throws MqError what the daemon answered, or why there is no answer
  */
-export async function ask(places: Places, start: boolean, request: Request): Promise<Value> {
+export async function ask(
+  places: Places,
+  start: boolean,
+  question: Request | (() => Request),
+): Promise<Value> {
   const connect = connector(places, start);
   for (;;) {
     const connection = await connect();
+    // One with a timeout has less time left when it is asked again.
+    const request = typeof question === 'function' ? question() : question;
     try {
       return await connection.ask(request);
     } catch (error) {

@@ -2,7 +2,7 @@ import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
-import type { Range } from '../protocol/requests.ts';
+import type { Range, Request } from '../protocol/requests.ts';
 import { Reader } from '../protocol/values.ts';
 import { connector } from './connect.ts';
 import type { Connection } from './connection.ts';
@@ -15,21 +15,31 @@ export interface Held {
   step: 1 | -1;
   priority: number;
   putAt: number;
+  /** Which attempt this is, from 1. */
+  attempt: number;
   messages: Packed;
+  /** With messages on lease: a token for each, and when they run out, in ms since 1970. */
+  leases?: { tokens: string[]; until: number } | undefined;
 }
 
 interface Done {
   queue: string;
   ids: Range[];
+  leases: string[];
 }
 
 /**
  * Takes messages, and says which of them are consumed. When the daemon dies, what was held is
  * waiting again; what was consumed without the daemon's answer is told to the next one before
  * anything is taken from it.
+ *
+ * With a lease, messages are leased; those that are said to be consumed stay so for the lease's time,
+ * and the others are back when the consumer ends.
  */
 export class Consumer {
   readonly #queues: string[];
+  /** In ms. */
+  readonly #lease: number | undefined;
   readonly #reconnect: () => Promise<Connection>;
   #connection: Connection;
   /** Said and not answered. */
@@ -48,13 +58,20 @@ export class Consumer {
   #answersBefore: Promise<void> = Promise.resolve();
   #onStopped: () => void = () => {};
 
-  static async open(places: Places, start: boolean, queues: string[]): Promise<Consumer> {
+  /** @param lease for how long to lease messages, in ms; without: they are taken for good */
+  static async open(places: Places, start: boolean, queues: string[], lease?: number): Promise<Consumer> {
     const connect = connector(places, start, true);
-    return new Consumer(await connect(), connect, queues);
+    return new Consumer(await connect(), connect, queues, lease);
   }
 
-  private constructor(connection: Connection, reconnect: () => Promise<Connection>, queues: string[]) {
+  private constructor(
+    connection: Connection,
+    reconnect: () => Promise<Connection>,
+    queues: string[],
+    lease: number | undefined,
+  ) {
     this.#queues = queues;
+    this.#lease = lease;
     this.#connection = connection;
     this.#reconnect = reconnect;
   }
@@ -97,10 +114,10 @@ export class Consumer {
     }
   }
 
-  /** These messages are consumed. What goes wrong is thrown by the next `take` or `finish`. */
-  done(queue: string, ids: Range[]): void {
-    if (ids.length === 0) return;
-    const done = { queue, ids };
+  /** The first `count` of these messages are consumed. What goes wrong is thrown by the next `take` or `finish`. */
+  done(held: Held[], count: number): void {
+    if (count === 0) return;
+    const done = firstOf(held, count);
     this.#unanswered.push(done);
     this.#answersBefore = this.#answers;
     this.#say(done);
@@ -153,6 +170,7 @@ export class Consumer {
         timeout,
         count,
         hold: true,
+        lease: this.#lease,
       });
       return this.#read(new Reader(frame));
     } finally {
@@ -168,16 +186,7 @@ export class Consumer {
       queue = String(reader.bulk());
       runs = reader.number();
     }
-    return Array.from({ length: runs }, () => {
-      reader.number();
-      const [id, step, priority, putAt] = [
-        reader.number(),
-        reader.number(),
-        reader.number(),
-        reader.number(),
-      ];
-      return { queue, id, step: step as 1 | -1, priority, putAt, messages: reader.packed() } as Held;
-    });
+    return Array.from({ length: runs }, () => readRun(reader, queue));
   }
 
   async #size(queue: string): Promise<number> {
@@ -189,17 +198,24 @@ export class Consumer {
     }
   }
 
-  #say({ queue, ids }: Done): void {
+  #say(done: Done): void {
     const said = this.#connection;
-    this.#answers = said.request({ verb: 'DONE', queue, ids }).then(
+    this.#answers = said.request(this.#consumed(done)).then(
       () => {
         if (said === this.#connection) this.#unanswered.shift();
       },
       (error) => {
         if (isLoss(error)) this.#lost = true;
-        else this.#error ??= error;
+        // A lease that has run out has been printed all the same; whoever uses it is told.
+        else if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
+        else if (said === this.#connection) this.#unanswered.shift();
       },
     );
+  }
+
+  #consumed({ queue, ids, leases }: Done): Request {
+    if (this.#lease === undefined) return { verb: 'DONE', queue, ids, leases: [] };
+    return { verb: 'EXTEND', queue, leases, duration: this.#lease, binding: 'free' };
   }
 
   async #resume(): Promise<void> {
@@ -213,4 +229,38 @@ export class Consumer {
 
 function sizeOf(held: Held[]): number {
   return held.reduce((sum, { messages }) => sum + messages.count, 0);
+}
+
+/** See PEEK of mq-protocol(7). */
+export function readRun(reader: Reader, queue: string): Held {
+  const fields = reader.number();
+  const [id, step, priority, putAt, attempt] = Array.from({ length: 5 }, () => reader.number()) as [
+    number,
+    1 | -1,
+    number,
+    number,
+    number,
+  ];
+  const held: Held = { queue, id, step, priority, putAt, attempt, messages: reader.packed() };
+  if (fields > 6) held.leases = { until: reader.number(), tokens: (reader.read() as Buffer[]).map(String) };
+  return held;
+}
+
+/** What the first `count` of the messages are known by. */
+function firstOf(held: Held[], count: number): Done {
+  const ids: Range[] = [];
+  const tokens: string[] = [];
+  let left = count;
+  for (const { id, step, messages, leases } of held) {
+    if (left === 0) break;
+    const some = Math.min(left, messages.count);
+    left -= some;
+    tokens.push(...(leases?.tokens.slice(0, some) ?? []));
+    const other = id + step * (some - 1);
+    const range = { first: Math.min(id, other), last: Math.max(id, other) };
+    const end = ids.at(-1);
+    if (end && end.last + 1 === range.first) end.last = range.last;
+    else ids.push(range);
+  }
+  return { queue: held[0]?.queue as string, ids, leases: tokens };
 }

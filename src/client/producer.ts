@@ -23,6 +23,10 @@ export interface PutTarget {
   priority: number;
   /** When to give up, on the clock of now(); Infinity: never. */
   deadline: number;
+  /** In ms; see PUT of mq-protocol(7), as for `key`. */
+  delay?: number | undefined;
+  ttl?: number | undefined;
+  key?: string | undefined;
 }
 
 /**
@@ -101,11 +105,11 @@ export class Producer {
   }
 
   #request({ messages, index }: Frame): void {
-    const { queue, priority, deadline } = this.#target;
+    const { deadline, ...target } = this.#target;
     const connection = this.#connection;
     const timeout = Math.max(0, Math.ceil(deadline - now()));
     const client = { id: this.#id, index };
-    connection.request({ verb: 'PUT', queue, messages, priority, timeout, client }).then(
+    connection.request({ verb: 'PUT', ...target, messages, timeout, client }).then(
       () => this.#answered(),
       (error) => {
         // On an earlier connection it is no news: `#resume` sends the frame again.

@@ -3,11 +3,19 @@ import type { Value } from '../protocol/values.ts';
 /** Those of the daemon's numbers that are points in time: milliseconds since 1970. */
 const TIMES = new Set(['oldest_at', 'started_at']);
 
-/** A map of the daemon's as a plain object; times in ISO 8601. */
+/** Those that are durations: milliseconds. */
+const DURATIONS = new Set(['retry_delay']);
+
+/** Those that are not integers. */
+const RATES = new Set(['put_rate', 'done_rate']);
+
+/** A map of the daemon's as a plain object; times in ISO 8601, durations in seconds. */
 export function toObject(value: Value): Record<string, string | number | null> {
   const entries = [...(value as Map<string, Value>)].map(([key, each]) => {
     if (each === null) return [key, null] as const;
     if (TIMES.has(key)) return [key, new Date(Number(each)).toISOString()] as const;
+    if (DURATIONS.has(key)) return [key, Number(each) / 1000] as const;
+    if (RATES.has(key)) return [key, Number(each)] as const;
     return [key, typeof each === 'number' ? each : String(each)] as const;
   });
   return Object.fromEntries(entries);

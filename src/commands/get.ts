@@ -3,30 +3,34 @@ import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { Output } from '../output.ts';
-import type { Range } from '../protocol/requests.ts';
 import type { Invocation, Outcome } from './command.ts';
-import { countOf, deadlineOf, framingOf } from './options.ts';
-import { joinRendered, type Render, renderer, renderJson } from './render.ts';
+import { countOf, deadlineOf, framingOf, periodOf } from './options.ts';
+import { startProgress } from './progress.ts';
+import { joinRendered, leaseRenderer, type Render, renderer, renderJson } from './render.ts';
 import { catchSignals } from './signals.ts';
 
 /** So many messages are asked for at a time; the daemon bounds their bytes. */
 const WINDOW = 10_000;
 
 /** mq get: messages from the first of the queues that has one, to standard output. */
-export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
   const queues = operands.map(checkName);
   const { all, follow } = options;
   const count = countOf(options);
   if ([all, follow, count].filter(Boolean).length > 1) {
     throw new MqError('USAGE', '--count, --all and --follow exclude each other');
   }
-  const render = options['json'] ? renderJson : renderer(separatorOf(framingOf(options)));
+  const lease = periodOf(options, 'lease', 1);
+  if (lease !== undefined && queues.length > 1) throw new MqError('USAGE', '--lease goes with one queue');
+  const render = options['json']
+    ? renderJson
+    : (lease === undefined ? renderer : leaseRenderer)(separatorOf(framingOf(options)));
   let deadline = deadlineOf(options);
   if (all && deadline !== Infinity && deadline !== 0)
     throw new MqError('USAGE', '--all does not wait: it takes no --timeout');
 
   const output = new Output();
-  const consumer = await Consumer.open(places, start, queues);
+  const consumer = await Consumer.open(places, start, queues, lease);
   let stopped = false;
   const signal = catchSignals(() => {
     output.stop();
@@ -38,10 +42,12 @@ export async function run({ operands, options, places, start }: Invocation): Pro
   };
   let wanted = follow ? Infinity : (count ?? 1);
   let got = 0;
+  let endProgress = () => {};
   try {
     if (all) {
       deadline = 0;
       wanted = (await consumer.sizes()).reduce((sum, size) => sum + size, 0) || 1;
+      endProgress = startProgress({ unit: 'messages', done: () => got, total: () => wanted, quiet, file: 1 });
     }
     while (got < wanted) {
       const taken = await consumer.take(deadline, WINDOW, wanted - got);
@@ -58,6 +64,8 @@ export async function run({ operands, options, places, start }: Invocation): Pro
     if (error.code === 'READERGONE') return 'SIGPIPE';
     if (error.code === 'CLOSED' && (follow || (all && got > 0))) return 0;
     throw error;
+  } finally {
+    endProgress();
   }
   if (got < wanted && !(all && got > 0))
     throw new MqError('EMPTY', deadline === 0 ? 'no message' : 'no message in time');
@@ -75,25 +83,8 @@ async function write(taken: Held[], render: Render, output: Output, consumer: Co
     const written = output.taken - before;
     let count = ends.length;
     while (count > 0 && (ends[count - 1] as number) > written) count--;
-    consumer.done(taken[0]?.queue as string, firstOf(taken, count));
+    consumer.done(taken, count);
   }
-}
-
-/** The ids of the first `count` messages. */
-function firstOf(taken: Held[], count: number): Range[] {
-  const ranges: Range[] = [];
-  let left = count;
-  for (const { id, step, messages } of taken) {
-    if (left === 0) break;
-    const some = Math.min(left, messages.count);
-    left -= some;
-    const other = id + step * (some - 1);
-    const range = { first: Math.min(id, other), last: Math.max(id, other) };
-    const end = ranges.at(-1);
-    if (end && end.last + 1 === range.first) end.last = range.last;
-    else ranges.push(range);
-  }
-  return ranges;
 }
 
 /** Tells the daemon what was consumed, after something else has failed: that is what is reported. */

@@ -9,12 +9,25 @@ const TIMEOUT: Option = {
 };
 const NULL: Option = { name: 'null', short: '0', summary: 'messages end in NUL instead of newline' };
 const JSON_OPTION: Option = { name: 'json', summary: 'one JSON object a line' };
-const KIND: Option = { name: 'kind', value: 'KIND', summary: 'fifo (default), lifo or priority' };
-const MAXSIZE: Option = {
-  name: 'maxsize',
-  value: 'N',
-  summary: 'how many messages may wait; 0 (default): no limit',
-};
+const SETTINGS: readonly Option[] = [
+  { name: 'kind', value: 'KIND', summary: 'fifo (default), lifo or priority' },
+  { name: 'maxsize', value: 'N', summary: 'how many messages may wait; 0 (default): no limit' },
+  {
+    name: 'max-attempts',
+    value: 'N',
+    summary: 'how often a message may fail before it is given up on (default 5); 0: no limit',
+  },
+  {
+    name: 'retry-delay',
+    value: 'DURATION',
+    summary: 'how long a message waits that failed (default 1s); twice as long each time, up to 1h',
+  },
+  {
+    name: 'dead-letter',
+    value: 'QUEUE',
+    summary: 'where messages go that are given up on (default QUEUE.dead)',
+  },
+];
 
 /** Options of every command. */
 export const COMMON: readonly Option[] = [
@@ -39,12 +52,20 @@ export const COMMANDS: readonly Command[] = [
       NULL,
       { name: 'whole', short: 'w', summary: 'all of standard input is one message' },
       { name: 'priority', short: 'p', value: 'N', summary: 'in a priority queue: lowest first (default 0)' },
+      { name: 'delay', value: 'DURATION', summary: 'can be got only after so long' },
+      { name: 'ttl', value: 'DURATION', summary: 'dropped when nobody got it for so long' },
+      {
+        name: 'id',
+        value: 'KEY',
+        summary: 'put nothing while a message with this key is unfinished in the queue',
+      },
     ],
     examples: [
       ['mq put jobs hello', 'put one message'],
       ['find . -name "*.jpg" | mq put jobs', 'put each line of standard input'],
       ['mq put -w backup < dump.sql', 'put a whole file as one message'],
       ['mq put -t 5s jobs hello', 'wait at most 5 seconds for room'],
+      ['mq put --id nightly jobs backup', 'unless the last one is still to be done'],
     ],
     mayStart: true,
     load: () => import('./put.ts'),
@@ -65,6 +86,11 @@ export const COMMANDS: readonly Command[] = [
       },
       { name: 'all', short: 'a', summary: 'get what is there now, without waiting' },
       { name: 'follow', short: 'f', summary: 'go on until the queue is closed and drained' },
+      {
+        name: 'lease',
+        value: 'DURATION',
+        summary: 'print LEASE<TAB>message; it comes back unless it is done in time',
+      },
       NULL,
       { name: 'whole', short: 'w', summary: 'print nothing behind a message' },
       JSON_OPTION,
@@ -74,9 +100,86 @@ export const COMMANDS: readonly Command[] = [
       ['mq get -n jobs', 'print a message if there is one, else status 3'],
       ['mq get -f jobs | while read -r job; do ...; done', 'handle messages as they come'],
       ['mq get urgent jobs', 'from urgent if it has one, else from jobs'],
+      ['mq get --lease 5m jobs', 'comes back in 5 minutes unless mq done says that it is done'],
     ],
     mayStart: true,
     load: () => import('./get.ts'),
+  },
+  {
+    name: 'work',
+    summary: 'run a command for each message; what fails is tried again',
+    usage: 'QUEUE -- COMMAND [ARG...]',
+    operands: [2, Infinity],
+    options: [
+      { name: 'jobs', short: 'j', value: 'N', summary: 'run N commands at a time (default 1)' },
+      {
+        name: 'lease',
+        value: 'DURATION',
+        summary: 'a message comes back when the worker hangs for so long (default 60s)',
+      },
+      {
+        name: 'into',
+        value: 'OUT',
+        summary: 'each line that COMMAND prints becomes a message in OUT, or none when it fails',
+      },
+      { name: 'drain', summary: 'end when nothing is unfinished' },
+      NULL,
+      {
+        name: 'whole',
+        short: 'w',
+        summary: 'nothing behind a message; with --into: all of the output is one',
+      },
+      { name: 'verbose', short: 'v', summary: 'a line for each message that is finished' },
+    ],
+    examples: [
+      ['mq work jobs -- sh -c \'read -r job; echo "$job"\'', 'the message on standard input'],
+      ['mq work fetch -j 4 -- curl -fsSO {}', 'the message as an argument, four at a time'],
+      ['mq work in --into out --drain -- ./convert', 'what it prints, into another queue'],
+    ],
+    mayStart: true,
+    load: () => import('./work.ts'),
+  },
+  {
+    name: 'done',
+    summary: 'say that leased messages are done',
+    usage: 'QUEUE LEASE...',
+    operands: [2, Infinity],
+    options: [],
+    examples: [['mq done jobs "$lease"', 'the message is gone for good']],
+    mayStart: true,
+    load: () => import('./done.ts'),
+  },
+  {
+    name: 'fail',
+    summary: 'say that leased messages have failed: they come back later',
+    usage: 'QUEUE LEASE...',
+    operands: [2, Infinity],
+    options: [
+      { name: 'delay', value: 'DURATION', summary: 'after so long, instead of the retry delay of the queue' },
+    ],
+    examples: [['mq fail jobs "$lease" --delay 10m', 'try it again in ten minutes']],
+    mayStart: true,
+    load: () => import('./fail.ts'),
+  },
+  {
+    name: 'extend',
+    summary: 'make a lease run out later',
+    usage: 'QUEUE LEASE DURATION',
+    operands: [3, 3],
+    options: [],
+    examples: [['mq extend jobs "$lease" 10m', 'ten minutes from now']],
+    mayStart: true,
+    load: () => import('./extend.ts'),
+  },
+  {
+    name: 'join',
+    summary: 'wait until no message is unfinished: waiting, delayed or leased',
+    usage: 'QUEUE',
+    operands: ONE,
+    options: [NOWAIT, TIMEOUT],
+    examples: [['mq join jobs && echo "all done"', 'wait for the workers']],
+    mayStart: true,
+    load: () => import('./join.ts'),
   },
   {
     name: 'peek',
@@ -128,10 +231,11 @@ export const COMMANDS: readonly Command[] = [
     summary: 'make a queue with these settings',
     usage: 'QUEUE',
     operands: ONE,
-    options: [KIND, MAXSIZE],
+    options: SETTINGS,
     examples: [
       ['mq create jobs --maxsize 100', 'puts wait while 100 messages are waiting'],
       ['mq create todo --kind priority', 'the lowest priority comes out first'],
+      ['mq create fetch --max-attempts 10 --retry-delay 1m', 'for messages that may fail'],
     ],
     mayStart: true,
     load: () => import('./create.ts'),
@@ -141,7 +245,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'change the settings of a queue',
     usage: 'QUEUE',
     operands: ONE,
-    options: [KIND, MAXSIZE],
+    options: SETTINGS,
     examples: [['mq set jobs --maxsize 1000', 'change the limit']],
     mayStart: true,
     load: () => import('./set.ts'),
@@ -171,7 +275,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'take no more puts; gets drain what is there',
     usage: 'QUEUE',
     operands: ONE,
-    options: [{ name: 'now', summary: 'drop what is waiting, too' }],
+    options: [{ name: 'now', summary: 'drop what is waiting or delayed, too' }],
     examples: [['mq close jobs', 'the consumers end once it is drained']],
     mayStart: true,
     load: () => import('./close.ts'),
@@ -188,7 +292,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'purge',
-    summary: 'drop all messages that are waiting',
+    summary: 'drop all messages that are waiting or delayed',
     usage: 'QUEUE',
     operands: ONE,
     options: [],
@@ -202,7 +306,7 @@ export const COMMANDS: readonly Command[] = [
     usage: 'FROM TO',
     operands: [2, 2],
     options: [{ name: 'count', short: 'c', value: 'N', summary: 'move N messages at most' }],
-    examples: [['mq move later jobs', 'put what was set aside to work']],
+    examples: [['mq move jobs.dead jobs', 'try once more what was given up on']],
     mayStart: true,
     load: () => import('./move.ts'),
   },

@@ -9,8 +9,9 @@ export async function run({ options, places, start }: Invocation): Promise<Outco
   const queues = ((await ask(places, start, { verb: 'LS' })) as Value[]).map(toObject);
   if (options['json']) return print(queues.map((queue) => `${JSON.stringify(queue)}\n`).join(''));
   const { columns } = await import('./table.ts');
-  const rows = queues.map(({ name, kind, waiting, leased, maxsize, consumers, state }) => {
-    return [name, kind, waiting, leased, maxsize || '-', consumers, state] as (string | number)[];
+  const rows = queues.map(({ name, kind, waiting, delayed, leased, maxsize, consumers, state }) => {
+    return [name, kind, waiting, delayed, leased, maxsize || '-', consumers, state] as (string | number)[];
   });
-  return print(columns(['NAME', 'KIND', 'WAITING', 'LEASED', 'LIMIT', 'CONSUMERS', 'STATE'], rows));
+  const head = ['NAME', 'KIND', 'WAITING', 'DELAYED', 'LEASED', 'LIMIT', 'CONSUMERS', 'STATE'];
+  return print(columns(head, rows));
 }

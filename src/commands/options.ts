@@ -2,7 +2,8 @@ import { now } from '../clock.ts';
 import { parseDuration } from '../duration.ts';
 import { MqError } from '../errors.ts';
 import type { Framing } from '../lines.ts';
-import { parseInteger, parseKind, type Settings } from '../settings.ts';
+import { checkName } from '../names.ts';
+import { LONGEST_DELAY, parseInteger, parseKind, type Settings } from '../settings.ts';
 import type { Invocation } from './command.ts';
 
 /** What the options mean that several commands have. */
@@ -35,6 +36,23 @@ export function waitOf(options: Options, name: string): number | undefined {
   return wait;
 }
 
+/**
+ * A duration that something lasts, in ms, and not somebody waits.
+ * @throws MqError USAGE
+ */
+export function periodOf(options: Options, name: string, least = 0): number | undefined {
+  const text = options[name];
+  return typeof text === 'string' ? parsePeriod(text, `--${name}`, least) : undefined;
+}
+
+/** @throws MqError USAGE */
+export function parsePeriod(text: string, what: string, least = 0): number {
+  const period = parseDuration(text);
+  if (period < least) throw new MqError('USAGE', `${what} takes more than 0, not '${text}'`);
+  if (period > LONGEST_DELAY) throw new MqError('USAGE', `${what} takes at most 36525d, not '${text}'`);
+  return period;
+}
+
 /** @throws MqError USAGE */
 export function framingOf(options: Options): Framing {
   if (options['whole'] && options['null'])
@@ -50,9 +68,14 @@ export function countOf(options: Options): number | undefined {
 }
 
 /** The settings that are named. @throws MqError USAGE */
-export function settingsOf({ kind, maxsize }: Options): Partial<Settings> {
+export function settingsOf(options: Options): Partial<Settings> {
+  const { kind, maxsize, 'max-attempts': attempts, 'dead-letter': deadLetter } = options;
+  const retryDelay = periodOf(options, 'retry-delay');
   return {
     ...(typeof kind === 'string' && { kind: parseKind(kind) }),
     ...(typeof maxsize === 'string' && { maxsize: parseInteger(maxsize, '--maxsize', 0) }),
+    ...(typeof attempts === 'string' && { max_attempts: parseInteger(attempts, '--max-attempts', 0) }),
+    ...(retryDelay !== undefined && { retry_delay: retryDelay }),
+    ...(typeof deadLetter === 'string' && { dead_letter: checkName(deadLetter) }),
   };
 }

@@ -19,11 +19,12 @@ export async function run({ operands, options, places, start }: Invocation): Pro
     1 | -1,
     number,
     number,
+    number,
     Buffer[],
   ][];
   if (runs.length === 0) throw new MqError('EMPTY', 'no message');
-  const held = runs.map(([id, step, priority, putAt, messages]): Held => {
-    return { queue, id, step, priority, putAt, messages: pack(messages) };
+  const held = runs.map(([id, step, priority, putAt, attempt, messages]): Held => {
+    return { queue, id, step, priority, putAt, attempt, messages: pack(messages) };
   });
   return print(Buffer.concat(held.map((each) => render(each).bytes)));
 }

@@ -1,14 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { Producer } from '../client/producer.ts';
 import { MqError } from '../errors.ts';
 import { Input } from '../input.ts';
 import { type Framing, Splitter } from '../lines.ts';
 import { checkName } from '../names.ts';
-import { pack, pieces } from '../packed.ts';
+import { type Packed, pack, pieces } from '../packed.ts';
 import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';
 import { note, tty } from '../terminal.ts';
 import type { Invocation, Outcome } from './command.ts';
-import { deadlineOf, framingOf } from './options.ts';
+import { deadlineOf, framingOf, periodOf } from './options.ts';
+import { startProgress } from './progress.ts';
 import { catchSignals } from './signals.ts';
 
 /** Bytes in one frame, about. */
@@ -29,11 +30,22 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   if (messages.length > 0 && framing !== 'lines') {
     throw new MqError('USAGE', '--null and --whole are for standard input, and messages were given');
   }
+  const key = keyOf(options);
+  if (key !== undefined && messages.length !== 1 && framing !== 'whole')
+    throw new MqError('USAGE', '--id goes with one MESSAGE, or with --whole');
+  const target = {
+    queue,
+    priority,
+    deadline,
+    delay: periodOf(options, 'delay'),
+    ttl: periodOf(options, 'ttl', 1),
+    key,
+  };
   const bodies = toBytes(messages);
   if (messages.length === 0 && tty().isatty(0) && !quiet)
     note(`put ${queue}: reading from the terminal; Ctrl-D ends it`);
 
-  const producer = await Producer.open(places, start, { queue, priority, deadline });
+  const producer = await Producer.open(places, start, target);
   const input = new Input();
   const signal = catchSignals(() => {
     input.stop();
@@ -42,7 +54,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   producer.onError = () => input.stop();
   try {
     if (messages.length > 0) await putAll(producer, bodies);
-    else await putInput(producer, input, framing);
+    else await putInput(producer, input, framing, quiet);
     await producer.finish();
   } catch (error) {
     if (!signal()) throw withCount(error, producer.stored, messages.length);
@@ -57,11 +69,28 @@ async function putAll(producer: Producer, bodies: Buffer[]): Promise<void> {
   for (const piece of pieces(pack(bodies), FRAME)) await producer.send(piece);
 }
 
-async function putInput(producer: Producer, input: Input, framing: Framing): Promise<void> {
+async function putInput(producer: Producer, input: Input, framing: Framing, quiet: boolean): Promise<void> {
   const splitter = new Splitter(framing, await producer.maxMessage());
+  let [read, sent] = [0, 0];
+  const endProgress = startProgress({
+    unit: 'bytes',
+    // Of what was read, the part that is stored.
+    done: () => (sent === 0 ? 0 : (read * producer.stored) / sent),
+    total: () => fstatSync(0).size,
+    quiet,
+    file: 0,
+  });
+  const send = (messages: Packed) => {
+    sent += messages.count;
+    return producer.send(messages);
+  };
   try {
-    for await (const chunk of input.chunks()) await producer.send(splitter.push(chunk));
-    await producer.send(splitter.finish());
+    for await (const chunk of input.chunks()) {
+      read += chunk.length;
+      await send(splitter.push(chunk));
+    }
+    await send(splitter.finish());
+    await producer.finish();
   } catch (error) {
     // What came before a message that is too long is stored all the same.
     if (error instanceof MqError && error.code === 'TOOBIG') {
@@ -69,7 +98,17 @@ async function putInput(producer: Producer, input: Input, framing: Framing): Pro
       await producer.finish();
     }
     throw error;
+  } finally {
+    endProgress();
   }
+}
+
+/** @throws MqError USAGE for a key that is no text: two of them could look the same */
+function keyOf({ id }: Invocation['options']): string | undefined {
+  if (typeof id !== 'string') return undefined;
+  if (id.includes(REPLACEMENT)) throw new MqError('USAGE', '--id takes valid UTF-8 only');
+  if (id === '') throw new MqError('USAGE', '--id takes a key, not nothing');
+  return id;
 }
 
 /** The messages as they were typed: what is no UTF-8, too. */

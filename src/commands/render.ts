@@ -45,19 +45,35 @@ export function renderer(separator: number | undefined): Render {
   };
 }
 
+/** Each message behind its lease and a tab, with `separator` behind it. */
+export function leaseRenderer(separator: number | undefined): Render {
+  const end = separator === undefined ? [] : [Uint8Array.of(separator)];
+  return ({ messages, leases }) =>
+    concatenate(
+      unpack(messages).map((body, i) => Buffer.concat([Buffer.from(`${leases?.tokens[i]}\t`), body, ...end])),
+    );
+}
+
 /** Each message as a JSON object on a line. */
-export function renderJson({ queue, priority, putAt, messages }: Held): Rendered {
-  const lines = unpack(messages).map((body) =>
-    Buffer.from(
-      `${JSON.stringify({
-        queue,
-        ...(isUtf8(body) ? { body: body.toString() } : { body_base64: body.toString('base64') }),
-        priority,
-        put_at: new Date(putAt).toISOString(),
-      })}\n`,
+export function renderJson({ queue, priority, putAt, attempt, messages, leases }: Held): Rendered {
+  return concatenate(
+    unpack(messages).map((body, i) =>
+      Buffer.from(
+        `${JSON.stringify({
+          queue,
+          ...(isUtf8(body) ? { body: body.toString() } : { body_base64: body.toString('base64') }),
+          priority,
+          attempt,
+          put_at: new Date(putAt).toISOString(),
+          ...(leases && { lease: leases.tokens[i], lease_until: new Date(leases.until).toISOString() }),
+        })}\n`,
+      ),
     ),
   );
+}
+
+function concatenate(parts: Buffer[]): Rendered {
   let end = 0;
-  const ends = Uint32Array.from(lines, (line) => (end += line.length));
-  return { bytes: Buffer.concat(lines), ends };
+  const ends = Uint32Array.from(parts, (part) => (end += part.length));
+  return { bytes: Buffer.concat(parts), ends };
 }

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { steadyTime } from '../clock.ts';
 import { MqError, textOf } from '../errors.ts';
 import { checkAccess, makeFolders, type Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
@@ -189,7 +190,8 @@ class Server implements Daemon {
 function openQueues(places: Places): Queues {
   try {
     return new Queues(
-      (onChange) => new SqliteStore(places.store, onChange),
+      (events) => new SqliteStore(places.store, events, steadyTime),
+      (error) => log(`cannot do what is due: ${textOf(error)}`),
       new Ledger(places.ledger, (error) => log(`cannot write ${places.ledger}: ${textOf(error)}`)),
     );
   } catch (error) {

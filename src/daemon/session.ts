@@ -51,7 +51,7 @@ export class Session implements Peer {
     this.#queues = queues;
     this.#daemon = daemon;
     this.#scanner = new FrameScanner(requestLimits(daemon.maxMessage));
-    this.consumer = queues.join();
+    this.consumer = queues.enter();
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('drain', () => this.#begin());
     // The other end will send no more, and so waits for nothing: what it sent is still carried out.

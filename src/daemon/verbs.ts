@@ -1,12 +1,14 @@
+import { steadyTime } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { join, unpack } from '../packed.ts';
 import type { Request, Verb } from '../protocol/requests.ts';
 import { OK, Simple, type Value } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
-import type { Taken } from '../queue/getters.ts';
 import type { Queues } from '../queue/queues.ts';
+import { deadLetterOf } from '../store/rules.ts';
 import { type QueueState, type Run, rangeOf } from '../store/store.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
+import { log } from './log.ts';
 
 /** What the verbs need of the process that they run in. */
 export interface Daemon {
@@ -102,30 +104,57 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     ]);
   },
 
-  PUT({ queue, messages, priority, timeout, client }, { session, queues }) {
-    return queues.put(session.consumer, queue, messages, { priority, client }, timeout);
+  PUT({ queue, messages, timeout, ...options }, { session, queues }) {
+    return queues.put(session.consumer, queue, messages, options, timeout);
   },
 
-  async GET({ queues: names, timeout, count, hold }, { session, queues }) {
-    const limit = { count: count ?? 1, bytes: ANSWER_BYTES };
-    const taken = await queues.get(session.consumer, names, limit, timeout);
+  async GET({ queues: names, timeout, count, hold, lease, until }, { session, queues }) {
+    const taken = await queues.get(session.consumer, names, {
+      limit: { count: count ?? 1, bytes: ANSWER_BYTES },
+      timeout,
+      lease: lease === undefined ? undefined : { duration: lease, isBound: hold },
+      until,
+    });
     if (taken === undefined) return null;
-    const value = prefix(names, taken, hold ? held(taken.runs, count) : bare(taken.runs, count));
+    const { queue, runs } = taken;
+    const value = prefix(names, queue, hold || lease ? held(runs, count) : bare(runs, count));
     if (hold) return { value };
-    const ids = taken.runs.map(rangeOf);
+    const ids = runs.map(rangeOf);
+    const leases = runs.flatMap((run) => run.leases?.tokens ?? []);
     return {
       value,
       sent: (ok) => {
+        if (lease) {
+          // Should it fail, the leases run out.
+          if (!ok)
+            queues
+              .settleLeases(queue, leases, 'returned')
+              .catch((error) => log(`cannot give back a lease: ${error}`));
+          return;
+        }
         const end = ok
-          ? queues.done(session.consumer, taken.queue, ids)
-          : queues.giveBack(session.consumer, taken.queue, ids);
+          ? queues.done(session.consumer, queue, ids)
+          : queues.giveBack(session.consumer, queue, ids);
         // Not recorded, so not gone: it is back when the connection ends.
         end.catch(() => session.destroy());
       },
     };
   },
 
-  DONE: ({ queue, ids }, { session, queues }) => queues.done(session.consumer, queue, ids),
+  async DONE({ queue, ids, leases }, { session, queues }) {
+    if (leases.length === 0) return queues.done(session.consumer, queue, ids);
+    await queues.settleLeases(queue, leases, 'done');
+    return leases.length;
+  },
+
+  FAIL: ({ queue, leases, delay }, { queues }) => queues.settleLeases(queue, leases, 'failed', delay),
+  RETURN: ({ queue, leases }, { queues }) => done(queues.settleLeases(queue, leases, 'returned')),
+  EXTEND: ({ queue, leases, duration, binding }, { session, queues }) =>
+    done(queues.extend(session.consumer, queue, leases, duration, binding)),
+
+  async JOIN({ queue, timeout }, { session, queues }) {
+    return (await queues.join(session.consumer, queue, timeout)) ? OK : null;
+  },
 
   async SIZE({ queue }, context) {
     return (await state(queue, context)).waiting;
@@ -136,8 +165,8 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async FULL({ queue }, context) {
-    const { maxsize, waiting } = await state(queue, context);
-    return Number(maxsize > 0 && waiting >= maxsize);
+    const { maxsize, waiting, delayed } = await state(queue, context);
+    return Number(maxsize > 0 && waiting + delayed >= maxsize);
   },
 
   async STAT({ queue }, context) {
@@ -185,7 +214,7 @@ function refusal(code: 'OUTDATED' | 'PROTOCOL', text: string): Answer {
   return { value: new MqError(code, text), last: true };
 }
 
-async function done(step: Promise<void>): Promise<Value> {
+async function done(step: Promise<unknown>): Promise<Value> {
   await step;
   return OK;
 }
@@ -197,29 +226,40 @@ async function state(queue: string, { queues }: Context): Promise<QueueState> {
 }
 
 function describe(queue: QueueState, queues: Queues): Value {
+  const rates = queues.ratesOf(queue);
   return new Map<string, Value>([
     ['name', queue.name],
     ['kind', queue.kind],
     ['state', queue.closed ? 'closed' : 'open'],
     ['waiting', queue.waiting],
-    ['leased', queue.held],
+    ['delayed', queue.delayed],
+    ['leased', queue.held + queue.leased],
     ['maxsize', queue.maxsize],
+    ['max_attempts', queue.max_attempts],
+    ['retry_delay', queue.retry_delay],
+    ['dead_letter', deadLetterOf(queue.name, queue)],
     ['consumers', queues.consumersOf(queue)],
     ['put', queue.put],
     ['got', queue.got],
+    ['done', queue.done],
+    ['failed', queue.failed],
+    ['dead', queue.dead],
+    ['expired', queue.expired],
     ['oldest_at', queue.oldestAt ?? null],
+    ['put_rate', rates.put.toFixed(2)],
+    ['done_rate', rates.done.toFixed(2)],
   ]);
 }
 
 /** With several queues asked, an answer says which one it is from. */
-function prefix(names: readonly string[], { queue }: Taken, value: Value): Value {
+function prefix(names: readonly string[], queue: string, value: Value): Value {
   if (names.length === 1) return value;
   return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
 }
 
 function held(runs: Run[], count: number | undefined): Value[] {
   if (count !== undefined) return runs.map(runValue);
-  return runs.flatMap(({ id, messages }) => [id, ...unpack(messages)]);
+  return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, ...unpack(messages)]);
 }
 
 function bare(runs: Run[], count: number | undefined): Value {
@@ -227,6 +267,9 @@ function bare(runs: Run[], count: number | undefined): Value {
   return count === undefined ? (unpack(messages)[0] as Buffer) : messages;
 }
 
-function runValue({ id, step, priority, putAt, messages }: Run): Value {
-  return [id, step, priority, putAt, messages];
+function runValue({ id, step, priority, putAt, failures, messages, leases }: Run): Value {
+  const run = [id, step, priority, putAt, failures + 1, messages];
+  if (leases === undefined) return run;
+  // In wall-clock time: it is for people to read.
+  return [...run, leases.until - steadyTime() + Date.now(), leases.tokens];
 }

@@ -1,9 +1,10 @@
+import { isUtf8 } from 'node:buffer';
 import { MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
 import { NOTHING, type Packed } from '../packed.ts';
 import {
-  type Kind,
   LEAST_PRIORITY,
+  LONGEST_DELAY,
   MOST_PRIORITY,
   parseInteger,
   parseKind,
@@ -23,10 +24,32 @@ export type Request =
       messages: Packed;
       priority: number;
       timeout: number;
-      client: Position | undefined;
+      client?: Position | undefined;
+      delay?: number | undefined;
+      ttl?: number | undefined;
+      key?: string | undefined;
+      done?: { queue: string; lease: string } | undefined;
     }
-  | { verb: 'GET'; queues: string[]; timeout: number; count: number | undefined; hold: boolean }
-  | { verb: 'DONE'; queue: string; ids: Range[] }
+  | {
+      verb: 'GET';
+      queues: string[];
+      timeout: number;
+      count: number | undefined;
+      hold: boolean;
+      lease?: number | undefined;
+      until?: Until | undefined;
+    }
+  | { verb: 'DONE'; queue: string; ids: Range[]; leases: string[] }
+  | { verb: 'FAIL'; queue: string; leases: string[]; delay: number | undefined }
+  | { verb: 'RETURN'; queue: string; leases: string[] }
+  | {
+      verb: 'EXTEND';
+      queue: string;
+      leases: string[];
+      duration: number;
+      binding?: 'hold' | 'free' | undefined;
+    }
+  | { verb: 'JOIN'; queue: string; timeout: number }
   | { verb: 'CREATE' | 'SET'; queue: string; settings: Partial<Settings> }
   | { verb: 'PEEK'; queue: string; count: number }
   | { verb: 'RM'; queue: string; force: boolean }
@@ -37,6 +60,9 @@ export type Request =
   | { verb: 'LS' | 'STATUS' | 'STOP' | 'PING' | 'QUIT' | 'INFO' | 'COMMAND' | 'CLIENT' | 'SELECT' };
 
 export type Verb = Request['verb'];
+
+/** When a GET has nothing to wait for any more; see `GetOptions`. */
+export type Until = 'drained' | 'finished' | 'idle';
 
 /** What mq's own client says of itself. */
 export interface Greeting {
@@ -90,7 +116,11 @@ function wordsOf(request: Request): string[] {
       return [
         ...timeoutWords(request.timeout),
         ...(request.priority === 0 ? [] : ['PRIORITY', String(request.priority)]),
+        ...numberWords('DELAY', request.delay),
+        ...numberWords('TTL', request.ttl),
+        ...(request.key === undefined ? [] : ['ID', request.key]),
         ...(request.client ? ['CLIENT', request.client.id, String(request.client.index)] : []),
+        ...(request.done ? ['DONE', request.done.queue, request.done.lease] : []),
         'QUEUE',
         request.queue,
       ];
@@ -98,16 +128,31 @@ function wordsOf(request: Request): string[] {
       return [
         ...request.queues.flatMap((queue, i) => (i === 0 ? [queue] : ['OR', queue])),
         ...timeoutWords(request.timeout),
-        ...countWords(request.count),
+        ...numberWords('COUNT', request.count),
+        ...numberWords('LEASE', request.lease),
         ...(request.hold ? ['HOLD'] : []),
+        ...(request.until ? ['UNTIL', request.until.toUpperCase()] : []),
       ];
     case 'DONE':
-      return [request.queue, ...request.ids.map(rangeWord)];
+      return [request.queue, ...request.ids.map(rangeWord), ...request.leases];
+    case 'FAIL':
+      return [request.queue, ...numberWords('DELAY', request.delay), ...request.leases];
+    case 'RETURN':
+      return [request.queue, ...request.leases];
+    case 'EXTEND':
+      return [
+        request.queue,
+        String(request.duration),
+        ...(request.binding ? [request.binding.toUpperCase()] : []),
+        ...request.leases,
+      ];
+    case 'JOIN':
+      return [request.queue, ...timeoutWords(request.timeout)];
     case 'CREATE':
     case 'SET':
       return [request.queue, ...settingWords(request.settings)];
     case 'PEEK':
-      return [request.queue, ...countWords(request.count)];
+      return [request.queue, ...numberWords('COUNT', request.count)];
     case 'RM':
       return [request.queue, ...(request.force ? ['FORCE'] : [])];
     case 'CLOSE':
@@ -115,7 +160,7 @@ function wordsOf(request: Request): string[] {
     case 'ECHO':
       return [request.text.toString()];
     case 'MOVE':
-      return [request.queue, request.to, ...countWords(request.count)];
+      return [request.queue, request.to, ...numberWords('COUNT', request.count)];
     default:
       return 'queue' in request ? [request.queue] : [];
   }
@@ -137,8 +182,8 @@ function timeoutWords(timeout: number): string[] {
   return timeout === 0 ? ['NOWAIT'] : ['TIMEOUT', String(timeout)];
 }
 
-function countWords(count: number | undefined): string[] {
-  return count === undefined ? [] : ['COUNT', String(count)];
+function numberWords(option: string, number: number | undefined): string[] {
+  return number === undefined ? [] : [option, String(number)];
 }
 
 function rangeWord({ first, last }: Range): string {
@@ -173,6 +218,13 @@ class Words {
     if (this.#left === 0) throw new MqError('USAGE', `${what} is missing`);
     this.#left -= 1;
     return this.#reader.bulk() as Buffer;
+  }
+
+  /** What is left, up to the end: at least one. */
+  leases(): string[] {
+    const leases: string[] = [];
+    while (leases.length === 0 || this.more) leases.push(this.next('a lease').slice(0, 40));
+    return leases;
   }
 
   name(): string {
@@ -255,6 +307,10 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     let timeout = Infinity;
     let priority = 0;
     let client: Position | undefined;
+    let delay: number | undefined;
+    let ttl: number | undefined;
+    let key: string | undefined;
+    let done: { queue: string; lease: string } | undefined;
     let queue: string | undefined;
     // Options stand before the queue: a message may look like anything.
     words.options({
@@ -267,6 +323,18 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       CLIENT: () => {
         client = { id: words.next('the id of a client').slice(0, 100), index: words.integer('CLIENT', 0) };
       },
+      DELAY: () => {
+        delay = words.integer('DELAY', 0, LONGEST_DELAY);
+      },
+      TTL: () => {
+        ttl = words.integer('TTL', 1, LONGEST_DELAY);
+      },
+      ID: () => {
+        key = checkKey(words.bytes('a key'));
+      },
+      DONE: () => {
+        done = { queue: words.name(), lease: words.next('a lease').slice(0, 40) };
+      },
       QUEUE: () => {
         queue = words.name();
         return 'end';
@@ -274,7 +342,9 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     });
     queue ??= words.name();
     if (!words.more) throw new MqError('USAGE', 'a message is missing');
-    return { verb: 'PUT', queue, messages: words.messages(), priority, timeout, client };
+    const messages = words.messages();
+    if (key !== undefined && messages.count > 1) throw new MqError('USAGE', 'ID goes with one message');
+    return { verb: 'PUT', queue, messages, priority, timeout, client, delay, ttl, key, done };
   },
 
   GET(words) {
@@ -282,6 +352,8 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     let timeout = Infinity;
     let count: number | undefined;
     let hold = false;
+    let lease: number | undefined;
+    let until: Until | undefined;
     words.options({
       OR: () => {
         queues.push(words.name());
@@ -295,15 +367,64 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       HOLD: () => {
         hold = true;
       },
+      LEASE: () => {
+        lease = words.integer('LEASE', 1, LONGEST_DELAY);
+      },
+      UNTIL: () => {
+        until = parseUntil(words.next('what UNTIL is for'));
+      },
     });
-    return { verb: 'GET', queues: [...new Set(queues)], timeout, count, hold };
+    if (until !== undefined && queues.length > 1) throw new MqError('USAGE', 'UNTIL goes with one queue');
+    return { verb: 'GET', queues: [...new Set(queues)], timeout, count, hold, lease, until };
   },
 
   DONE(words) {
     const queue = words.name();
-    const ids: Range[] = [];
-    while (ids.length === 0 || words.more) ids.push(parseRange(words.next('the id of a message')));
-    return { verb: 'DONE', queue, ids };
+    const items: string[] = [];
+    while (items.length === 0 || words.more) items.push(words.next('the id of a message or a lease'));
+    const leases = items.filter((item) => item.includes('.'));
+    if (leases.length > 0 && leases.length < items.length)
+      throw new MqError('USAGE', 'DONE takes ids or leases, not both');
+    return { verb: 'DONE', queue, ids: leases.length > 0 ? [] : items.map(parseRange), leases };
+  },
+
+  FAIL(words) {
+    const queue = words.name();
+    let delay: number | undefined;
+    words.options({
+      DELAY: () => {
+        delay = words.integer('DELAY', 0, LONGEST_DELAY);
+      },
+    });
+    return { verb: 'FAIL', queue, leases: words.leases(), delay };
+  },
+
+  RETURN: (words) => ({ verb: 'RETURN', queue: words.name(), leases: words.leases() }),
+
+  EXTEND(words) {
+    const queue = words.name();
+    const duration = words.integer('milliseconds', 1, LONGEST_DELAY);
+    let binding: 'hold' | 'free' | undefined;
+    words.options({
+      HOLD: () => {
+        binding = 'hold';
+      },
+      FREE: () => {
+        binding = 'free';
+      },
+    });
+    return { verb: 'EXTEND', queue, leases: words.leases(), duration, binding };
+  },
+
+  JOIN(words) {
+    const queue = words.name();
+    let timeout = Infinity;
+    words.options(
+      timeoutOptions(words, (ms) => {
+        timeout = ms;
+      }),
+    );
+    return { verb: 'JOIN', queue, timeout };
   },
 
   CREATE: parseSettings,
@@ -390,13 +511,22 @@ function parseIgnored(words: Words, verb: 'INFO'): Request {
 
 function parseSettings(words: Words, verb: 'CREATE'): Request {
   const queue = words.name();
-  const settings: { kind?: Kind; maxsize?: number } = {};
+  const settings: { -readonly [K in keyof Settings]?: Settings[K] } = {};
   words.options({
     KIND: () => {
       settings.kind = parseKind(words.next('a kind'));
     },
     MAXSIZE: () => {
       settings.maxsize = words.integer('MAXSIZE', 0);
+    },
+    MAX_ATTEMPTS: () => {
+      settings.max_attempts = words.integer('MAX_ATTEMPTS', 0);
+    },
+    RETRY_DELAY: () => {
+      settings.retry_delay = words.integer('RETRY_DELAY', 0, LONGEST_DELAY);
+    },
+    DEAD_LETTER: () => {
+      settings.dead_letter = words.name();
     },
   });
   return { verb, queue, settings };
@@ -407,6 +537,22 @@ function timeoutOptions(words: Words, set: (milliseconds: number) => void): Reco
     NOWAIT: () => set(0),
     TIMEOUT: () => set(words.integer('TIMEOUT', 0, MOST_MILLISECONDS)),
   };
+}
+
+/** In bytes. */
+const LONGEST_KEY = 1024;
+
+/** Keys are compared as text: bytes that stand for none would make two of them the same. */
+function checkKey(bytes: Buffer): string {
+  if (bytes.length === 0 || bytes.length > LONGEST_KEY || !isUtf8(bytes))
+    throw new MqError('USAGE', `a key has 1 to ${LONGEST_KEY} bytes of UTF-8`);
+  return bytes.toString();
+}
+
+function parseUntil(word: string): Until {
+  const until = (['drained', 'finished', 'idle'] as const).find((each) => each === word.toLowerCase());
+  if (until === undefined) throw new MqError('USAGE', `UNTIL takes DRAINED, FINISHED or IDLE`);
+  return until;
 }
 
 function parseRange(word: string): Range {

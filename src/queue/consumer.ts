@@ -7,7 +7,11 @@ export class Consumer {
   holder: string | undefined;
   /** It came back, and holds what an earlier daemon gave to it. */
   isBack = false;
+  /** Leases that an earlier daemon bound to it, and their queues: it has not said that it has them still. */
+  readonly unclaimed = new Map<string, string>();
   readonly #holds = new Map<string, Ranges>();
+  /** Leases that end when it goes, and their queues. */
+  readonly #leases = new Map<string, string>();
   readonly #cancels = new Set<() => void>();
   /** The queues it waits to get from. */
   readonly waitsOn = new Set<string>();
@@ -31,12 +35,25 @@ export class Consumer {
     return removed;
   }
 
-  get holdsAny(): boolean {
-    return this.#holds.size > 0;
+  bind(queue: string, leases: readonly string[]): void {
+    for (const lease of leases) this.#leases.set(lease, queue);
   }
 
-  holdsOf(queue: string): boolean {
-    return this.#holds.has(queue);
+  unbind(lease: string): void {
+    this.#leases.delete(lease);
+  }
+
+  leases(): [lease: string, queue: string][] {
+    return [...this.#leases];
+  }
+
+  get hasAny(): boolean {
+    return this.#holds.size > 0 || this.#leases.size > 0;
+  }
+
+  /** Whether it has messages of this queue, or waits for some. */
+  isAt(queue: string): boolean {
+    return this.waitsOn.has(queue) || this.#holds.has(queue) || [...this.#leases.values()].includes(queue);
   }
 
   holds(): [queue: string, ids: readonly Range[]][] {
@@ -47,6 +64,13 @@ export class Consumer {
   takeHolds(): [queue: string, ids: readonly Range[]][] {
     const all = this.holds();
     this.#holds.clear();
+    return all;
+  }
+
+  /** All leases that are bound to it; none are after that. */
+  takeLeases(): [lease: string, queue: string][] {
+    const all = this.leases();
+    this.#leases.clear();
     return all;
   }
 

@@ -1,9 +1,24 @@
 import { MqError } from '../errors.ts';
-import { type Range, type Run, rangeOf, type Store, type TakeLimit } from '../store/store.ts';
+import { type Run, rangeOf, type Store, type TakeLimit, type TakeResult } from '../store/store.ts';
 import type { Consumer } from './consumer.ts';
+import type { Given } from './ledger.ts';
 import { Ranges } from './ranges.ts';
 
-/** What a get was given: it is held for its consumer. */
+/** What somebody wants who gets. */
+export interface GetOptions {
+  limit: TakeLimit;
+  /** For how long to wait, in ms; Infinity: for as long as it takes. */
+  timeout: number;
+  /** Messages are leased for so many ms, instead of held; `isBound`: only while the connection lasts. */
+  lease?: { duration: number; isBound: boolean } | undefined;
+  /**
+   * When there is nothing to wait for any more: the queue is closed and drained (the default), it is
+   * closed and nothing is unfinished, or nothing is unfinished, be it closed or open.
+   */
+  until?: 'drained' | 'finished' | 'idle' | undefined;
+}
+
+/** What a get was given: it is held for its consumer, or leased. */
 export interface Taken {
   queue: string;
   runs: Run[];
@@ -11,10 +26,10 @@ export interface Taken {
 
 interface Getter {
   queues: readonly string[];
-  limit: TakeLimit;
+  options: GetOptions;
   consumer: Consumer;
-  /** Those of its queues that are closed and drained, as far as it was told. */
-  drained: Set<string>;
+  /** Those of its queues that nothing will come from, as far as it was told. */
+  ended: Set<string>;
   /** Ends the wait: with messages, without, or with an error. */
   finish: (result: Taken | undefined | MqError) => void;
   finished: boolean;
@@ -23,36 +38,30 @@ interface Getter {
 /** Those who wait for messages, in order of arrival for each queue. */
 export class Getters {
   readonly #store: Store;
-  readonly #onGiven: (consumer: Consumer, queue: string, ids: readonly Range[]) => void;
+  readonly #onGiven: (consumer: Consumer, queue: string, given: Given) => void;
   readonly #lines = new Map<string, Set<Getter>>();
   /** What is handed out is handed out by one at a time, so nobody is overtaken or served twice. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #due = new Set<string>();
 
-  /** @param onGiven told of messages that a consumer holds from now on */
-  constructor(store: Store, onGiven: (consumer: Consumer, queue: string, ids: readonly Range[]) => void) {
+  /** @param onGiven told of messages that a consumer has from now on */
+  constructor(store: Store, onGiven: (consumer: Consumer, queue: string, given: Given) => void) {
     this.#store = store;
     this.#onGiven = onGiven;
   }
 
   /**
-   * The next messages of the first of the queues, in their order, that has any; waits at most
-   * `timeout` ms for them.
-   * @returns undefined when none came in time
-   * @throws MqError CLOSED when all the queues are closed and drained; INTERRUPTED, STOPPED, ...
+   * The next messages of the first of the queues, in their order, that has any.
+   * @returns undefined when none came in time, or nothing is unfinished and that ends the wait
+   * @throws MqError CLOSED when there is nothing to wait for; INTERRUPTED, STOPPED, ...
    */
-  get(
-    queues: readonly string[],
-    limit: TakeLimit,
-    timeout: number,
-    consumer: Consumer,
-  ): Promise<Taken | undefined> {
+  get(queues: readonly string[], options: GetOptions, consumer: Consumer): Promise<Taken | undefined> {
     return new Promise((resolve, reject) => {
       const getter: Getter = {
         queues,
-        limit,
+        options,
         consumer,
-        drained: new Set(),
+        ended: new Set(),
         finished: false,
         finish: () => {},
       };
@@ -71,6 +80,7 @@ export class Getters {
       this.#inTurn(async () => {
         if (getter.finished) return;
         // Where others wait already nothing is left for this one, but it is told of an end.
+        const { limit, timeout } = options;
         const limits = queues.map((queue) => (this.#lines.has(queue) ? { count: 0, bytes: 0 } : limit));
         // Before the store is asked: what comes while it answers wakes this one too.
         this.#enlist(getter);
@@ -103,51 +113,65 @@ export class Getters {
     for (const getter of [...(this.#lines.get(queue) ?? [])]) {
       if (getter.finished) continue;
       const went = await this.#offer(queue, getter);
-      if (went === 'nothing') return;
+      // The next one may be told of an end that this one does not wait for.
+      if (went === 'nothing' && getter.options.until === undefined) return;
     }
   }
 
   async #offer(
     queue: string,
     getter: Getter,
-    limit = getter.limit,
-  ): Promise<'served' | 'drained' | 'nothing'> {
-    let taken: Awaited<ReturnType<Store['take']>>;
+    limit = getter.options.limit,
+  ): Promise<'served' | 'ended' | 'nothing'> {
+    let taken: TakeResult;
     try {
-      taken = await this.#store.take(queue, limit);
+      taken = await this.#take(queue, limit, getter.options);
     } catch (error) {
       getter.finish(
         error instanceof MqError ? error : new MqError('INTERNAL', 'the store failed', { cause: error }),
       );
       return 'served';
     }
-    const { runs, drained } = taken;
-    if (runs.length > 0) {
-      await this.#give(queue, runs, getter);
+    if (taken.runs.length > 0) {
+      await this.#give(queue, taken.runs, getter);
       return 'served';
     }
-    if (!drained) {
-      getter.drained.delete(queue);
+    if (!isEnded(taken, getter.options)) {
+      getter.ended.delete(queue);
       return 'nothing';
     }
-    getter.drained.add(queue);
-    if (getter.drained.size === getter.queues.length) {
-      getter.finish(new MqError('CLOSED', `queue ${getter.queues.join(', ')} is closed`));
+    getter.ended.add(queue);
+    if (getter.ended.size === getter.queues.length) {
+      const { drained } = taken;
+      getter.finish(
+        drained ? new MqError('CLOSED', `queue ${getter.queues.join(', ')} is closed`) : undefined,
+      );
     }
-    return 'drained';
+    return 'ended';
+  }
+
+  #take(queue: string, limit: TakeLimit, { lease }: GetOptions): Promise<TakeResult> {
+    return lease === undefined
+      ? this.#store.take(queue, limit)
+      : this.#store.lease(queue, limit, lease.duration);
   }
 
   async #give(queue: string, runs: Run[], getter: Getter): Promise<void> {
+    const { consumer, options, finished } = getter;
     const ranges = new Ranges();
     for (const run of runs) ranges.add(rangeOf(run));
     const ids = ranges.all;
-    if (getter.finished) {
+    const leases = runs.flatMap((run) => run.leases?.tokens ?? []);
+    if (finished) {
       // It gave up while the store was asked.
-      await this.#store.settle(queue, ids, 'returned');
+      if (options.lease) await this.#store.settleLeases(queue, leases, 'returned');
+      else await this.#store.settle(queue, ids, 'returned');
       return;
     }
-    getter.consumer.hold(queue, ids);
-    this.#onGiven(getter.consumer, queue, ids);
+    if (options.lease === undefined) {
+      consumer.hold(queue, ids);
+      this.#onGiven(consumer, queue, { ids, leases: [] });
+    } else if (options.lease.isBound) this.#onGiven(consumer, queue, { ids: [], leases });
     getter.finish({ queue, runs });
   }
 
@@ -172,4 +196,9 @@ export class Getters {
   #inTurn(run: () => Promise<void>, failed: (error: unknown) => void = () => {}): void {
     this.#turn = this.#turn.then(run).catch(failed);
   }
+}
+
+function isEnded({ drained, finished }: TakeResult, { until }: GetOptions): boolean {
+  if (until === 'idle') return finished;
+  return until === 'finished' ? drained && finished : drained;
 }

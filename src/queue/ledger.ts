@@ -2,57 +2,76 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'nod
 import { startOf } from '../processes.ts';
 import type { Range } from '../store/store.ts';
 
+/** What a consumer has of a queue. */
+export interface Given {
+  ids: readonly Range[];
+  leases: readonly string[];
+}
+
 /**
  * A file that says which process was given which messages, for the daemon that comes after one that
  * died: what a living process may have consumed is kept for it, until it has said so.
  *
- * It is a journal of lines: `pid start queue 1-5,9-9` for messages given, `pid start` when the
- * consumer is through. Messages that are done stay in it until it is cut; the store knows better.
+ * It is a journal of lines: `pid start queue 1-5,9-9,12.k3x` for messages given (to hold, or on a lease
+ * that is bound to the consumer), `pid start queue !12.k3x` for leases that are its own no more, and
+ * `pid start` when the consumer is through. Messages that are done stay in it until it is cut; the
+ * store knows better.
  * It is never synced: it matters only when processes survive the daemon, and then the kernel has
  * survived too, and with it what was written.
  */
 export class Ledger {
   readonly #fd: number;
-  /** Told of what goes wrong while nobody waits for an answer. */
-  readonly failed: (error: unknown) => void;
+  readonly #failed: (error: unknown) => void;
   readonly #open = new Set<string>();
   #size = 0;
   #closed = false;
 
   /** @param failed told when a line cannot be written: then a message can come twice after a crash */
   constructor(path: string, failed: (error: unknown) => void) {
-    this.failed = failed;
+    this.#failed = failed;
     this.#fd = openSync(path, 'a+', 0o600);
   }
 
-  /** What an earlier daemon gave to processes that live still. */
-  read(): Map<string, Map<string, Range[]>> {
-    const given = new Map<string, Map<string, Range[]>>();
+  /** What an earlier daemon gave to processes that had not said that they were through. */
+  read(): Map<string, Map<string, { ids: Range[]; leases: Set<string> }>> {
+    const given = new Map<string, Map<string, { ids: Range[]; leases: Set<string> }>>();
     for (const line of readFileSync(this.#fd, 'utf8').split('\n')) {
-      const [pid, start, queue, ranges] = line.split(' ');
+      const [pid, start, queue, items] = line.split(' ');
       const holder = `${pid} ${start}`;
-      if (queue === undefined || ranges === undefined) given.delete(holder);
-      else if (startOf(Number(pid)) === start) {
-        const queues = given.get(holder) ?? new Map<string, Range[]>();
-        queues.set(queue, [...(queues.get(queue) ?? []), ...ranges.split(',').map(parseRange)]);
-        given.set(holder, queues);
+      if (queue === undefined || items === undefined) {
+        given.delete(holder);
+        continue;
+      }
+      const queues = entry(given, holder, () => new Map());
+      const { ids, leases } = entry(queues, queue, () => ({ ids: [], leases: new Set<string>() }));
+      for (const item of items.split(',')) {
+        if (item.startsWith('!')) leases.delete(item.slice(1));
+        else if (item.includes('.')) leases.add(item);
+        else ids.push(parseRange(item));
       }
     }
     return given;
   }
 
   /** Begins anew, with what is held now. */
-  rewrite(held: Iterable<[holder: string, queue: string, ids: readonly Range[]]>): void {
+  rewrite(held: Iterable<[holder: string, queue: string, given: Given]>): void {
     if (this.#closed) return;
     this.#try(() => ftruncateSync(this.#fd, 0));
     this.#size = 0;
     this.#open.clear();
-    for (const [holder, queue, ids] of held) this.given(holder, queue, ids);
+    for (const [holder, queue, given] of held) this.given(holder, queue, given);
   }
 
-  given(holder: string, queue: string, ids: readonly Range[]): void {
+  given(holder: string, queue: string, { ids, leases }: Given): void {
     this.#open.add(holder);
-    this.#write(`${holder} ${queue} ${ids.map(({ first, last }) => `${first}-${last}`).join(',')}\n`);
+    const items = [...ids.map(({ first, last }) => `${first}-${last}`), ...leases];
+    this.#write(`${holder} ${queue} ${items.join(',')}\n`);
+  }
+
+  /** These leases are the consumer's own no more: they do not end with it. */
+  freed(holder: string, queue: string, leases: readonly string[]): void {
+    if (leases.length > 0)
+      this.#write(`${holder} ${queue} ${leases.map((lease) => `!${lease}`).join(',')}\n`);
   }
 
   /** The consumer is through: it owes nothing. */
@@ -83,7 +102,7 @@ export class Ledger {
     try {
       write();
     } catch (error) {
-      this.failed(error);
+      this.#failed(error);
     }
   }
 }
@@ -97,6 +116,12 @@ export function holderOf(pid: number): string | undefined {
 /** Whether the process lives. */
 export function isLiving(holder: string): boolean {
   return holderOf(Number.parseInt(holder, 10)) === holder;
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key) ?? make();
+  map.set(key, found);
+  return found;
 }
 
 function parseRange(text: string): Range {

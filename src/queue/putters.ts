@@ -136,10 +136,10 @@ export class Putters {
 
   async #ask(queue: string, line: Line, putter: Putter): Promise<'full' | 'left'> {
     const [, rest] = splitAt(putter.messages, putter.stored);
-    const { client, priority } = putter.options;
+    const { client } = putter.options;
     const position = client && { id: client.id, index: client.index + putter.stored };
     try {
-      const { stored, lacking } = await this.#store.put(queue, rest, { priority, client: position });
+      const { stored, lacking } = await this.#store.put(queue, rest, { ...putter.options, client: position });
       putter.stored += stored;
       if (lacking === 'FULL') return 'full';
       this.#leave(line, putter, lacking && new MqError('CLOSED', `queue ${queue} is closed`));

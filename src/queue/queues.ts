@@ -1,13 +1,20 @@
+import { steadyTime } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import type { Packed } from '../packed.ts';
-import type { OnChange, PutOptions, QueueState, Range, Store, TakeLimit } from '../store/store.ts';
+import type { Events, Outcome, PutOptions, QueueState, Range, Store } from '../store/store.ts';
+import { Alarm } from './alarm.ts';
 import { Consumer } from './consumer.ts';
-import { Getters, type Taken } from './getters.ts';
-import { holderOf, isLiving, type Ledger } from './ledger.ts';
+import { type GetOptions, Getters, type Taken } from './getters.ts';
+import { Joiners } from './joiners.ts';
+import { type Given, holderOf, isLiving, type Ledger } from './ledger.ts';
+import { Meter } from './meter.ts';
 import { Putters } from './putters.ts';
 
 /** The ledger is begun anew when it is larger, in bytes. */
 const LEDGER_LIMIT = 1024 * 1024;
+
+/** When what was due could not be done, it is tried again after so many ms: the disk may be full. */
+const TRY_AGAIN = 1000;
 
 /** How often it is looked whether the absent live, in ms. */
 const LOOK_EVERY = 200;
@@ -20,35 +27,53 @@ export class Queues {
   readonly store: Store;
   readonly #putters: Putters;
   readonly #getters: Getters;
+  readonly #joiners: Joiners;
+  readonly #alarm = new Alarm(() => void this.#elapse());
+  readonly #meter = new Meter(steadyTime);
+  /** Whom leases are bound to. */
+  readonly #bound = new Map<string, Consumer>();
   readonly #consumers = new Set<Consumer>();
+  readonly #failed: (error: unknown) => void;
   readonly #ledger: Ledger | undefined;
   /** Those who held messages when an earlier daemon died, and are not back. */
   readonly #absent = new Map<string, Consumer>();
   #absentTimer: NodeJS.Timeout | undefined;
   #stopped: MqError | undefined;
 
-  constructor(openStore: (onChange: OnChange) => Store, ledger?: Ledger) {
+  /** @param failed told of what goes wrong while nobody waits for an answer */
+  constructor(openStore: (events: Events) => Store, failed: (error: unknown) => void, ledger?: Ledger) {
+    this.#failed = failed;
     this.#ledger = ledger;
-    this.store = openStore((queue) => {
-      this.#putters.wake(queue);
-      this.#getters.wake(queue);
+    this.store = openStore({
+      changed: (queue) => {
+        this.#putters.wake(queue);
+        this.#getters.wake(queue);
+        this.#joiners.wake(queue);
+      },
+      due: (time) => this.#alarm.set(time, steadyTime()),
     });
     this.#putters = new Putters(this.store);
-    this.#getters = new Getters(this.store, (consumer, queue, ids) => this.#note(consumer, queue, ids));
+    this.#getters = new Getters(this.store, (consumer, queue, given) => this.#give(consumer, queue, given));
+    this.#joiners = new Joiners(this.store);
   }
 
   /**
    * Keeps what an earlier daemon gave to processes that live still: they come back, and say what
-   * they have consumed. To be called before anybody joins.
+   * they have consumed. What it gave to others is back. To be called before anybody joins.
    */
   async recover(): Promise<void> {
     for (const [holder, queues] of this.#ledger?.read() ?? []) {
-      const consumer = this.join();
+      const consumer = this.enter();
       consumer.holder = holder;
-      for (const [queue, ids] of queues) consumer.hold(queue, await this.store.takeThese(queue, ids));
-      this.#absent.set(holder, consumer);
+      const lives = isLiving(holder);
+      for (const [queue, { ids, leases }] of queues) {
+        if (lives) consumer.hold(queue, await this.store.takeThese(queue, ids));
+        this.#bind(consumer, queue, [...leases]);
+      }
+      if (lives) this.#absent.set(holder, consumer);
+      else await this.leave(consumer);
     }
-    this.#ledger?.rewrite(this.#held());
+    this.#ledger?.rewrite(this.#given());
     if (this.#absent.size > 0) this.#awaitAbsent();
   }
 
@@ -62,10 +87,14 @@ export class Queues {
     this.#absent.delete(holder);
     this.#consumers.delete(former);
     for (const [queue, ids] of former.takeHolds()) consumer.hold(queue, ids);
+    for (const [lease, queue] of former.takeLeases()) {
+      consumer.unclaimed.set(lease, queue);
+      this.#bound.delete(lease);
+    }
     consumer.isBack = true;
   }
 
-  join(): Consumer {
+  enter(): Consumer {
     const consumer = new Consumer();
     this.#consumers.add(consumer);
     return consumer;
@@ -77,7 +106,7 @@ export class Queues {
     consumer.end();
     this.#consumers.delete(consumer);
     if (consumer.holder !== undefined) this.#ledger?.through(consumer.holder);
-    await Promise.all(consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')));
+    await this.#takeBack(consumer);
   }
 
   /** @see Putters.put */
@@ -89,19 +118,57 @@ export class Queues {
     timeout: number,
   ): Promise<number> {
     this.#check(consumer);
-    return this.#putters.put(queue, messages, options, consumer.ended ? 0 : timeout, consumer);
+    const stored = await this.#putters.put(queue, messages, options, consumer.ended ? 0 : timeout, consumer);
+    this.#meter.count(queue, 'put', stored);
+    if (options.done) this.#settled(options.done.queue, [options.done.lease], 'done');
+    return stored;
   }
 
   /** @see Getters.get */
-  async get(
-    consumer: Consumer,
-    queues: readonly string[],
-    limit: TakeLimit,
-    timeout: number,
-  ): Promise<Taken | undefined> {
+  async get(consumer: Consumer, queues: readonly string[], options: GetOptions): Promise<Taken | undefined> {
     this.#check(consumer);
     if (consumer.isBack) await this.#settleAccounts(consumer);
-    return this.#getters.get(queues, limit, consumer.ended ? 0 : timeout, consumer);
+    return this.#getters.get(queues, consumer.ended ? { ...options, timeout: 0 } : options, consumer);
+  }
+
+  /** @see Joiners.join */
+  async join(consumer: Consumer, queue: string, timeout: number): Promise<boolean> {
+    this.#check(consumer);
+    return this.#joiners.join(queue, consumer.ended ? 0 : timeout, consumer);
+  }
+
+  /** @see Store.settleLeases */
+  async settleLeases(
+    queue: string,
+    leases: readonly string[],
+    outcome: Outcome | 'failed',
+    delay?: number,
+  ): Promise<number> {
+    const dead = await this.store.settleLeases(queue, leases, outcome, delay);
+    this.#settled(queue, leases, outcome);
+    return dead;
+  }
+
+  /**
+   * @param binding whether the leases end with the consumer's connection from now on, or with none;
+   *   undefined: as before
+   * @see Store.extend
+   */
+  async extend(
+    consumer: Consumer,
+    queue: string,
+    leases: readonly string[],
+    duration: number,
+    binding: 'hold' | 'free' | undefined,
+  ): Promise<void> {
+    await this.store.extend(queue, leases, duration);
+    if (binding === undefined) return;
+    for (const lease of leases) {
+      this.#unbind(lease);
+      consumer.unclaimed.delete(lease);
+    }
+    if (binding === 'hold') this.#give(consumer, queue, { ids: [], leases });
+    else if (consumer.holder !== undefined) this.#ledger?.freed(consumer.holder, queue, leases);
   }
 
   /**
@@ -121,6 +188,7 @@ export class Queues {
       else consumer.hold(queue, found);
       throw error;
     }
+    this.#meter.count(queue, 'done', sizeOf(found));
     return sizeOf(found);
   }
 
@@ -132,15 +200,19 @@ export class Queues {
 
   /** Whether somebody holds messages. */
   get areHeld(): boolean {
-    return [...this.#consumers].some(({ holdsAny }) => holdsAny);
+    return [...this.#consumers].some(({ hasAny }) => hasAny);
   }
 
   /** How many wait for messages of this queue, or hold some. */
   consumersOf({ name }: QueueState): number {
     let count = 0;
-    for (const consumer of this.#consumers)
-      if (consumer.waitsOn.has(name) || consumer.holdsOf(name)) count += 1;
+    for (const consumer of this.#consumers) if (consumer.isAt(name)) count += 1;
     return count;
+  }
+
+  /** @see Meter.rates */
+  ratesOf({ name }: QueueState): { put: number; done: number } {
+    return this.#meter.rates(name);
   }
 
   /** Sends away everybody who waits, now and from now on. */
@@ -148,31 +220,84 @@ export class Queues {
     this.#stopped = error;
     this.#getters.stop(error);
     this.#putters.stop(error);
+    this.#joiners.stop(error);
   }
 
   /** Ends the record of who holds what. */
   end(): void {
     clearInterval(this.#absentTimer);
+    this.#alarm.clear();
     this.#ledger?.close();
   }
 
-  /** It has said what it consumed and asks for more: the rest of what it held it has not. */
+  async #elapse(): Promise<void> {
+    try {
+      await this.store.elapse();
+    } catch (error) {
+      this.#failed(error);
+      this.#alarm.set(steadyTime() + TRY_AGAIN, steadyTime());
+    }
+  }
+
+  /** It has said what it consumed and what it works on, and asks for more: the rest is not its. */
   async #settleAccounts(consumer: Consumer): Promise<void> {
     consumer.isBack = false;
-    await Promise.all(consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')));
-    this.#ledger?.rewrite(this.#held());
+    const claimed = consumer.takeLeases();
+    await this.#takeBack(consumer);
+    for (const [lease, queue] of claimed) this.#bind(consumer, queue, [lease]);
+    this.#ledger?.rewrite(this.#given());
   }
 
-  #note({ holder }: Consumer, queue: string, ids: readonly Range[]): void {
+  /** What the consumer has is back in its place. */
+  async #takeBack(consumer: Consumer): Promise<void> {
+    const leases = [...consumer.takeLeases(), ...consumer.unclaimed];
+    consumer.unclaimed.clear();
+    for (const [lease] of leases) this.#bound.delete(lease);
+    await Promise.all([
+      ...consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')),
+      ...leases.map(([lease, queue]) => this.#giveBackLease(queue, lease)),
+    ]);
+  }
+
+  /** It may have run out or been settled meanwhile. */
+  async #giveBackLease(queue: string, lease: string): Promise<void> {
+    try {
+      await this.store.settleLeases(queue, [lease], 'returned');
+    } catch (error) {
+      if (!(error instanceof MqError && (error.code === 'NOLEASE' || error.code === 'NOQUEUE'))) throw error;
+    }
+  }
+
+  #settled(queue: string, leases: readonly string[], outcome: Outcome | 'failed'): void {
+    for (const lease of leases) this.#unbind(lease);
+    if (outcome === 'done') this.#meter.count(queue, 'done', leases.length);
+  }
+
+  #bind(consumer: Consumer, queue: string, leases: readonly string[]): void {
+    consumer.bind(queue, leases);
+    for (const lease of leases) this.#bound.set(lease, consumer);
+  }
+
+  #unbind(lease: string): void {
+    this.#bound.get(lease)?.unbind(lease);
+    this.#bound.delete(lease);
+  }
+
+  #give(consumer: Consumer, queue: string, given: Given): void {
+    this.#bind(consumer, queue, given.leases);
+    const { holder } = consumer;
     if (holder === undefined || this.#ledger === undefined) return;
-    this.#ledger.given(holder, queue, ids);
-    if (this.#ledger.size > LEDGER_LIMIT) this.#ledger.rewrite(this.#held());
+    this.#ledger.given(holder, queue, given);
+    if (this.#ledger.size > LEDGER_LIMIT) this.#ledger.rewrite(this.#given());
   }
 
-  *#held(): Generator<[holder: string, queue: string, ids: readonly Range[]]> {
+  *#given(): Generator<[holder: string, queue: string, given: Given]> {
     for (const consumer of this.#consumers) {
-      if (consumer.holder === undefined) continue;
-      for (const [queue, ids] of consumer.holds()) yield [consumer.holder, queue, ids];
+      const { holder } = consumer;
+      if (holder === undefined) continue;
+      for (const [queue, ids] of consumer.holds()) yield [holder, queue, { ids, leases: [] }];
+      for (const [lease, queue] of [...consumer.leases(), ...consumer.unclaimed])
+        yield [holder, queue, { ids: [], leases: [lease] }];
     }
   }
 
@@ -182,7 +307,7 @@ export class Queues {
       for (const [holder, consumer] of this.#absent) {
         if (isLiving(holder)) continue;
         this.#absent.delete(holder);
-        this.leave(consumer).catch((error) => this.#ledger?.failed(error));
+        this.leave(consumer).catch(this.#failed);
       }
       if (this.#absent.size === 0) clearInterval(this.#absentTimer);
     }, LOOK_EVERY).unref();

@@ -1,9 +1,22 @@
 import { MqError } from '../errors.ts';
 import { type Packed, pack, unpack } from '../packed.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
-import { checkPriority, differences, noQueue, notEmpty } from './rules.ts';
+import {
+  checkPriority,
+  checkSettings,
+  deadLetterOf,
+  differences,
+  isGivenUp,
+  leaseToken,
+  newNonce,
+  noLease,
+  noQueue,
+  notEmpty,
+  retryDelay,
+} from './rules.ts';
 import type {
-  OnChange,
+  Clock,
+  Events,
   Outcome,
   PutOptions,
   PutResult,
@@ -20,42 +33,52 @@ interface Message {
   priority: number;
   putAt: number;
   body: Buffer;
-  held: boolean;
+  state: 'waiting' | 'delayed' | 'held' | 'leased';
+  failures: number;
+  /** When it is no longer delayed, or its lease runs out. */
+  until: number;
+  lease: string;
+  expiresAt: number;
+  key: string | undefined;
 }
 
-interface Queue extends Settings {
+interface Queue extends Settings, Counts {
   name: string;
-  /** 'now': what comes back is dropped too. */
   closed: false | true | 'now';
-  put: number;
-  got: number;
   /** In the order in which they are to be taken. */
   messages: Message[];
 }
+
+type Counts = Pick<QueueState, 'put' | 'got' | 'done' | 'failed' | 'dead' | 'expired'>;
 
 /** Queues in memory: the reference for what a store does, and nothing more. */
 export class MemoryStore implements Store {
   readonly #queues = new Map<string, Queue>();
   readonly #positions = new Map<string, number>();
-  readonly #onChange: OnChange;
+  readonly #events: Events;
+  readonly #clock: Clock;
   #nextId = 1;
 
-  constructor(onChange: OnChange) {
-    this.#onChange = onChange;
+  constructor(events: Events, clock: Clock) {
+    this.#events = events;
+    this.#clock = clock;
   }
 
   async put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
-    const { client, priority } = options;
+    const { client, priority, key, done } = options;
     const known = client === undefined ? 0 : (this.#positions.get(client.id) ?? 0) - client.index;
     if (known >= messages.count) return { stored: messages.count };
     const queue = this.#queues.get(name);
-    const room = queue?.maxsize ? Math.max(0, queue.maxsize - waiting(queue).length) : Infinity;
+    const leased = done && this.#leased(done.queue, [done.lease]);
     checkPriority(name, queue ?? DEFAULT_SETTINGS, priority);
+    if (key !== undefined && queue && keys(queue).includes(key)) return { stored: 1 };
     if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
-    if (known < 0 && room === 0) return { stored: 0, lacking: 'FULL' };
+    const room = roomIn(queue);
+    if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
     if (known < 0) throw new MqError('GAP', 'messages before these are lacking');
-    const fresh = unpack(messages).slice(known, known + room);
-    this.#append(queue ?? this.#make(name), fresh, priority);
+    const fresh = unpack(messages).slice(known, done ? Infinity : known + room);
+    this.#append(queue ?? this.#make(name), fresh, options, Date.now());
+    if (done && leased) this.#finish(this.#get(done.queue), leased);
     const stored = known + fresh.length;
     if (client) this.#positions.set(client.id, client.index + stored);
     return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
@@ -63,101 +86,147 @@ export class MemoryStore implements Store {
 
   async take(name: string, limit: TakeLimit): Promise<TakeResult> {
     const queue = this.#queues.get(name);
-    if (queue === undefined) return { runs: [], drained: false };
-    const taken = next(queue, limit);
-    for (const message of taken) message.held = true;
-    if (taken.length > 0) this.#onChange(name);
-    return {
-      runs: taken.map((message) => toRun(queue, message)),
-      drained: queue.closed !== false && waiting(queue).length === 0,
-    };
+    const taken = queue ? this.#next(queue, limit) : [];
+    for (const message of taken) message.state = 'held';
+    return this.#taken(name, queue, taken);
+  }
+
+  async lease(name: string, limit: TakeLimit, duration: number): Promise<TakeResult> {
+    const queue = this.#queues.get(name);
+    const taken = queue ? this.#next(queue, limit) : [];
+    for (const message of taken) {
+      message.state = 'leased';
+      message.lease = leaseToken(message.id, newNonce());
+      message.until = this.#clock() + duration;
+    }
+    if (queue) queue.got += taken.length;
+    if (taken.length > 0) this.#events.due(this.#clock() + duration);
+    return this.#taken(name, queue, taken);
   }
 
   async takeThese(name: string, ids: readonly Range[]): Promise<Range[]> {
     const these = (this.#queues.get(name)?.messages ?? []).filter(
-      (each) => !each.held && includes(ids, each.id),
+      (each) => each.state === 'waiting' && includes(ids, each.id),
     );
-    for (const message of these) message.held = true;
+    for (const message of these) message.state = 'held';
     return these.map(({ id }) => ({ first: id, last: id }));
   }
 
   async settle(name: string, ids: readonly Range[], outcome: Outcome): Promise<void> {
     const queue = this.#queues.get(name);
-    if (queue === undefined) return;
-    const settled = queue.messages.filter((each) => each.held && includes(ids, each.id));
-    for (const message of settled) message.held = false;
-    if (outcome === 'done') queue.got += settled.length;
-    if (outcome === 'done' || queue.closed === 'now') {
-      queue.messages = queue.messages.filter((each) => !settled.includes(each));
+    const held = queue?.messages.filter((each) => each.state === 'held' && includes(ids, each.id)) ?? [];
+    if (queue === undefined || held.length === 0) return;
+    if (outcome === 'done') {
+      queue.got += held.length;
+      this.#finish(queue, held);
+    } else this.#comeBack(queue, held);
+  }
+
+  async settleLeases(
+    name: string,
+    leases: readonly string[],
+    outcome: Outcome | 'failed',
+    delay?: number,
+  ): Promise<number> {
+    const messages = this.#leased(name, leases);
+    const queue = this.#get(name);
+    const { dead } = queue;
+    if (outcome === 'done') this.#finish(queue, messages);
+    else if (outcome === 'returned') this.#comeBack(queue, messages);
+    else for (const message of messages) this.#fail(queue, message, delay);
+    return queue.dead - dead;
+  }
+
+  async extend(name: string, leases: readonly string[], duration: number): Promise<void> {
+    for (const message of this.#leased(name, leases)) message.until = this.#clock() + duration;
+    this.#events.due(this.#clock() + duration);
+  }
+
+  async elapse(): Promise<void> {
+    const now = this.#clock();
+    const due = [...this.#queues.values()]
+      .flatMap((queue) => queue.messages.map((message) => ({ queue, message })))
+      .filter(({ message }) => isTimed(message) && message.until <= now)
+      .sort((a, b) => a.message.until - b.message.until || a.message.id - b.message.id);
+    for (const { queue, message } of due) {
+      if (message.state === 'leased') this.#fail(queue, message, 0);
+      else this.#comeBack(queue, [message]);
     }
-    this.#onChange(name);
+    let next = Infinity;
+    for (const queue of this.#queues.values()) {
+      this.#expire(queue, pending(queue));
+      for (const message of queue.messages) {
+        if (isTimed(message)) next = Math.min(next, message.until);
+        if (message.expiresAt > now) next = Math.min(next, message.expiresAt);
+      }
+    }
+    if (next !== Infinity) this.#events.due(next);
   }
 
   async peek(name: string, limit: TakeLimit): Promise<Run[]> {
     const queue = this.#get(name);
-    return next(queue, limit).map((message) => toRun(queue, message));
+    return this.#next(queue, limit).map((message) => toRun(queue, message));
   }
 
   async move(from: string, to: string, count = Infinity): Promise<number> {
     const source = this.#get(from);
-    const moved = waiting(source).slice(0, count);
+    const size = Math.min(count, source.messages.filter(({ state }) => state === 'waiting').length);
     const target = this.#queues.get(to);
     if (target?.closed) throw new MqError('CLOSED', `queue ${to} is closed`);
-    const others = target === undefined || target === source ? 0 : waiting(target).length;
-    const room = target?.maxsize && target !== source ? Math.max(0, target.maxsize - others) : Infinity;
-    if (moved.length > room) {
-      throw new MqError('FULL', `queue ${to} has no room for ${moved.length} messages`);
+    if (target !== source && size > roomIn(target)) {
+      throw new MqError('FULL', `queue ${to} has no room for ${size} messages`);
     }
+    const moved = this.#next(source, { count, bytes: Infinity });
     if (moved.length === 0) return 0;
-    source.messages = source.messages.filter((each) => !moved.includes(each));
+    remove(source, moved);
     const destination = target ?? this.#make(to);
-    for (const { body, priority, putAt } of moved) {
-      this.#append(destination, [body], destination.kind === 'priority' ? priority : 0, putAt);
-    }
-    this.#onChange(from);
+    for (const message of moved) this.#transfer(message, destination, message.expiresAt);
+    this.#events.changed(from);
     return moved.length;
   }
 
   async purge(name: string): Promise<number> {
     const queue = this.#get(name);
-    const dropped = waiting(queue).length;
-    queue.messages = queue.messages.filter((each) => each.held);
-    this.#onChange(name);
-    return dropped;
+    const dropped = pending(queue);
+    remove(queue, dropped);
+    this.#events.changed(name);
+    return dropped.length;
   }
 
   async remove(name: string, force: boolean): Promise<void> {
     const queue = this.#get(name);
     if (queue.messages.length > 0 && !force) throw notEmpty(name, queue.messages.length);
     this.#queues.delete(name);
-    this.#onChange(name);
+    this.#events.changed(name);
   }
 
   async create(name: string, settings: Partial<Settings>): Promise<void> {
+    checkSettings(name, settings);
     const queue = this.#queues.get(name);
     if (queue === undefined) Object.assign(this.#make(name), settings);
     else differences(name, queue, settings);
   }
 
   async configure(name: string, settings: Partial<Settings>): Promise<void> {
+    checkSettings(name, settings);
     const queue = this.#get(name);
     if (settings.kind && settings.kind !== queue.kind && queue.messages.length > 0) {
       throw notEmpty(name, queue.messages.length);
     }
     Object.assign(queue, settings);
-    this.#onChange(name);
+    this.#events.changed(name);
   }
 
   async close(name: string, now: boolean): Promise<void> {
     const queue = this.#get(name);
     queue.closed = now ? 'now' : queue.closed || true;
-    if (now) queue.messages = queue.messages.filter((each) => each.held);
-    this.#onChange(name);
+    if (now) remove(queue, pending(queue));
+    this.#events.changed(name);
   }
 
   async open(name: string): Promise<void> {
     this.#get(name).closed = false;
-    this.#onChange(name);
+    this.#events.changed(name);
   }
 
   async stat(name: string): Promise<QueueState | undefined> {
@@ -186,58 +255,183 @@ export class MemoryStore implements Store {
   }
 
   #make(name: string): Queue {
-    const queue: Queue = { ...DEFAULT_SETTINGS, name, closed: false, put: 0, got: 0, messages: [] };
+    const counts: Counts = { put: 0, got: 0, done: 0, failed: 0, dead: 0, expired: 0 };
+    const queue: Queue = { ...DEFAULT_SETTINGS, ...counts, name, closed: false, messages: [] };
     this.#queues.set(name, queue);
     return queue;
   }
 
-  #append(queue: Queue, bodies: Buffer[], priority: number, putAt = Date.now()): void {
-    if (bodies.length === 0) return;
-    for (const body of bodies) {
-      queue.messages.push({ id: this.#nextId++, priority, putAt, body, held: false });
+  /** The next messages, not those that have expired. */
+  #next(queue: Queue, limit: TakeLimit): Message[] {
+    const found: Message[] = [];
+    let bytes = 0;
+    for (const message of queue.messages) {
+      if (message.state !== 'waiting' || message.expiresAt <= this.#clock()) continue;
+      if (found.length >= limit.count || bytes >= limit.bytes) break;
+      found.push(message);
+      bytes += pack([message.body]).bytes.length;
     }
-    queue.put += bodies.length;
+    return found;
+  }
+
+  #taken(name: string, queue: Queue | undefined, taken: Message[]): TakeResult {
+    if (queue === undefined) return { runs: [], drained: false, finished: true };
+    if (taken.length > 0) this.#events.changed(name);
+    return {
+      runs: taken.map((message) => toRun(queue, message)),
+      drained: queue.closed !== false && pending(queue).length === 0,
+      finished: queue.messages.length === 0,
+    };
+  }
+
+  #leased(name: string, leases: readonly string[]): Message[] {
+    const queue = this.#get(name);
+    return [...new Set(leases)].map((lease) => {
+      const message = queue.messages.find((each) => each.state === 'leased' && each.lease === lease);
+      if (message === undefined) throw noLease(name, lease);
+      return message;
+    });
+  }
+
+  #append(queue: Queue, bodies: Buffer[], options: PutOptions, putAt: number): void {
+    const { priority, delay, ttl, key } = options;
+    const now = this.#clock();
+    for (const body of bodies) {
+      this.#add(queue, {
+        id: this.#nextId++,
+        priority,
+        putAt,
+        body,
+        state: delay ? 'delayed' : 'waiting',
+        failures: 0,
+        until: now + (delay ?? 0),
+        lease: '',
+        expiresAt: now + (ttl ?? Infinity),
+        key,
+      });
+    }
+    if (bodies.length > 0) this.#events.changed(queue.name);
+    if (delay) this.#events.due(now + delay);
+    if (ttl) this.#events.due(now + ttl);
+  }
+
+  #add(queue: Queue, message: Message): void {
+    queue.messages.push(message);
+    queue.put += 1;
     if (queue.kind === 'lifo') queue.messages.sort((a, b) => b.id - a.id);
     else queue.messages.sort((a, b) => a.priority - b.priority || a.id - b.id);
-    this.#onChange(queue.name);
+  }
+
+  #transfer({ priority, putAt, body, key }: Message, to: Queue, expiresAt: number): void {
+    this.#add(to, {
+      id: this.#nextId++,
+      priority: to.kind === 'priority' ? priority : 0,
+      putAt,
+      body,
+      state: 'waiting',
+      failures: 0,
+      until: 0,
+      lease: '',
+      expiresAt,
+      key: key !== undefined && keys(to).includes(key) ? undefined : key,
+    });
+    this.#events.changed(to.name);
+  }
+
+  #finish(queue: Queue, messages: Message[]): void {
+    queue.done += messages.length;
+    remove(queue, messages);
+    this.#events.changed(queue.name);
+  }
+
+  #comeBack(queue: Queue, messages: Message[]): void {
+    if (queue.closed === 'now') remove(queue, messages);
+    for (const message of messages) message.state = 'waiting';
+    this.#expire(queue, messages);
+    this.#events.changed(queue.name);
+  }
+
+  #fail(queue: Queue, message: Message, delay?: number): void {
+    message.failures += 1;
+    queue.failed += 1;
+    if (queue.closed !== 'now' && isGivenUp(queue, message.failures)) {
+      queue.dead += 1;
+      remove(queue, [message]);
+      const name = deadLetterOf(queue.name, queue);
+      this.#transfer(message, this.#queues.get(name) ?? this.#make(name), Infinity);
+    } else {
+      this.#comeBack(queue, [message]);
+      const wait = delay ?? retryDelay(queue, message.failures);
+      if (wait > 0) {
+        message.state = 'delayed';
+        message.until = this.#clock() + wait;
+        this.#events.due(message.until);
+      }
+    }
+    this.#events.changed(queue.name);
+  }
+
+  /** Drops those of the messages that have expired and are there. */
+  #expire(queue: Queue, messages: Message[]): void {
+    const expired = messages.filter(
+      (each) => each.expiresAt <= this.#clock() && queue.messages.includes(each),
+    );
+    if (expired.length === 0) return;
+    queue.expired += expired.length;
+    remove(queue, expired);
+    this.#events.changed(queue.name);
   }
 }
 
-function waiting(queue: Queue): Message[] {
-  return queue.messages.filter((each) => !each.held);
+/** Whether something is due at its time. */
+function isTimed({ state }: Message): boolean {
+  return state === 'leased' || state === 'delayed';
 }
 
-function next(queue: Queue, limit: TakeLimit): Message[] {
-  const found: Message[] = [];
-  let bytes = 0;
-  for (const message of waiting(queue)) {
-    if (found.length >= limit.count || bytes >= limit.bytes) break;
-    found.push(message);
-    bytes += pack([message.body]).bytes.length;
-  }
-  return found;
+/** What is waiting or delayed. */
+function pending({ messages }: Queue): Message[] {
+  return messages.filter(({ state }) => state === 'waiting' || state === 'delayed');
+}
+
+function roomIn(queue: Queue | undefined): number {
+  return queue?.maxsize ? Math.max(0, queue.maxsize - pending(queue).length) : Infinity;
+}
+
+function keys({ messages }: Queue): (string | undefined)[] {
+  return messages.map(({ key }) => key);
+}
+
+function remove(queue: Queue, messages: Message[]): void {
+  queue.messages = queue.messages.filter((each) => !messages.includes(each));
 }
 
 function includes(ids: readonly Range[], id: number): boolean {
   return ids.some(({ first, last }) => first <= id && id <= last);
 }
 
-function toRun({ kind }: Queue, { id, priority, putAt, body }: Message): Run {
-  return { id, step: kind === 'lifo' ? -1 : 1, priority, putAt, messages: pack([body]) };
+function toRun({ kind }: Queue, { id, priority, putAt, failures, body, state, lease, until }: Message): Run {
+  return {
+    id,
+    step: kind === 'lifo' ? -1 : 1,
+    priority,
+    putAt,
+    failures,
+    messages: pack([body]),
+    leases: state === 'leased' ? { tokens: [lease], until } : undefined,
+  };
 }
 
-function toState({ name, kind, maxsize, closed, put, got, messages }: Queue): QueueState {
-  const free = messages.filter((each) => !each.held);
-  const oldest = free.reduce<Message | undefined>((a, b) => (a && a.id < b.id ? a : b), undefined);
+function toState({ messages, ...queue }: Queue): QueueState {
+  const count = (wanted: Message['state']) => messages.filter(({ state }) => state === wanted).length;
+  const oldest = messages
+    .filter(({ state }) => state === 'waiting')
+    .reduce<Message | undefined>((a, b) => (a && a.id < b.id ? a : b), undefined);
   return {
-    name,
-    kind,
-    maxsize,
-    closed: closed !== false,
-    waiting: free.length,
-    held: messages.length - free.length,
-    put,
-    got,
+    ...queue,
+    waiting: count('waiting'),
+    delayed: count('delayed'),
+    held: count('held'),
+    leased: count('leased'),
     oldestAt: oldest?.putAt,
   };
 }

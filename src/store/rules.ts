@@ -1,4 +1,5 @@
 import { MqError } from '../errors.ts';
+import { LONGEST_NAME } from '../names.ts';
 import type { Settings } from '../settings.ts';
 
 /** The rules that every engine refuses by, and the errors it refuses with. */
@@ -23,8 +24,58 @@ export function checkPriority(name: string, { kind }: Settings, priority: number
 
 /** @throws MqError DIFFERS when a named setting is not the standing one. */
 export function differences(name: string, standing: Settings, named: Partial<Settings>): void {
-  for (const [key, value] of Object.entries(named)) {
-    const is = standing[key as keyof Settings];
+  for (const key of Object.keys(named) as (keyof Settings)[]) {
+    const [is, value] = [standing, named as Settings].map((settings) =>
+      key === 'dead_letter' ? deadLetterOf(name, settings) : settings[key],
+    );
     if (is !== value) throw new MqError('DIFFERS', `queue ${name} has ${key} ${is}, not ${value}`);
   }
+}
+
+/** @throws MqError USAGE: a queue would give its messages up to itself. */
+export function checkSettings(name: string, { dead_letter }: Partial<Settings>): void {
+  if (dead_letter === name) throw new MqError('USAGE', `queue ${name} cannot be its own dead-letter queue`);
+}
+
+const DEAD = '.dead';
+
+/** The queue to which another gives its messages up. */
+export function deadLetterOf(name: string, { dead_letter }: Settings): string {
+  return dead_letter || name.slice(0, LONGEST_NAME - DEAD.length) + DEAD;
+}
+
+/** Whether a message that has failed so often is given up on. */
+export function isGivenUp({ max_attempts }: Settings, failures: number): boolean {
+  return max_attempts > 0 && failures >= max_attempts;
+}
+
+/** In ms: one hour. */
+const MOST_DELAY = 3600e3;
+
+/**
+ * In ms, how long a message is delayed that has failed so often: twice as long each time, up to an
+ * hour, and up to a quarter more at random, so that what failed together is not tried again together.
+ */
+export function retryDelay({ retry_delay: first }: Settings, failures: number): number {
+  const delay = Math.min(first * 2 ** (failures - 1), Math.max(first, MOST_DELAY));
+  return Math.floor(delay * (1 + Math.random() / 4));
+}
+
+/** A lease's token: the id of its message, and a number that no other lease of that message has had. */
+export function leaseToken(id: number, nonce: number): string {
+  return `${id}.${nonce.toString(36)}`;
+}
+
+export function newNonce(): number {
+  return Math.floor(Math.random() * 2 ** 48);
+}
+
+/** Undefined for what is not the token of any lease. */
+export function parseLease(token: string): { id: number; nonce: number } | undefined {
+  const [, id, nonce] = /^(\d{1,15})\.([0-9a-z]{1,10})$/.exec(token) ?? [];
+  return nonce === undefined ? undefined : { id: Number(id), nonce: Number.parseInt(nonce, 36) };
+}
+
+export function noLease(queue: string, token: string): MqError {
+  return new MqError('NOLEASE', `there is no lease ${token} in queue ${queue}`);
 }

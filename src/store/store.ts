@@ -1,5 +1,5 @@
 import type { Packed } from '../packed.ts';
-import type { Kind, Settings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 
 /**
  * What an engine has to do to carry queues. Each method is one atomic step: all of it happens, or
@@ -7,20 +7,28 @@ import type { Kind, Settings } from '../settings.ts';
  * anything at all), and only then can others see it. Steps on one store happen in the order in
  * which they were called.
  *
- * Who waits is none of the store's business: it says through `onChange` that a queue has something
- * new to offer (a message, room, an end), and the queue layer wakes those who wait.
+ * Who waits is none of the store's business: it says that a queue has changed (a message, room, an
+ * end), and the queue layer wakes those who wait. Nor does it look at the clock by itself: it says
+ * when something is due, and the queue layer calls `elapse` then.
  *
  * A message that was taken is held until it is settled. Who holds what is not stored: when the
- * daemon dies, what was held is waiting again, in its place.
+ * daemon dies, what was held is waiting again, in its place. A lease is stored: it ends when it is
+ * settled or runs out, and not before.
  *
  * test/store/contract.ts says the same as tests.
  */
 export interface Store {
-  /** @throws MqError NOTPRIORITY (a priority for a queue without), GAP, DISKFULL, DAMAGED */
+  /**
+   * @throws MqError NOTPRIORITY (a priority for a queue without), GAP, NOLEASE (see `PutOptions.done`),
+   *   DISKFULL, DAMAGED
+   */
   put(queue: string, messages: Packed, options: PutOptions): Promise<PutResult>;
 
   /** Takes the next messages, at most `limit`, and holds them. */
   take(queue: string, limit: TakeLimit): Promise<TakeResult>;
+
+  /** Takes the next messages on lease: they come back when they are not settled within `duration` ms. */
+  lease(queue: string, limit: TakeLimit, duration: number): Promise<TakeResult>;
 
   /** Takes those of these messages that are waiting, and holds them. */
   takeThese(queue: string, ids: readonly Range[]): Promise<Range[]>;
@@ -28,17 +36,43 @@ export interface Store {
   /** Ends the hold on messages: they are done and gone, or back in their place. */
   settle(queue: string, ids: readonly Range[], outcome: Outcome): Promise<void>;
 
+  /**
+   * Ends leases: their messages are done and gone, back in their place, or have failed once more.
+   * @param delay in ms, how long one that failed is delayed, instead of the queue's retry delay
+   * @returns how many were given up on
+   * @throws MqError NOLEASE when one of them is not there; then nothing has happened
+   */
+  settleLeases(
+    queue: string,
+    leases: readonly string[],
+    outcome: Outcome | 'failed',
+    delay?: number,
+  ): Promise<number>;
+
+  /**
+   * The leases run out `duration` ms from now.
+   * @throws MqError NOLEASE when one of them is not there; then nothing has happened
+   */
+  extend(queue: string, leases: readonly string[], duration: number): Promise<void>;
+
+  /**
+   * Does what time brings: what was delayed waits, what was leased and not settled has failed and is
+   * back, what has expired is gone. To be called when `Events.due` said so.
+   */
+  elapse(): Promise<void>;
+
   /** The next messages, as `take` would give them; they stay. @throws MqError NOQUEUE */
   peek(queue: string, limit: TakeLimit): Promise<Run[]>;
 
   /**
-   * Moves what waits, or its first `count` messages, to the end of another queue.
+   * Moves what waits, or its first `count` messages, to the end of another queue, as if none had
+   * ever failed.
    * @returns how many were moved
    * @throws MqError NOQUEUE, CLOSED, FULL (no room for all of them)
    */
   move(from: string, to: string, count?: number): Promise<number>;
 
-  /** Drops what is waiting. @returns how many were dropped. @throws MqError NOQUEUE */
+  /** Drops what is waiting or delayed. @returns how many were dropped. @throws MqError NOQUEUE */
   purge(queue: string): Promise<number>;
 
   /** @throws MqError NOQUEUE, NOTEMPTY (unless forced) */
@@ -50,7 +84,10 @@ export interface Store {
   /** @throws MqError NOQUEUE, NOTEMPTY (another kind for a queue with messages) */
   configure(queue: string, settings: Partial<Settings>): Promise<void>;
 
-  /** No more puts; `now`: drops what is waiting, and what is held when it comes back. @throws MqError NOQUEUE */
+  /**
+   * No more puts; `now`: drops what is waiting or delayed, and what is held or leased when it comes back.
+   * @throws MqError NOQUEUE
+   */
   close(queue: string, now: boolean): Promise<void>;
 
   /** Undoes `close`. @throws MqError NOQUEUE */
@@ -72,14 +109,32 @@ export interface Store {
   end(): Promise<void>;
 }
 
-/**
- * Called with the name of a queue when somebody who waits on it may go on now; never for a take or a
- * put that changed nothing, since who waits tries again with one.
- */
-export type OnChange = (queue: string) => void;
+export interface Events {
+  /**
+   * Somebody who waits on this queue may go on now. Never for a take or a put that changed nothing,
+   * since who waits tries again with one.
+   */
+  changed(queue: string): void;
+  /** `elapse` is to be called at this time, on the store's clock; sooner than what was said before. */
+  due(time: number): void;
+}
+
+/** Milliseconds since 1970, steadily rising: leases and delays do not follow a clock that is set. */
+export type Clock = () => number;
 
 export interface PutOptions {
   priority: number;
+  /** In ms: the messages wait only after so long. */
+  delay?: number | undefined;
+  /** In ms: the messages are dropped when they have not been taken after so long. */
+  ttl?: number | undefined;
+  /** While a message that was put with this key is unfinished in the queue, nothing is put. Goes with one message. */
+  key?: string | undefined;
+  /**
+   * In the same step this lease is done: both happen, or neither. The messages are stored together,
+   * beyond the queue's limit if it has any room.
+   */
+  done?: { queue: string; lease: string } | undefined;
   /**
    * Which of the client's messages the first one is, counted from 0. Those that the store has
    * already are counted as stored and not stored again; when one before them is lacking, none is
@@ -105,8 +160,10 @@ export interface TakeLimit {
 
 export interface TakeResult {
   runs: Run[];
-  /** The queue is closed and nothing waits in it any more. */
+  /** The queue is closed, and nothing in it is waiting or delayed. */
   drained: boolean;
+  /** Nothing in the queue is unfinished, be it open, closed or not there. */
+  finished: boolean;
 }
 
 /** Messages that follow each other: their ids go up by one, in a lifo queue down by one. */
@@ -118,7 +175,11 @@ export interface Run {
   priority: number;
   /** When they were put: milliseconds since 1970. */
   putAt: number;
+  /** How often each of them has failed. */
+  failures: number;
   messages: Packed;
+  /** With messages on lease: a token for each, and when all of them run out, on the store's clock. */
+  leases?: { tokens: string[]; until: number } | undefined;
 }
 
 /** Message ids `first` to `last`, both included. */
@@ -129,20 +190,35 @@ export interface Range {
 
 export type Outcome = 'done' | 'returned';
 
-export interface QueueState {
+export interface QueueState extends Settings {
   name: string;
-  kind: Kind;
-  maxsize: number;
-  closed: boolean;
+  /** 'now': what comes back is dropped. */
+  closed: false | true | 'now';
   /** Can be taken now. */
   waiting: number;
+  /** Will be waiting, later. */
+  delayed: number;
   /** Taken and not settled. */
   held: number;
-  /** Since the queue was made: how many were put, and how many were taken for good. */
+  /** On lease. */
+  leased: number;
+  /** Since the queue was made: how many were put. */
   put: number;
+  /** How many were taken for good, or on lease (each time). */
   got: number;
+  /** How many were taken for good, or done. */
+  done: number;
+  /** How often one failed, how many were given up on, and how many were dropped by their ttl. */
+  failed: number;
+  dead: number;
+  expired: number;
   /** When the oldest message that is waiting was put, in ms since 1970; undefined: none waits. */
   oldestAt: number | undefined;
+}
+
+/** How many of a queue's messages are unfinished. */
+export function unfinished({ waiting, delayed, held, leased }: QueueState): number {
+  return waiting + delayed + held + leased;
 }
 
 /** The ids of a run, from the least to the greatest. */

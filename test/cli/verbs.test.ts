@@ -23,14 +23,16 @@ describe('the rest of a queue', () => {
   });
 
   test('ls is a table, or JSON lines', async ({ mq }) => {
-    expect((await mq.run(['ls'])).out).toBe('NAME  KIND  WAITING  LEASED  LIMIT  CONSUMERS  STATE\n');
+    expect((await mq.run(['ls'])).out).toBe(
+      'NAME  KIND  WAITING  DELAYED  LEASED  LIMIT  CONSUMERS  STATE\n',
+    );
     await mq.run(['put', 'b', '1', '2']);
     await mq.run(['create', 'a', '--maxsize', '9']);
     expect((await mq.run(['ls'])).out).toBe(
       [
-        'NAME  KIND  WAITING  LEASED  LIMIT  CONSUMERS  STATE',
-        'a     fifo        0       0      9          0  open',
-        'b     fifo        2       0      -          0  open',
+        'NAME  KIND  WAITING  DELAYED  LEASED  LIMIT  CONSUMERS  STATE',
+        'a     fifo        0        0       0      9          0  open',
+        'b     fifo        2        0       0      -          0  open',
         '',
       ].join('\n'),
     );

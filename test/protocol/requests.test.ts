@@ -62,10 +62,13 @@ const REQUESTS: Request[] = [
     messages: packed('m'),
   },
   { ...put, priority: 2 ** 31 - 1, messages: packed('m') },
+  { ...put, delay: 5, ttl: 1, key: 'ID é', done: { queue: 'DONE', lease: '5.k3x' }, messages: packed('m') },
   get,
   { ...get, queues: ['q', 'OR', 'HOLD'], timeout: 2 ** 31 - 1, count: 10, hold: true },
   { ...get, timeout: 0 },
-  { verb: 'DONE', queue: 'q', ids: [{ first: 5, last: 5 }] },
+  { ...get, queues: ['LEASE'], lease: 5, until: 'idle' },
+  { ...get, count: 2, hold: true, lease: 5, until: 'finished' },
+  { verb: 'DONE', queue: 'q', ids: [{ first: 5, last: 5 }], leases: [] },
   {
     verb: 'DONE',
     queue: 'q',
@@ -73,10 +76,21 @@ const REQUESTS: Request[] = [
       { first: 1, last: 9007199254740991 },
       { first: 3, last: 3 },
     ],
+    leases: [],
   },
+  { verb: 'DONE', queue: 'q', ids: [], leases: ['5.k3x'] },
+  { verb: 'FAIL', queue: 'DELAY', leases: ['5.k3x', '6.0'], delay: undefined },
+  { verb: 'FAIL', queue: 'q', leases: ['5.k3x'], delay: 0 },
+  { verb: 'RETURN', queue: 'q', leases: ['5.k3x', '6.0'] },
+  { verb: 'EXTEND', queue: 'q', leases: ['5.k3x', '6.0'], duration: 1 },
+  { verb: 'EXTEND', queue: 'q', leases: ['5.k3x'], duration: 60_000, binding: 'hold' },
+  { verb: 'EXTEND', queue: 'q', leases: ['5.k3x'], duration: 60_000, binding: 'free' },
+  { verb: 'JOIN', queue: 'NOWAIT', timeout: Infinity },
+  { verb: 'JOIN', queue: 'q', timeout: 0 },
   { verb: 'CREATE', queue: 'q', settings: {} },
   { verb: 'CREATE', queue: 'KIND', settings: { kind: 'priority', maxsize: 5 } },
   { verb: 'SET', queue: 'q', settings: { maxsize: 0 } },
+  { verb: 'SET', queue: 'q', settings: { max_attempts: 0, retry_delay: 5, dead_letter: 'KIND' } },
   { verb: 'PEEK', queue: 'q', count: 3 },
   { verb: 'RM', queue: 'q', force: false },
   { verb: 'RM', queue: 'FORCE', force: true },
@@ -107,6 +121,10 @@ describe('a request', () => {
       PUT: true,
       GET: true,
       DONE: true,
+      FAIL: true,
+      RETURN: true,
+      EXTEND: true,
+      JOIN: true,
       CREATE: true,
       SET: true,
       PEEK: true,
@@ -177,6 +195,14 @@ describe('what other clients write', () => {
 });
 
 describe('a bad request', () => {
+  test('a key is text, and not too long', () => {
+    for (const key of [Buffer.from([0xff]), Buffer.alloc(0), Buffer.alloc(1025, 'k')]) {
+      const head = Buffer.from(`*5\r\n$3\r\nPUT\r\n$2\r\nID\r\n$${key.length}\r\n`);
+      const frame = Buffer.concat([head, key, Buffer.from('\r\n$1\r\nq\r\n$1\r\nm\r\n')]);
+      expect(() => parseRequest(frameOf(frame))).toThrow(expect.objectContaining({ code: 'USAGE' }));
+    }
+  });
+
   test('without a verb is USAGE', () => {
     expect(() => parseRequest(frameOf(Buffer.from('*0\r\n')))).toThrow(
       expect.objectContaining({ code: 'USAGE' }),
@@ -206,6 +232,29 @@ describe('a bad request', () => {
     'DONE q -5',
     'DONE q 5-4',
     'DONE q 99999999999999999',
+    'DONE q 5 5.k3x',
+    'FAIL q',
+    'FAIL q DELAY',
+    'FAIL q DELAY -1 5.k3x',
+    'RETURN q',
+    'EXTEND q',
+    'EXTEND q 5',
+    'EXTEND q 0 5.k3x',
+    'EXTEND q HOLD 5 5.k3x',
+    'JOIN',
+    'JOIN q r',
+    'GET q LEASE',
+    'GET q LEASE 0',
+    'GET q LEASE 9999999999999',
+    'GET q UNTIL',
+    'GET q UNTIL TOMORROW',
+    'GET a OR b UNTIL IDLE',
+    'PUT DELAY -1 q m',
+    'PUT TTL 0 q m',
+    'PUT ID k q m n',
+    'PUT DONE q 5.k3x',
+    'CREATE q MAX_ATTEMPTS -1',
+    'CREATE q RETRY_DELAY 1s',
     'CREATE q KIND stack',
     'CREATE q MAXSIZE -1',
     'CREATE q COLOUR red',
@@ -235,6 +284,9 @@ describe('a bad request', () => {
     'SIZE ä',
     'MOVE a .b',
     `STAT ${'x'.repeat(201)}`,
+    'FAIL .q 5.k3x',
+    'PUT DONE .q 5.k3x q m',
+    'CREATE q DEAD_LETTER .dead',
   ])('%s is BADNAME', (text) => {
     expect(() => parse(...text.split(' '))).toThrow(expect.objectContaining({ code: 'BADNAME' }));
     expect(() => parse('GET', '')).toThrow(expect.objectContaining({ code: 'BADNAME' }));

@@ -7,11 +7,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { holderOf, isLiving, Ledger } from '../../src/queue/ledger.ts';
 import { Queues } from '../../src/queue/queues.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
-import { type OnChange, rangeOf, type Store } from '../../src/store/store.ts';
+import { type Events, rangeOf, type Store } from '../../src/store/store.ts';
 import { ALL, bodiesOf, idsIn, messagesOf, packed } from '../store/messages.ts';
 
 const me = holderOf(process.pid) as string;
-const ONE = { count: 1, bytes: Infinity };
+const ONE = { limit: { count: 1, bytes: Infinity }, timeout: 0 };
 
 let folder: string;
 let path: string;
@@ -36,37 +36,44 @@ describe('a holder', () => {
 });
 
 describe('Ledger', () => {
-  test('knows what was given to the living, and not what was given to others', () => {
+  test('knows what was given to whom', () => {
     const ledger = openLedger();
-    ledger.given(me, 'a', [
-      { first: 1, last: 3 },
-      { first: 7, last: 7 },
-    ]);
-    ledger.given(me, 'b', [{ first: 4, last: 4 }]);
-    ledger.given(me, 'a', [{ first: 9, last: 9 }]);
-    ledger.given(`${process.pid} 1`, 'a', [{ first: 5, last: 5 }]);
+    ledger.given(me, 'a', {
+      ids: [
+        { first: 1, last: 3 },
+        { first: 7, last: 7 },
+      ],
+      leases: ['12.k3x', '13.0'],
+    });
+    ledger.freed(me, 'a', ['12.k3x']);
+    ledger.given(me, 'b', { ids: [{ first: 4, last: 4 }], leases: [] });
+    ledger.given(me, 'a', { ids: [{ first: 9, last: 9 }], leases: [] });
+    ledger.given(`${process.pid} 1`, 'a', { ids: [{ first: 5, last: 5 }], leases: [] });
     ledger.close();
-    const [[holder, queues]] = [...openLedger().read()] as [[string, Map<string, unknown>]];
-    expect(holder).toBe(me);
-    expect([...queues]).toEqual([
+    const given = openLedger().read();
+    expect([...given.keys()]).toEqual([me, `${process.pid} 1`]);
+    expect([...(given.get(me) ?? [])]).toEqual([
       [
         'a',
-        [
-          { first: 1, last: 3 },
-          { first: 7, last: 7 },
-          { first: 9, last: 9 },
-        ],
+        {
+          ids: [
+            { first: 1, last: 3 },
+            { first: 7, last: 7 },
+            { first: 9, last: 9 },
+          ],
+          leases: new Set(['13.0']),
+        },
       ],
-      ['b', [{ first: 4, last: 4 }]],
+      ['b', { ids: [{ first: 4, last: 4 }], leases: new Set() }],
     ]);
   });
 
   test('forgets who is through, and is empty when all are', () => {
     const ledger = openLedger();
-    ledger.given(me, 'a', [{ first: 1, last: 1 }]);
-    ledger.given('1 other', 'a', [{ first: 2, last: 2 }]);
+    ledger.given(me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] });
+    ledger.given('1 other', 'a', { ids: [{ first: 2, last: 2 }], leases: [] });
     ledger.through(me);
-    expect(openLedger().read().size).toBe(0);
+    expect([...openLedger().read().keys()]).toEqual(['1 other']);
     expect(ledger.size).toBeGreaterThan(0);
     ledger.through('1 other');
     expect(ledger.size).toBe(0);
@@ -74,11 +81,11 @@ describe('Ledger', () => {
   });
 
   test('a line that was cut off gives nothing that was not given', () => {
-    openLedger().given(me, 'a', [{ first: 10, last: 30 }]);
+    openLedger().given(me, 'a', { ids: [{ first: 10, last: 30 }], leases: [] });
     const whole = readFileSync(path, 'utf8');
     for (let length = 0; length < whole.length; length++) {
       truncateSync(path, length);
-      const ranges = openLedger().read().get(me)?.get('a') ?? [];
+      const ranges = openLedger().read().get(me)?.get('a')?.ids ?? [];
       expect(
         idsIn(ranges).every((id) => id >= 10 && id <= 30),
         whole.slice(0, length),
@@ -89,19 +96,19 @@ describe('Ledger', () => {
 
   test('stays as it is once it is closed', () => {
     const ledger = openLedger();
-    ledger.given(me, 'a', [{ first: 1, last: 1 }]);
+    ledger.given(me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] });
     ledger.close();
-    ledger.given(me, 'a', [{ first: 2, last: 2 }]);
+    ledger.given(me, 'a', { ids: [{ first: 2, last: 2 }], leases: [] });
     ledger.through(me);
     ledger.rewrite([]);
     ledger.close();
-    expect(openLedger().read().get(me)?.get('a')).toEqual([{ first: 1, last: 1 }]);
+    expect(openLedger().read().get(me)?.get('a')?.ids).toEqual([{ first: 1, last: 1 }]);
   });
 });
 
 describe('after a crash of the daemon', () => {
   let store: Store;
-  let onChange: OnChange;
+  let events: Events;
   let queues: Queues;
   let other: ChildProcess;
 
@@ -113,21 +120,28 @@ describe('after a crash of the daemon', () => {
     await queues.recover();
   };
   const open = () =>
-    new Queues((changed) => {
-      onChange = changed;
-      return store;
-    }, openLedger());
+    new Queues(
+      (its) => {
+        events = its;
+        return store;
+      },
+      (error) => expect.unreachable(String(error)),
+      openLedger(),
+    );
   const waiting = async () => bodiesOf(messagesOf(await store.peek('q', ALL)));
   const joinAs = (pid: number) => {
-    const consumer = queues.join();
+    const consumer = queues.enter();
     queues.identify(consumer, pid);
     return consumer;
   };
 
   beforeEach(async () => {
-    store = new MemoryStore((queue) => onChange(queue));
+    store = new MemoryStore(
+      { changed: (queue) => events.changed(queue), due: (time) => events.due(time) },
+      Date.now,
+    );
     queues = open();
-    await queues.put(queues.join(), 'q', packed('a', 'b', 'c', 'd'), { priority: 0 }, 0);
+    await queues.put(queues.enter(), 'q', packed('a', 'b', 'c', 'd'), { priority: 0 }, 0);
     other = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
     await once(other, 'spawn');
   });
@@ -139,25 +153,25 @@ describe('after a crash of the daemon', () => {
 
   test('what a living process held is kept for it, until it has said what it consumed', async () => {
     const before = joinAs(process.pid);
-    const first = await queues.get(before, ['q'], ONE, 0);
-    await queues.get(before, ['q'], ONE, 0);
+    const first = await queues.get(before, ['q'], ONE);
+    await queues.get(before, ['q'], ONE);
     await restart();
     expect(await waiting()).toEqual(['c', 'd']);
     const after = joinAs(process.pid);
     expect(await queues.done(after, 'q', first?.runs.map(rangeOf) ?? [])).toBe(1);
-    const next = await queues.get(after, ['q'], ONE, 0);
+    const next = await queues.get(after, ['q'], ONE);
     expect(next && bodiesOf(messagesOf(next.runs))).toEqual(['b']);
     expect(await store.stat('q')).toMatchObject({ waiting: 2, held: 1, got: 1 });
   });
 
   test('what nobody said who they are held is waiting again', async () => {
-    await queues.get(queues.join(), ['q'], ONE, 0);
+    await queues.get(queues.enter(), ['q'], ONE);
     await restart();
     expect(await waiting()).toEqual(['a', 'b', 'c', 'd']);
   });
 
   test('what a process held is waiting again when it has died meanwhile', async () => {
-    await queues.get(joinAs(other.pid as number), ['q'], ONE, 0);
+    await queues.get(joinAs(other.pid as number), ['q'], ONE);
     await restart();
     expect(await waiting()).toEqual(['b', 'c', 'd']);
     other.kill('SIGKILL');
@@ -166,7 +180,7 @@ describe('after a crash of the daemon', () => {
   });
 
   test('it survives one crash after the other', async () => {
-    const first = await queues.get(joinAs(process.pid), ['q'], ONE, 0);
+    const first = await queues.get(joinAs(process.pid), ['q'], ONE);
     await restart();
     await restart();
     expect(await waiting()).toEqual(['b', 'c', 'd']);
@@ -175,11 +189,61 @@ describe('after a crash of the daemon', () => {
 
   test('who had consumed all that it was given holds nothing', async () => {
     const before = joinAs(process.pid);
-    const first = await queues.get(before, ['q'], ONE, 0);
+    const first = await queues.get(before, ['q'], ONE);
     await queues.done(before, 'q', first?.runs.map(rangeOf) ?? []);
     await restart();
     const after = joinAs(process.pid);
     expect(queues.areHeld).toBe(false);
-    expect(after.holdsOf('q')).toBe(false);
+    expect(after.isAt('q')).toBe(false);
+  });
+
+  describe('leases that were bound to a process', () => {
+    const BOUND = { ...ONE, lease: { duration: 60_000, isBound: true } };
+    const leaseAs = async (pid: number) => {
+      const taken = await queues.get(joinAs(pid), ['q'], BOUND);
+      return taken?.runs[0]?.leases?.tokens[0] as string;
+    };
+
+    test('are still its own when it says so before it asks for more', async () => {
+      const lease = await leaseAs(process.pid);
+      await restart();
+      const after = joinAs(process.pid);
+      await queues.extend(after, 'q', [lease], 60_000, 'hold');
+      await queues.get(after, ['q'], BOUND);
+      expect(await store.stat('q')).toMatchObject({ waiting: 2, leased: 2 });
+      await queues.settleLeases('q', [lease], 'done');
+      await queues.leave(after);
+      expect(await waiting()).toEqual(['b', 'c', 'd']);
+    });
+
+    test('are back when it asks for more and did not say so: it has not heard of them', async () => {
+      await leaseAs(process.pid);
+      await restart();
+      const after = joinAs(process.pid);
+      const next = await queues.get(after, ['q'], BOUND);
+      expect(next && messagesOf(next.runs)).toMatchObject([{ body: 'a', failures: 0 }]);
+    });
+
+    test('are back at once when it is dead', async () => {
+      const lease = await leaseAs(other.pid as number);
+      other.kill('SIGKILL');
+      await once(other, 'exit');
+      await restart();
+      expect(await waiting()).toEqual(['a', 'b', 'c', 'd']);
+      await expect(queues.settleLeases('q', [lease], 'done')).rejects.toMatchObject({ code: 'NOLEASE' });
+    });
+
+    test('that were let go stay with whoever has their tokens', async () => {
+      const consumer = joinAs(process.pid);
+      const taken = await queues.get(consumer, ['q'], BOUND);
+      const lease = taken?.runs[0]?.leases?.tokens[0] as string;
+      await queues.extend(consumer, 'q', [lease], 60_000, 'free');
+      // The process may be dead before the daemon has noticed, and then the daemon.
+      await restart();
+      await queues.leave(joinAs(process.pid));
+      expect(await waiting()).toEqual(['b', 'c', 'd']);
+      await queues.settleLeases('q', [lease], 'done');
+      expect(await store.stat('q')).toMatchObject({ leased: 0, done: 1 });
+    });
   });
 });

@@ -21,8 +21,11 @@ let consumer: Consumer;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  queues = new Queues((onChange) => new MemoryStore(onChange));
-  consumer = queues.join();
+  queues = new Queues(
+    (events) => new MemoryStore(events, Date.now),
+    (error) => expect.unreachable(String(error)),
+  );
+  consumer = queues.enter();
 });
 afterEach(() => {
   expect(vi.getTimerCount(), 'timers that nobody waits for').toBe(0);
@@ -36,7 +39,7 @@ const allThatCanHappen = () => new Promise<void>((resolve) => setImmediate(resol
 const put = (queue: string, bodies: string[], timeout = FOREVER, who = consumer) =>
   queues.put(who, queue, packed(...bodies), { priority: 0 }, timeout);
 const get = (queue: string | string[], timeout = FOREVER, who = consumer, limit: TakeLimit = ONE) =>
-  queues.get(who, [queue].flat(), limit, timeout);
+  queues.get(who, [queue].flat(), { limit, timeout });
 const bodies = (taken: Taken | undefined) => taken && bodiesOf(messagesOf(taken.runs));
 const idsOf = (taken: Taken | undefined): Range[] => (taken as Taken).runs.map(rangeOf);
 const waiting = async (queue: string) => bodiesOf(messagesOf(await queues.store.peek(queue, ALL)));
@@ -71,7 +74,7 @@ describe('get', () => {
   });
 
   test('those who wait are served in order of arrival, whatever comes at once', async () => {
-    const others = [queues.join(), queues.join(), queues.join()];
+    const others = [queues.enter(), queues.enter(), queues.enter()];
     const gettings = others.map((other) => get('q', FOREVER, other));
     await allThatCanHappen();
     await put('q', ['a']);
@@ -83,7 +86,7 @@ describe('get', () => {
   });
 
   test('who comes later does not overtake those who wait', async () => {
-    const first = get('q', FOREVER, queues.join());
+    const first = get('q', FOREVER, queues.enter());
     await allThatCanHappen();
     const putting = put('q', ['a']);
     const second = get('q', 0);
@@ -126,7 +129,7 @@ describe('get', () => {
   test.each(Array.from({ length: 20 }, (_, i) => i))(
     'misses no message that comes while the store is asked (%d)',
     async (microtasks) => {
-      const gettings = [get('q'), get(['a', 'q', 'b'], FOREVER, queues.join())];
+      const gettings = [get('q'), get(['a', 'q', 'b'], FOREVER, queues.enter())];
       for (let i = 0; i < microtasks; i++) await Promise.resolve();
       await put('q', ['1', '2']);
       expect(await Promise.all(gettings.map(outcomeOf))).toEqual([
@@ -211,8 +214,8 @@ describe('put', () => {
     await queues.store.create('q', { maxsize: 1 });
     await put('q', ['a']);
     const puttings = [
-      put('q', ['b1', 'b2'], FOREVER, queues.join()),
-      put('q', ['c'], FOREVER, queues.join()),
+      put('q', ['b1', 'b2'], FOREVER, queues.enter()),
+      put('q', ['c'], FOREVER, queues.enter()),
       put('q', ['d']),
     ];
     const got: (string[] | undefined)[] = [];
@@ -299,7 +302,7 @@ describe('done and giveBack', () => {
   test('nobody can end the hold of another', async () => {
     await put('q', ['a']);
     const taken = await get('q');
-    const other = queues.join();
+    const other = queues.enter();
     expect(await queues.done(other, 'q', idsOf(taken))).toBe(0);
     await queues.giveBack(other, 'q', idsOf(taken));
     expect(await queues.store.stat('q')).toMatchObject({ waiting: 0, held: 1 });
@@ -320,7 +323,7 @@ describe('done and giveBack', () => {
     await put('q', ['a', 'b']);
     const first = await get('q');
     await get('q');
-    const getting = get('q', FOREVER, queues.join());
+    const getting = get('q', FOREVER, queues.enter());
     await allThatCanHappen();
     await queues.giveBack(consumer, 'q', idsOf(first));
     expect(bodies(await getting)).toEqual(['a']);
@@ -368,7 +371,7 @@ describe('a consumer', () => {
     await queues.leave(consumer);
     expect(await getting).toEqual(code('INTERRUPTED'));
     expect(await putting).toEqual(code('INTERRUPTED', { stored: 1 }));
-    await put('q', ['c'], FOREVER, queues.join());
+    await put('q', ['c'], FOREVER, queues.enter());
     expect(await waiting('q')).toEqual(['c']);
     await expect(get('q')).rejects.toEqual(code('INTERRUPTED'));
     await expect(put('q', ['d'])).rejects.toEqual(code('INTERRUPTED'));
@@ -405,7 +408,7 @@ describe('a consumer', () => {
     const count = (name: string) => queues.consumersOf({ name } as QueueState);
     await put('held', ['a']);
     await get('held');
-    const other = queues.join();
+    const other = queues.enter();
     const getting = get(['held', 'empty'], FOREVER, other).catch((error) => error);
     await allThatCanHappen();
     expect(['held', 'empty', 'else'].map(count)).toEqual([2, 1, 0]);
@@ -420,8 +423,8 @@ describe('a consumer', () => {
 describe('stop', () => {
   test('sends everybody away who waits, and who comes after that', async () => {
     await queues.store.create('full', { maxsize: 1 });
-    const gettings = [get('q'), get(['q', 'r'], 1000, queues.join())];
-    const puttings = [put('full', ['a', 'b']), put('full', ['c'], 1000, queues.join())];
+    const gettings = [get('q'), get(['q', 'r'], 1000, queues.enter())];
+    const puttings = [put('full', ['a', 'b']), put('full', ['c'], 1000, queues.enter())];
     const outcomes = [...gettings, ...puttings].map((each) => each.catch((error: unknown) => error));
     await allThatCanHappen();
     queues.stop(new MqError('STOPPED', 'the daemon stops'));

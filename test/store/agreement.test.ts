@@ -6,7 +6,7 @@ import { MqError } from '../../src/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Range, Store } from '../../src/store/store.ts';
-import { ALL, idsIn, messagesOf, packed } from './messages.ts';
+import { ALL, idsIn, messagesOf, packed, SILENT } from './messages.ts';
 
 /**
  * The same random steps on the reference and on SQLite have to have the same results, ids among
@@ -22,21 +22,23 @@ describe('MemoryStore and SqliteStore agree', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'mq-agreement-'));
     vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
+    // Leases have the same tokens in both, and retries the same delays.
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
   });
   afterEach(() => {
     vi.useRealTimers();
+    vi.restoreAllMocks();
     rmSync(folder, { recursive: true });
   });
 
   test.each(SEEDS)('on what random steps do (seed %d)', async (seed) => {
     const path = join(folder, 'store');
     const random = new Random(seed);
-    const memory = new MemoryStore(() => {});
-    let sqlite = new SqliteStore(path, () => {});
+    const memory = new MemoryStore(SILENT, Date.now);
+    let sqlite = new SqliteStore(path, SILENT, Date.now);
     const steps = new Steps(random);
     for (let round = 0; round < ROUNDS; round++) {
-      vi.advanceTimersByTime(random.below(3));
-      vi.setSystemTime(Date.now() + random.below(3));
+      vi.setSystemTime(Date.now() + random.of([0, 1, 2, 5, 100]));
       // Those of one round are asked for at once: in SQLite they share a transaction.
       const these = Array.from({ length: 1 + random.below(6) }, () => steps.next());
       const what = `seed ${seed}, round ${round}: ${these.map(({ name }) => name).join('; ')}`;
@@ -46,8 +48,9 @@ describe('MemoryStore and SqliteStore agree', () => {
       steps.learn(found);
       if (random.below(40) === 0) {
         await sqlite.end();
-        sqlite = new SqliteStore(path, () => {});
+        sqlite = new SqliteStore(path, SILENT, Date.now);
         for (const { name } of await memory.list()) await memory.settle(name, EVERYTHING, 'returned');
+        for (const store of [memory, sqlite]) await store.elapse();
       }
       if (random.below(8) === 0) expect(await everythingIn(sqlite), what).toEqual(await everythingIn(memory));
     }
@@ -58,7 +61,7 @@ describe('MemoryStore and SqliteStore agree', () => {
 });
 
 const EVERYTHING: Range[] = [{ first: 1, last: 2 ** 40 }];
-const QUEUES = ['fifo', 'lifo', 'priority', 'limited', 'any'];
+const QUEUES = ['fifo', 'lifo', 'priority', 'limited', 'any', 'fifo.dead'];
 const CLIENTS = ['x', 'y'];
 
 interface Step {
@@ -71,6 +74,8 @@ class Steps {
   readonly #random: Random;
   /** Greatest id that was seen. */
   #last = 1;
+  /** The leases that were seen last. */
+  #leases: string[] = [];
   #body = 0;
   messages = 0;
 
@@ -81,8 +86,9 @@ class Steps {
   learn(results: unknown[]): void {
     for (const each of results) {
       const messages = typeof each === 'object' && each && 'messages' in each ? each.messages : [];
-      for (const { id } of messages as { id: number }[]) {
+      for (const { id, lease } of messages as { id: number; lease?: string }[]) {
         this.#last = Math.max(this.#last, id);
+        if (lease !== undefined) this.#leases = [...this.#leases.slice(-30), lease];
         this.messages += 1;
       }
     }
@@ -97,10 +103,17 @@ class Steps {
     const settings = {
       ...(random.below(3) === 0 && { kind: random.of(['fifo', 'lifo', 'priority'] as const) }),
       ...(random.below(2) === 0 && { maxsize: random.of([0, 0, 3, 10, 50]) }),
+      ...(random.below(3) === 0 && { max_attempts: random.of([0, 1, 2, 5]) }),
+      ...(random.below(3) === 0 && { retry_delay: random.of([0, 3, 50]) }),
+      ...(random.below(9) === 0 && { dead_letter: random.of(QUEUES) }),
     };
+    const leases = Array.from({ length: random.of([1, 1, 1, 3]) }, () => random.of([...this.#leases, '1.1']));
+    const ms = random.of([0, 1, 10, 100, 500]);
     const named = `${queue} ${JSON.stringify(ids)} ${JSON.stringify(limit)} ${JSON.stringify(settings)}`;
     const step = (verb: string, run: Step['run']): Step => ({ name: `${verb} ${named}`, run });
-    const dice = random.below(100);
+    const dice = random.below(130);
+    if (dice >= 120) return { name: 'elapse', run: (store) => store.elapse() };
+    if (dice >= 100) return this.#lease(queue, leases, ms);
     if (dice < 30) return this.#put(queue);
     if (dice < 50) {
       return step('take', async (store) => {
@@ -131,6 +144,41 @@ class Steps {
     return this.#create();
   }
 
+  #lease(queue: string, leases: string[], ms: number): Step {
+    const random = this.#random;
+    const name = `${queue} ${leases} ${ms}`;
+    const limit = { count: random.of([1, 1, 2, 5]), bytes: Infinity };
+    const what = random.of([
+      'lease',
+      'lease',
+      'lease',
+      'done',
+      'returned',
+      'failed',
+      'failed',
+      'extend',
+    ] as const);
+    if (what === 'lease') {
+      const run = async (store: Store) => {
+        const { runs, drained, finished } = await store.lease(queue, limit, ms + 1);
+        return {
+          messages: messagesOf(runs),
+          until: runs.map((run) => run.leases?.until)[0],
+          drained,
+          finished,
+        };
+      };
+      return { name: `lease ${name} ${limit.count}`, run };
+    }
+    if (what === 'extend')
+      return { name: `extend ${name}`, run: (store) => store.extend(queue, leases, ms + 1) };
+    const delay = random.of([undefined, ms]);
+    return {
+      name: `${what} ${name} ${delay}`,
+      run: (store) => store.settleLeases(queue, leases, what, delay),
+    };
+  }
+
   /** What the queues' names say, where they can. */
   #create(): Step {
     const name = this.#random.of(['fifo', 'lifo', 'priority', 'limited'] as const);
@@ -147,9 +195,22 @@ class Steps {
     );
     const priority = queue === 'priority' ? random.below(5) - 2 : 0;
     const client = random.below(3) === 0 ? { id: random.of(CLIENTS), index: random.below(40) } : undefined;
+    const key = client || random.below(4) > 0 ? undefined : `key ${random.below(5)}`;
+    const options = {
+      priority,
+      client,
+      key,
+      delay: random.of([undefined, undefined, 0, 5, 200]),
+      ttl: random.of([undefined, undefined, undefined, 5, 300]),
+      done:
+        client || random.below(6) > 0 || this.#leases.length === 0
+          ? undefined
+          : { queue: random.of(QUEUES), lease: random.of(this.#leases) },
+    };
+    const these = key === undefined ? bodies : bodies.slice(0, 1);
     return {
-      name: `put ${queue} ${count} ${priority} ${JSON.stringify(client)}`,
-      run: (store) => store.put(queue, packed(...bodies), { priority, client }),
+      name: `put ${queue} ${these.length} ${JSON.stringify(options)}`,
+      run: (store) => store.put(queue, packed(...these), options),
     };
   }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NOTHING, pack } from '../../src/packed.ts';
-import type { Settings } from '../../src/settings.ts';
-import type { OnChange, Outcome, QueueState, Store } from '../../src/store/store.ts';
+import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
+import type { Clock, Events, Outcome, QueueState, Store } from '../../src/store/store.ts';
 import { ALL, bodiesOf, idsIn, idsOf, type Message, messagesOf, packed } from './messages.ts';
 
 /**
@@ -9,13 +9,24 @@ import { ALL, bodiesOf, idsIn, idsOf, type Message, messagesOf, packed } from '.
  *
  * @param open gives an empty store
  */
-export function storeContract(engine: string, open: (onChange: OnChange) => Store): void {
+export function storeContract(engine: string, open: (events: Events, clock: Clock) => Store): void {
   let store: Store;
   let changed: string[];
+  /** The store's clock, and when it says that something is due. */
+  let now: number;
+  let due: number;
 
   beforeEach(() => {
     changed = [];
-    store = open((queue) => changed.push(queue));
+    now = 1_700_000_000_000;
+    due = Infinity;
+    const events = {
+      changed: (queue: string) => changed.push(queue),
+      due: (time: number) => {
+        due = Math.min(due, time);
+      },
+    };
+    store = open(events, () => now);
   });
   afterEach(() => store.end());
 
@@ -228,7 +239,7 @@ export function storeContract(engine: string, open: (onChange: OnChange) => Stor
     });
 
     test('takes nothing from a queue that is not there, and makes none', async () => {
-      expect(await store.take('q', ALL)).toEqual({ runs: [], drained: false });
+      expect(await store.take('q', ALL)).toEqual({ runs: [], drained: false, finished: true });
       expect(await store.list()).toEqual([]);
     });
 
@@ -502,7 +513,7 @@ export function storeContract(engine: string, open: (onChange: OnChange) => Stor
       await put('q', 'a', 'b', 'c', 'd');
       const [a, b] = (await take('q', 2)) as [Message, Message];
       await store.close('q', true);
-      expect(await stat('q')).toMatchObject({ closed: true, waiting: 0, held: 2 });
+      expect(await stat('q')).toMatchObject({ closed: 'now', waiting: 0, held: 2 });
       await settle('q', [a], 'returned');
       expect(await stat('q')).toMatchObject({ waiting: 0, held: 1, got: 0 });
       await settle('q', [b], 'done');
@@ -587,7 +598,7 @@ export function storeContract(engine: string, open: (onChange: OnChange) => Stor
       await take('q', 1);
       await store.remove('q', true);
       expect(await store.list()).toEqual([]);
-      expect(await store.take('q', ALL)).toEqual({ runs: [], drained: false });
+      expect(await store.take('q', ALL)).toEqual({ runs: [], drained: false, finished: true });
     });
 
     test('a hold on a queue that was removed can be settled, to no effect', async () => {
@@ -626,21 +637,28 @@ export function storeContract(engine: string, open: (onChange: OnChange) => Stor
   });
 
   describe(`${engine}: create and configure`, () => {
-    test('create makes an empty queue with these settings', async () => {
-      await store.create('q', { kind: 'priority', maxsize: 7 });
-      expect(await store.list()).toEqual([
-        {
-          name: 'q',
-          kind: 'priority',
-          maxsize: 7,
-          closed: false,
-          waiting: 0,
-          held: 0,
-          put: 0,
-          got: 0,
-          oldestAt: undefined,
-        },
-      ]);
+    test('create makes an empty queue with these settings, and the default for others', async () => {
+      const settings = {
+        kind: 'priority',
+        maxsize: 7,
+        max_attempts: 2,
+        retry_delay: 50,
+        dead_letter: 'lost',
+      } as const;
+      const counts = { put: 0, got: 0, done: 0, failed: 0, dead: 0, expired: 0 };
+      const empty = {
+        closed: false,
+        waiting: 0,
+        delayed: 0,
+        held: 0,
+        leased: 0,
+        oldestAt: undefined,
+        ...counts,
+      };
+      await store.create('q', settings);
+      expect(await store.list()).toEqual([{ name: 'q', ...settings, ...empty }]);
+      await store.create('other', {});
+      expect(await stat('other')).toEqual({ name: 'other', ...DEFAULT_SETTINGS, ...empty });
     });
 
     test('the same again changes nothing, also when it names less', async () => {
@@ -943,10 +961,554 @@ export function storeContract(engine: string, open: (onChange: OnChange) => Stor
 
     test('only once what it is about can be seen', async () => {
       const seen: Promise<QueueState | undefined>[] = [];
-      const other = open((queue) => seen.push(other.stat(queue)));
+      const events = { changed: (queue: string) => seen.push(other.stat(queue)), due: () => {} };
+      const other = open(events, () => now);
       await other.put('q', packed('a', 'b'), { priority: 0 });
       expect(await Promise.all(seen)).toEqual([expect.objectContaining({ waiting: 2 })]);
       await other.end();
+    });
+  });
+  const lease = async (queue: string, duration = 1000, count = 1) =>
+    messagesOf((await store.lease(queue, { count, bytes: Infinity }, duration)).runs);
+  const tokens = (messages: Message[]) => messages.map((message) => message.lease as string);
+  const isLeased = async (queue: string) => tokens(await lease(queue));
+  /** Lets time pass, and calls `elapse` at each time that the store asked for, as its user does. */
+  const pass = async (milliseconds: number) => {
+    const end = now + milliseconds;
+    while (due <= end) {
+      now = Math.max(now, due);
+      due = Infinity;
+      await store.elapse();
+    }
+    now = end;
+  };
+
+  describe(`${engine}: lease`, () => {
+    test('hides messages, in order, until they are done', async () => {
+      await put('q', 'a', 'b', 'c');
+      const messages = await lease('q', 1000, 2);
+      expect(bodiesOf(messages)).toEqual(['a', 'b']);
+      expect(await waiting('q')).toEqual(['c']);
+      expect(await stat('q')).toMatchObject({ waiting: 1, leased: 2, held: 0, got: 2, done: 0 });
+      await store.settleLeases('q', tokens(messages), 'done');
+      await pass(5000);
+      expect(await waiting('q')).toEqual(['c']);
+      expect(await stat('q')).toMatchObject({ waiting: 1, leased: 0, put: 3, got: 2, done: 2, failed: 0 });
+    });
+
+    test.each(['fifo', 'lifo', 'priority'] as const)(
+      'comes back to its place in a %s queue when it is returned',
+      async (kind) => {
+        await given('q', { kind }, 'a', 'b', 'c');
+        const before = await waiting('q');
+        const messages = await lease('q', 1000, 2);
+        await put('q', 'd');
+        await store.settleLeases('q', tokens(messages), 'returned');
+        await store.settle('q', idsOf((await take('q')).filter(({ body }) => body === 'd')), 'done');
+        await store.settle('q', idsOf(messages), 'returned');
+        await store.settle('q', [{ first: 1, last: 100 }], 'returned');
+        expect(await waiting('q')).toEqual(before);
+        expect((await take('q')).map(({ failures }) => failures)).toEqual([0, 0, 0]);
+        expect(await stat('q')).toMatchObject({ failed: 0 });
+      },
+    );
+
+    test('runs out: its message is back at once, has failed once more, and the lease is no more', async () => {
+      await put('q', 'a', 'b');
+      const [token] = (await isLeased('q')) as [string];
+      await pass(999);
+      expect(await waiting('q')).toEqual(['b']);
+      await pass(1);
+      expect(await peek('q')).toMatchObject([
+        { body: 'a', failures: 1 },
+        { body: 'b', failures: 0 },
+      ]);
+      for (const outcome of ['done', 'returned', 'failed'] as const)
+        await expect(store.settleLeases('q', [token], outcome)).rejects.toEqual(refusal('NOLEASE'));
+      await expect(store.extend('q', [token], 1000)).rejects.toEqual(refusal('NOLEASE'));
+      expect(await stat('q')).toMatchObject({ waiting: 2, leased: 0, failed: 1, done: 0 });
+    });
+
+    test('is extended from now on', async () => {
+      await put('q', 'a');
+      const leases = await isLeased('q');
+      await pass(900);
+      await store.extend('q', leases, 1000);
+      await pass(999);
+      expect(await stat('q')).toMatchObject({ waiting: 0, leased: 1 });
+      await store.extend('q', leases, 10);
+      await pass(10);
+      expect(await stat('q')).toMatchObject({ waiting: 1, leased: 0, failed: 1 });
+    });
+
+    test('has a token of its own: an earlier one of the same message is no good', async () => {
+      await put('q', 'a');
+      const [first] = (await isLeased('q')) as [string];
+      await pass(1000);
+      const [second] = (await isLeased('q')) as [string];
+      expect(second).not.toBe(first);
+      await expect(store.settleLeases('q', [first], 'done')).rejects.toEqual(refusal('NOLEASE'));
+      expect(await stat('q')).toMatchObject({ leased: 1 });
+      await store.settleLeases('q', [second], 'done');
+      expect(await stat('q')).toMatchObject({ leased: 0, done: 1 });
+    });
+
+    test('several are settled together or not at all', async () => {
+      await put('q', 'a', 'b');
+      const leases = tokens(await lease('q', 1000, 2));
+      await expect(store.settleLeases('q', [...leases, '1.0'], 'done')).rejects.toEqual(refusal('NOLEASE'));
+      expect(await stat('q')).toMatchObject({ leased: 2, done: 0 });
+    });
+
+    test('is of one queue, and of a queue that is there', async () => {
+      await put('q', 'a');
+      await put('other', 'b');
+      const leases = await isLeased('q');
+      await expect(store.settleLeases('other', leases, 'done')).rejects.toEqual(refusal('NOLEASE'));
+      await expect(store.settleLeases('none', leases, 'done')).rejects.toEqual(refusal('NOQUEUE'));
+      await expect(store.extend('none', leases, 1)).rejects.toEqual(refusal('NOQUEUE'));
+      for (const token of ['', 'x', '1', '1.', '.1', '1.zz', '-1.0', '1.0.0', '9'.repeat(30)])
+        await expect(store.settleLeases('q', [token], 'done')).rejects.toEqual(refusal('NOLEASE'));
+    });
+
+    test('a message on lease is not there to be taken, held, peeked, moved or purged, and makes room', async () => {
+      await given('q', { maxsize: 2 }, 'a', 'b');
+      const messages = await lease('q');
+      expect(await put('q', 'c')).toEqual({ stored: 1 });
+      expect(await store.takeThese('q', idsOf(messages))).toEqual([]);
+      expect(await store.move('q', 'other')).toBe(2);
+      expect(await store.purge('q')).toBe(0);
+      await store.settle('q', idsOf(messages), 'done');
+      expect(await stat('q')).toMatchObject({ waiting: 0, leased: 1 });
+      await expect(store.remove('q', false)).rejects.toEqual(refusal('NOTEMPTY'));
+      await store.settleLeases('q', tokens(messages), 'returned');
+      expect(await waiting('q')).toEqual(['a']);
+    });
+
+    test('a message comes back beyond the limit', async () => {
+      await given('q', { maxsize: 1 }, 'a');
+      const leases = await isLeased('q');
+      await put('q', 'b');
+      await store.settleLeases('q', leases, 'returned');
+      expect(await waiting('q')).toEqual(['a', 'b']);
+      expect(await put('q', 'c')).toEqual({ stored: 0, lacking: 'FULL' });
+    });
+
+    test('leases hold nobody up in a closed queue, and their messages can still be got when they are back', async () => {
+      await put('q', 'a');
+      const leases = await isLeased('q');
+      await store.close('q', false);
+      expect(await store.lease('q', ALL, 1000)).toEqual({ runs: [], drained: true, finished: false });
+      await store.settleLeases('q', leases, 'returned');
+      const again = await isLeased('q');
+      await store.settleLeases('q', again, 'done');
+      expect(await store.take('q', ALL)).toEqual({ runs: [], drained: true, finished: true });
+    });
+
+    test.each(['returned', 'failed'] as const)(
+      'what is %s to a queue that was closed now is dropped',
+      async (outcome) => {
+        await put('q', 'a', 'b', 'c');
+        const leases = await isLeased('q');
+        await store.close('q', true);
+        expect(await stat('q')).toMatchObject({ waiting: 0, leased: 1 });
+        await store.settleLeases('q', leases, outcome);
+        expect(await stat('q')).toMatchObject({ waiting: 0, delayed: 0, leased: 0, dead: 0 });
+        expect(await store.stat('q.dead')).toBeUndefined();
+      },
+    );
+
+    test('a queue that is removed with messages on lease takes the leases with it', async () => {
+      await put('q', 'a');
+      const leases = await isLeased('q');
+      await store.remove('q', true);
+      await pass(10_000);
+      await put('q', 'b');
+      await expect(store.settleLeases('q', leases, 'done')).rejects.toEqual(refusal('NOLEASE'));
+      expect(await waiting('q')).toEqual(['b']);
+    });
+
+    test('messages of one put can be on lease, held, done and waiting at once', async () => {
+      await put('q', 'a', 'b', 'c', 'd', 'e');
+      const leases = await isLeased('q');
+      const held = await take('q', 1);
+      const others = await lease('q', 5000, 1);
+      await store.settle('q', idsOf(held), 'done');
+      await store.settleLeases('q', leases, 'failed', 0);
+      expect(await peek('q')).toMatchObject([
+        { body: 'a', failures: 1 },
+        { body: 'd', failures: 0 },
+        { body: 'e', failures: 0 },
+      ]);
+      await store.settleLeases('q', tokens(others), 'returned');
+      expect(await waiting('q')).toEqual(['a', 'c', 'd', 'e']);
+      expect(await store.purge('q')).toBe(4);
+      expect(await stat('q')).toMatchObject({ waiting: 0, leased: 0, held: 0 });
+    });
+  });
+
+  describe(`${engine}: a message that fails`, () => {
+    const fail = async (queue: string, delay?: number) =>
+      store.settleLeases(queue, await isLeased(queue), 'failed', delay);
+
+    test('is delayed for as long as is said, and is back in its place on time', async () => {
+      await put('q', 'a', 'b');
+      await fail('q', 500);
+      expect(await waiting('q')).toEqual(['b']);
+      expect(await stat('q')).toMatchObject({ waiting: 1, delayed: 1, failed: 1, put: 2, done: 0 });
+      await pass(499);
+      expect(await waiting('q')).toEqual(['b']);
+      await pass(1);
+      expect(await peek('q')).toMatchObject([{ body: 'a', failures: 1 }, { body: 'b' }]);
+      expect(await stat('q')).toMatchObject({ waiting: 2, delayed: 0 });
+    });
+
+    test('is delayed twice as long each time, with up to a quarter more, up to an hour', async () => {
+      await given('q', { max_attempts: 0, retry_delay: 1000 }, 'a');
+      let delay = 1000;
+      for (let i = 0; i < 16; i++) {
+        await fail('q');
+        await pass(delay - 1);
+        expect(await peek('q')).toEqual([]);
+        await pass(delay / 4 + 1);
+        expect(await peek('q')).toMatchObject([{ failures: i + 1 }]);
+        delay = Math.min(delay * 2, 3_600_000);
+      }
+      expect(delay).toBe(3_600_000);
+    });
+
+    test('is back at once with a retry delay of 0', async () => {
+      await given('q', { retry_delay: 0 }, 'a', 'b');
+      await fail('q');
+      expect(await waiting('q')).toEqual(['a', 'b']);
+    });
+
+    test('counts for the limit while it is delayed, and is dropped by purge and by close now', async () => {
+      await given('q', { maxsize: 1 }, 'a');
+      await fail('q', 500);
+      expect(await put('q', 'b')).toEqual({ stored: 0, lacking: 'FULL' });
+      expect(await store.purge('q')).toBe(1);
+      expect(await put('q', 'c')).toEqual({ stored: 1 });
+      await fail('q', 500);
+      await store.close('q', true);
+      await pass(1000);
+      expect(await stat('q')).toMatchObject({ waiting: 0, delayed: 0, leased: 0 });
+    });
+
+    test('keeps a closed queue from being drained while it is delayed', async () => {
+      await put('q', 'a');
+      await fail('q', 500);
+      await store.close('q', false);
+      expect(await store.take('q', ALL)).toMatchObject({ runs: [], drained: false, finished: false });
+      await pass(500);
+      expect(bodiesOf(await take('q'))).toEqual(['a']);
+      expect(await store.take('q', ALL)).toMatchObject({ drained: true, finished: false });
+    });
+
+    test('goes to the dead-letter queue after so many attempts, as if none had failed', async () => {
+      await given('q', { max_attempts: 3, kind: 'priority' });
+      await putAt('q', 7, 'a');
+      const [{ putAt: before }] = (await peek('q')) as [Message];
+      await fail('q', 0);
+      await pass(1000);
+      await isLeased('q');
+      await pass(1000);
+      expect(await peek('q')).toMatchObject([{ failures: 2 }]);
+      expect(await store.stat('q.dead')).toBeUndefined();
+      await fail('q', 5000);
+      expect(await stat('q')).toMatchObject({
+        waiting: 0,
+        delayed: 0,
+        leased: 0,
+        failed: 3,
+        dead: 1,
+        done: 0,
+      });
+      expect(await peek('q.dead')).toMatchObject([{ body: 'a', failures: 0, priority: 0, putAt: before }]);
+      expect(await stat('q.dead')).toMatchObject({ kind: 'fifo', waiting: 1, put: 1 });
+    });
+
+    test('goes to the queue that was named, though it is full or closed, with its priority', async () => {
+      await given('dead', { kind: 'priority', maxsize: 1 });
+      await putAt('dead', 9, 'x');
+      await store.close('dead', false);
+      await given('q', { max_attempts: 1, dead_letter: 'dead', kind: 'priority' });
+      await putAt('q', 3, 'a');
+      await fail('q');
+      expect(await peek('dead')).toMatchObject([
+        { body: 'a', priority: 3 },
+        { body: 'x', priority: 9 },
+      ]);
+    });
+
+    test('a lease that runs out counts, and can be the last', async () => {
+      await given('q', { max_attempts: 1 }, 'a');
+      await isLeased('q');
+      await pass(1000);
+      expect(await waiting('q.dead')).toEqual(['a']);
+      expect(await stat('q')).toMatchObject({ failed: 1, dead: 1 });
+    });
+
+    test('is tried for ever when there is no limit', async () => {
+      await given('q', { max_attempts: 0, retry_delay: 0 }, 'a');
+      for (let i = 0; i < 20; i++) await fail('q');
+      expect(await peek('q')).toMatchObject([{ failures: 20 }]);
+    });
+
+    test('is put back to work by move, as if it had never failed', async () => {
+      await given('q', { max_attempts: 1 }, 'a', 'b');
+      await fail('q');
+      expect(await store.move('q.dead', 'q')).toBe(1);
+      expect(await peek('q')).toMatchObject([
+        { body: 'b', failures: 0 },
+        { body: 'a', failures: 0 },
+      ]);
+    });
+
+    test('a queue cannot be its own dead-letter queue', async () => {
+      await expect(store.create('q', { dead_letter: 'q' })).rejects.toEqual(refusal('USAGE'));
+      await given('q', {});
+      await expect(store.configure('q', { dead_letter: 'q' })).rejects.toEqual(refusal('USAGE'));
+      await store.create('q', { dead_letter: 'q.dead' });
+      await store.configure('q', { dead_letter: 'other' });
+      await expect(store.create('q', { dead_letter: 'q.dead' })).rejects.toEqual(refusal('DIFFERS'));
+    });
+
+    test('the longest name has a dead-letter queue with a name', async () => {
+      const name = 'q'.repeat(200);
+      await given(name, { max_attempts: 1 }, 'a');
+      await fail(name);
+      expect(await waiting(`${'q'.repeat(195)}.dead`)).toEqual(['a']);
+    });
+  });
+
+  describe(`${engine}: a delay`, () => {
+    const later = (queue: string, delay: number, ...bodies: string[]) =>
+      store.put(queue, packed(...bodies), { priority: 0, delay });
+
+    test('hides messages until it is over, and not longer', async () => {
+      await later('q', 500, 'a', 'b');
+      await put('q', 'c');
+      expect(await waiting('q')).toEqual(['c']);
+      expect(await stat('q')).toMatchObject({ waiting: 1, delayed: 2, put: 3 });
+      await pass(499);
+      expect(await waiting('q')).toEqual(['c']);
+      changed = [];
+      await pass(1);
+      expect(changed).toContain('q');
+      expect(await waiting('q')).toEqual(['a', 'b', 'c']);
+      expect(await stat('q')).toMatchObject({ waiting: 3, delayed: 0 });
+    });
+
+    test.each(['lifo', 'priority'] as const)('%s: what was delayed takes its place', async (kind) => {
+      await given('q', { kind }, 'a');
+      await later('q', 300, 'b');
+      await put('q', 'c');
+      await later('q', 200, 'd');
+      await pass(200);
+      expect(await waiting('q')).toEqual(kind === 'lifo' ? ['d', 'c', 'a'] : ['a', 'c', 'd']);
+      await pass(100);
+      expect(await waiting('q')).toEqual(kind === 'lifo' ? ['d', 'c', 'b', 'a'] : ['a', 'b', 'c', 'd']);
+    });
+
+    test('of 0 is none', async () => {
+      await later('q', 0, 'a');
+      expect(await waiting('q')).toEqual(['a']);
+    });
+
+    test('counts for the limit', async () => {
+      await given('q', { maxsize: 2 });
+      expect(await later('q', 500, 'a', 'b', 'c')).toEqual({ stored: 2, lacking: 'FULL' });
+      expect(await put('q', 'd')).toEqual({ stored: 0, lacking: 'FULL' });
+    });
+
+    test('each message is due at its time, whatever the order of the puts', async () => {
+      for (const delay of [300, 100, 200]) await later('q', delay, String(delay));
+      const seen: string[] = [];
+      for (let i = 0; i < 3; i++) {
+        await pass(100);
+        const [message] = (await take('q')) as [Message];
+        seen.push(message.body);
+        await store.settle('q', idsOf([message]), 'done');
+      }
+      expect(seen).toEqual(['100', '200', '300']);
+    });
+  });
+
+  describe(`${engine}: a time to live`, () => {
+    const mortal = (ttl: number, ...bodies: string[]) =>
+      store.put('q', packed(...bodies), { priority: 0, ttl });
+
+    test('drops what was not taken in time, and counts it', async () => {
+      await mortal(500, 'a', 'b');
+      await put('q', 'c');
+      await pass(499);
+      expect(await waiting('q')).toEqual(['a', 'b', 'c']);
+      await pass(1);
+      expect(await waiting('q')).toEqual(['c']);
+      expect(await stat('q')).toMatchObject({ waiting: 1, expired: 2, put: 3, done: 0, got: 0 });
+    });
+
+    test('nothing comes out that has expired, though nobody called elapse', async () => {
+      await mortal(500, 'a');
+      await put('q', 'b');
+      now += 500;
+      expect(await waiting('q')).toEqual(['b']);
+      expect(bodiesOf(await lease('q', 1000, 5))).toEqual(['b']);
+      expect(await take('q')).toEqual([]);
+    });
+
+    test('makes room', async () => {
+      await given('q', { maxsize: 1 });
+      await mortal(500, 'a');
+      changed = [];
+      await pass(500);
+      expect(changed).toContain('q');
+      expect(await put('q', 'b')).toEqual({ stored: 1 });
+    });
+
+    test.each(['hold', 'lease'] as const)(
+      'does not end a %s, but what comes back too late is dropped',
+      async (how) => {
+        await mortal(500, 'a', 'b', 'c');
+        const messages = how === 'hold' ? await take('q', 2) : await lease('q', 10_000, 2);
+        await pass(500);
+        expect(await stat('q')).toMatchObject({ waiting: 0, expired: 1 });
+        const [first, second] = messages as [Message, Message];
+        if (how === 'hold') {
+          await store.settle('q', idsOf([first]), 'done');
+          await store.settle('q', idsOf([second]), 'returned');
+        } else {
+          await store.settleLeases('q', tokens([first]), 'done');
+          await store.settleLeases('q', tokens([second]), 'failed', 100);
+        }
+        expect(await stat('q')).toMatchObject({
+          waiting: 0,
+          delayed: 0,
+          held: 0,
+          leased: 0,
+          done: 1,
+          expired: 2,
+        });
+      },
+    );
+
+    test('goes on while a message is delayed, and goes with it to another queue', async () => {
+      await store.put('q', packed('a'), { priority: 0, ttl: 500, delay: 400 });
+      await store.put('q', packed('b'), { priority: 0, ttl: 300, delay: 400 });
+      await pass(400);
+      expect(await waiting('q')).toEqual(['a']);
+      await store.move('q', 'other');
+      await pass(100);
+      expect(await stat('other')).toMatchObject({ waiting: 0, expired: 1 });
+      expect(await stat('q')).toMatchObject({ expired: 1 });
+    });
+
+    test('does not matter to the dead', async () => {
+      await store.create('q', { max_attempts: 1 });
+      await mortal(500, 'a');
+      await store.settleLeases('q', await isLeased('q'), 'failed');
+      await pass(10_000);
+      expect(await waiting('q.dead')).toEqual(['a']);
+    });
+  });
+
+  describe(`${engine}: a key`, () => {
+    const putKey = (queue: string, key: string, body: string) =>
+      store.put(queue, packed(body), { priority: 0, key });
+
+    test('a put with the key of an unfinished message does nothing, and succeeds', async () => {
+      expect(await putKey('q', 'k', 'a')).toEqual({ stored: 1 });
+      expect(await putKey('q', 'k', 'b')).toEqual({ stored: 1 });
+      await putKey('q', 'other', 'c');
+      await putKey('other', 'k', 'd');
+      expect(await waiting('q')).toEqual(['a', 'c']);
+      expect(await waiting('other')).toEqual(['d']);
+      expect(await stat('q')).toMatchObject({ put: 2 });
+    });
+
+    test('it may be held, on lease or delayed, and the queue full', async () => {
+      await given('q', { maxsize: 1 });
+      await putKey('q', 'k', 'a');
+      expect(await putKey('q', 'k', 'b')).toEqual({ stored: 1 });
+      const [held] = (await take('q')) as [Message];
+      await putKey('q', 'k', 'b');
+      await store.settle('q', idsOf([held]), 'returned');
+      const leases = await isLeased('q');
+      await putKey('q', 'k', 'b');
+      await store.settleLeases('q', leases, 'failed', 500);
+      await putKey('q', 'k', 'b');
+      await pass(500);
+      expect(await waiting('q')).toEqual(['a']);
+    });
+
+    test('it can be used again when its message is done, dropped or given up on', async () => {
+      await given('q', { max_attempts: 1 });
+      await putKey('q', 'k', 'a');
+      await store.settle('q', idsOf(await take('q')), 'done');
+      await putKey('q', 'k', 'b');
+      await store.purge('q');
+      await putKey('q', 'k', 'c');
+      await store.settleLeases('q', await isLeased('q'), 'failed');
+      await putKey('q', 'k', 'd');
+      expect(await waiting('q')).toEqual(['d']);
+    });
+
+    test('goes with a message to another queue, unless it is in use there: no message is lost by that', async () => {
+      await given('q', { max_attempts: 1 });
+      for (const body of ['a', 'b']) {
+        await putKey('q', 'k', body);
+        await store.settleLeases('q', await isLeased('q'), 'failed');
+      }
+      expect(await waiting('q.dead')).toEqual(['a', 'b']);
+      await store.move('q.dead', 'q');
+      await putKey('q', 'k', 'c');
+      expect(await waiting('q')).toEqual(['a', 'b']);
+    });
+  });
+
+  describe(`${engine}: put with a lease that is done by it`, () => {
+    const putInstead = (queue: string, lease: string, ...bodies: string[]) =>
+      store.put(queue, packed(...bodies), { priority: 0, done: { queue: 'q', lease } });
+
+    test('does both', async () => {
+      await put('q', 'a');
+      const [token] = (await isLeased('q')) as [string];
+      expect(await putInstead('out', token, 'x', 'y')).toEqual({ stored: 2 });
+      expect(await waiting('out')).toEqual(['x', 'y']);
+      expect(await stat('q')).toMatchObject({ leased: 0, done: 1 });
+    });
+
+    test('does neither when the lease is no more', async () => {
+      await put('q', 'a');
+      const [token] = (await isLeased('q')) as [string];
+      await pass(1000);
+      await expect(putInstead('out', token, 'x')).rejects.toEqual(refusal('NOLEASE'));
+      expect(await store.stat('out')).toBeUndefined();
+      expect(await waiting('q')).toEqual(['a']);
+    });
+
+    test('does neither when the queue is full or closed; where there is room it takes all', async () => {
+      await put('q', 'a');
+      const [token] = (await isLeased('q')) as [string];
+      await given('out', { maxsize: 2 }, '1', '2');
+      expect(await putInstead('out', token, 'x', 'y', 'z')).toEqual({ stored: 0, lacking: 'FULL' });
+      expect(await stat('q')).toMatchObject({ leased: 1 });
+      await store.close('out', false);
+      expect(await putInstead('out', token, 'x')).toEqual({ stored: 0, lacking: 'CLOSED' });
+      expect(await stat('q')).toMatchObject({ leased: 1 });
+      await store.open('out');
+      await store.settle('out', idsOf(await take('out', 1)), 'done');
+      expect(await putInstead('out', token, 'x', 'y', 'z')).toEqual({ stored: 3 });
+      expect(await stat('out')).toMatchObject({ waiting: 4 });
+    });
+
+    test('can put into the queue that the lease is of', async () => {
+      await put('q', 'a');
+      const [token] = (await isLeased('q')) as [string];
+      await putInstead('q', token, 'b', 'c');
+      expect(await waiting('q')).toEqual(['b', 'c']);
+      expect(await stat('q')).toMatchObject({ leased: 0, put: 3, done: 1 });
     });
   });
 }

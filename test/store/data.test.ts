@@ -5,10 +5,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { STEPS } from '../../src/store/sqlite/schema.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import { ALL, bodiesOf, messagesOf, packed } from './messages.ts';
+import { ALL, bodiesOf, messagesOf, packed, SILENT } from './messages.ts';
 
 const DATA = 'test/data';
 const files = readdirSync(DATA).filter((name) => name.endsWith('.sqlite'));
+
+/** Queues that the files of layout 1 do not have. */
+const OF_LAYOUT_2 = ['tasks', 'lost'];
 
 describe.each(files)('a store of an earlier version, %s', (file) => {
   let folder: string;
@@ -21,9 +24,13 @@ describe.each(files)('a store of an earlier version, %s', (file) => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   test('opens, and has its queues and messages', async () => {
-    const store = new SqliteStore(path, () => {});
+    const store = new SqliteStore(path, SILENT, Date.now);
     const states = await store.list();
-    expect(states.map(({ name, kind, maxsize, closed }) => [name, kind, maxsize, closed])).toEqual([
+    expect(
+      states
+        .filter(({ name }) => !OF_LAYOUT_2.includes(name))
+        .map(({ name, kind, maxsize, closed }) => [name, kind, maxsize, closed]),
+    ).toEqual([
       ['by/priority', 'priority', 0, false],
       ['closed', 'fifo', 0, true],
       ['empty', 'fifo', 0, false],
@@ -39,14 +46,17 @@ describe.each(files)('a store of an earlier version, %s', (file) => {
     expect(await bodies('limited')).toEqual(['x', 'y']);
     expect(await bodies('closed')).toEqual(['last words']);
     expect(await bodies('empty')).toEqual([]);
-    expect(await store.stat('half')).toMatchObject({ waiting: 5, held: 0, put: 8, got: 3 });
+    expect(await store.stat('half')).toMatchObject({
+      ...{ waiting: 5, held: 0, leased: 0, delayed: 0, put: 8, got: 3, done: 3 },
+      ...{ max_attempts: 5, retry_delay: 1000, dead_letter: '' },
+    });
     const [first] = messagesOf(await store.peek('half', ALL));
     expect(new Date(first?.putAt ?? 0).getFullYear()).toBeGreaterThan(2000);
     await store.end();
   });
 
   test('can be gone on with, and is of this layout then', async () => {
-    const store = new SqliteStore(path, () => {});
+    const store = new SqliteStore(path, SILENT, Date.now);
     expect(await store.put('limited', packed('z'), { priority: 0 })).toEqual({ stored: 0, lacking: 'FULL' });
     await store.put('half', packed('i'), { priority: 0 });
     const { runs } = await store.take('half', ALL);
@@ -56,6 +66,29 @@ describe.each(files)('a store of an earlier version, %s', (file) => {
     expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: STEPS.length });
     expect(db.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
     db.close();
+  });
+});
+
+describe('a store of layout 2 on', () => {
+  const later = files.filter((file) => file !== 'store-1.sqlite');
+  test.each(later)('has its leases, delays and failures: %s', async (file) => {
+    const folder = mkdtempSync(join(tmpdir(), 'mq-data-'));
+    copyFileSync(join(DATA, file), join(folder, 'store'));
+    const store = new SqliteStore(join(folder, 'store'), SILENT, Date.now);
+    expect(await store.stat('tasks')).toMatchObject({
+      ...{ waiting: 3, delayed: 1, leased: 1, put: 6, got: 5, failed: 3, dead: 1, done: 0 },
+      ...{ max_attempts: 2, retry_delay: 5, dead_letter: 'lost' },
+    });
+    expect(messagesOf(await store.peek('tasks', ALL))).toMatchObject([
+      { body: 'has failed', failures: 1 },
+      { body: 'waits', failures: 0 },
+      { body: 'mortal', failures: 0 },
+    ]);
+    expect(messagesOf(await store.peek('lost', ALL))).toMatchObject([{ body: 'dead', failures: 0 }]);
+    expect(await store.put('tasks', packed('x'), { priority: 0, key: 'k' })).toEqual({ stored: 1 });
+    expect(await store.stat('tasks')).toMatchObject({ put: 6 });
+    await store.end();
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -1,4 +1,4 @@
 import { MemoryStore } from '../../src/store/memory.ts';
 import { storeContract } from './contract.ts';
 
-storeContract('MemoryStore', (onChange) => new MemoryStore(onChange));
+storeContract('MemoryStore', (events, clock) => new MemoryStore(events, clock));

@@ -6,7 +6,10 @@ export interface Message {
   id: number;
   priority: number;
   putAt: number;
+  failures: number;
   body: string;
+  /** Its lease's token, where it has one. */
+  lease: string | undefined;
 }
 
 export function packed(...bodies: string[]): Packed {
@@ -15,11 +18,13 @@ export function packed(...bodies: string[]): Packed {
 
 /** The messages of runs, one by one: engines may cut runs differently. */
 export function messagesOf(runs: readonly Run[]): Message[] {
-  return runs.flatMap(({ id, step, priority, putAt, messages }) =>
+  return runs.flatMap(({ id, step, priority, putAt, failures, messages, leases }) =>
     unpack(messages).map((body, i) => ({
       id: id + step * i,
       priority,
       putAt,
+      failures,
+      lease: leases?.tokens[i],
       body: body.toString('latin1'),
     })),
   );
@@ -41,3 +46,6 @@ export function idsIn(ranges: readonly Range[]): number[] {
 }
 
 export const ALL = { count: Infinity, bytes: Infinity };
+
+/** For tests in which no time passes and nobody waits. */
+export const SILENT = { changed: () => {}, due: () => {} };

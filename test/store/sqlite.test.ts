@@ -19,15 +19,15 @@ import type { Kind } from '../../src/settings.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { storeContract } from './contract.ts';
-import { ALL, bodiesOf, idsOf, type Message, messagesOf, packed } from './messages.ts';
+import { ALL, bodiesOf, idsOf, type Message, messagesOf, packed, SILENT } from './messages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mq-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const newFolder = () => mkdtempSync(join(folder, 's-'));
-const openAt = (path: string) => new SqliteStore(path, () => {});
+const openAt = (path: string) => new SqliteStore(path, SILENT, Date.now);
 
-storeContract('SqliteStore', (onChange) => new SqliteStore(join(newFolder(), 'store'), onChange));
+storeContract('SqliteStore', (events, clock) => new SqliteStore(join(newFolder(), 'store'), events, clock));
 
 const put = (store: Store, queue: string, ...bodies: string[]) =>
   store.put(queue, packed(...bodies), { priority: 0 });
@@ -94,7 +94,7 @@ describe('SqliteStore: after it was ended and opened again', () => {
     await take(store, 'q', 2);
     await store.close('q', true);
     await reopen();
-    expect(await store.stat('q')).toMatchObject({ waiting: 0, held: 0, closed: true });
+    expect(await store.stat('q')).toMatchObject({ waiting: 0, held: 0, closed: 'now' });
     await store.open('q');
     await put(store, 'q', 'd');
     expect(await waiting(store, 'q')).toEqual(['d']);
@@ -166,7 +166,7 @@ describe('SqliteStore: after a crash', () => {
     const path = join(newFolder(), 'store');
     const { signal, stdout } = inProcess(
       `
-      const store = new SqliteStore(path, () => {});
+      const store = new SqliteStore(path, { changed() {}, due() {} }, Date.now);
       for (let i = 0; i < 50; i++) {
         await store.put('q', pack([Buffer.from(String(i))]), { priority: 0 });
       }
@@ -213,7 +213,7 @@ describe('SqliteStore: a file that is refused', () => {
       inProcess(
         `
           try {
-            const store = new SqliteStore(path, () => {});
+            const store = new SqliteStore(path, { changed() {}, due() {} }, Date.now);
             console.log((await store.stat('q')).waiting);
             await store.end();
           } catch (error) {

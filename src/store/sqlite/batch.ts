@@ -1,5 +1,6 @@
 import { join, offsetsOf, type Packed } from '../../packed.ts';
 import type { Range, Run, TakeLimit } from '../store.ts';
+import type { MessageRow } from './tables.ts';
 
 /** A batch as its row has it, without the messages. */
 export interface BatchRow {
@@ -7,41 +8,65 @@ export interface BatchRow {
   count: number;
   priority: number;
   put_at: number;
+  due_at: number | null;
+  expires_at: number | null;
+  key: string | null;
 }
 
-const WAITING = 0;
-const HELD = 1;
-const GONE = 2;
+/** What can be of a message. */
+export const WAITING = 0;
+export const HELD = 1;
+export const GONE = 2;
+export const LEASED = 3;
+export const DELAYED = 4;
+export type State = typeof WAITING | typeof HELD | typeof GONE | typeof LEASED | typeof DELAYED;
 
 /** What has become of the messages of one batch. */
 export class Batch {
   readonly row: BatchRow;
   readonly #states: Uint8Array;
-  waiting: number;
-  gone = 0;
+  /** How many messages are in each state. */
+  readonly #counts = [0, 0, 0, 0, 0];
+  /** How often messages have failed; absent: never. */
+  readonly #failures = new Map<number, number>();
   /** Messages before #low, and those from #high on, are not waiting. */
   #low = 0;
   #high: number;
   #offsets: Uint32Array | undefined;
 
-  constructor(row: BatchRow, gone: readonly Range[]) {
+  constructor(row: BatchRow, gone: readonly Range[], particular: readonly MessageRow[]) {
     this.row = row;
-    this.#states = new Uint8Array(row.count);
     this.#high = row.count;
-    this.waiting = row.count;
-    for (const { first, last } of gone) {
-      this.#states.fill(GONE, first - row.first, last - row.first + 1);
-      this.gone += last - first + 1;
+    const state = row.due_at === null ? WAITING : DELAYED;
+    this.#states = new Uint8Array(row.count).fill(state);
+    this.#counts[state] = row.count;
+    for (const range of gone) this.change(range, state, GONE);
+    for (const { id, failures, lease, until } of particular) {
+      if (failures > 0) this.#failures.set(id, failures);
+      if (until !== null) this.change({ first: id, last: id }, WAITING, lease === null ? DELAYED : LEASED);
     }
-    this.waiting -= this.gone;
   }
 
   get last(): number {
     return this.row.first + this.row.count - 1;
   }
 
-  get held(): number {
-    return this.row.count - this.waiting - this.gone;
+  count(state: State): number {
+    return this.#counts[state] as number;
+  }
+
+  /** How often the message has failed. */
+  failures(id: number): number {
+    return this.#failures.get(id) ?? 0;
+  }
+
+  /** Whether some have failed, so that the table `message` may speak of any of them. */
+  get isParticular(): boolean {
+    return this.#failures.size > 0;
+  }
+
+  setFailures(id: number, failures: number): void {
+    this.#failures.set(id, failures);
   }
 
   /** The next messages that wait, as runs; with step -1 from the last one backwards. Changes nothing. */
@@ -55,56 +80,31 @@ export class Batch {
     let at = step === 1 ? this.#firstWaiting() : this.#lastWaiting();
     while (at >= 0 && at < count && left > 0 && bytes > 0) {
       const from = at;
+      const failures = this.failures(first + at);
+      const differs = this.#failures.size > 0;
       while (this.#states[at] === WAITING && left > 0 && bytes > 0) {
+        if (differs && this.failures(first + at) !== failures) break;
         bytes -= (offsets[at + 1] as number) - (offsets[at] as number);
         left -= 1;
         at += step;
       }
       if (at !== from) {
         const run = this.#slice(messages, from, (at - from) * step, step);
-        runs.push({ id: first + from, step, priority, putAt, messages: run });
+        runs.push({ id: first + from, step, priority, putAt, failures, messages: run });
       }
       while (at >= 0 && at < count && this.#states[at] !== WAITING) at += step;
     }
     return runs;
   }
 
-  hold(range: Range): Range[] {
-    return this.#change(range, WAITING, HELD);
-  }
-
-  /** Those of the messages that were held wait again. */
-  release(range: Range): Range[] {
-    const released = this.#change(range, HELD, WAITING);
-    for (const { first, last } of released) {
-      this.#low = Math.min(this.#low, first - this.row.first);
-      this.#high = Math.max(this.#high, last - this.row.first + 1);
-    }
-    return released;
-  }
-
-  /** Those of the messages that are held (or waiting) are gone. */
-  finish(range: Range, from: 'held' | 'waiting'): Range[] {
-    return this.#change(range, from === 'held' ? HELD : WAITING, GONE);
-  }
-
-  /** Undoes `finish`. */
-  unfinish(range: Range, to: 'held' | 'waiting'): void {
-    this.#change(range, GONE, HELD);
-    if (to === 'waiting') this.release(range);
-  }
-
-  /** The whole range of gone messages of which `id` is one. */
-  goneAround(id: number): Range {
-    let low = id - this.row.first;
-    let high = low;
-    while (low > 0 && this.#states[low - 1] === GONE) low--;
-    while (high + 1 < this.row.count && this.#states[high + 1] === GONE) high++;
-    return { first: this.row.first + low, last: this.row.first + high };
+  /** One message by itself. */
+  only(id: number, messages: Packed): Packed {
+    this.#offsets ??= offsetsOf(messages);
+    return this.#slice(messages, id - this.row.first, 1, 1);
   }
 
   /** Changes the state of those of the messages that are in state `from`; answers which they were. */
-  #change({ first, last }: Range, from: number, to: number): Range[] {
+  change({ first, last }: Range, from: State, to: State): Range[] {
     const base = this.row.first;
     const end = Math.min(last, this.last) - base + 1;
     const changed: Range[] = [];
@@ -115,16 +115,24 @@ export class Batch {
       while (i < end && this.#states[i] === from) i++;
       if (i === start) break;
       this.#states.fill(to, start, i);
-      this.#count(from, start - i);
-      this.#count(to, i - start);
+      (this.#counts[from] as number) -= i - start;
+      (this.#counts[to] as number) += i - start;
+      if (to === WAITING) {
+        this.#low = Math.min(this.#low, start);
+        this.#high = Math.max(this.#high, i);
+      }
       changed.push({ first: base + start, last: base + i - 1 });
     }
     return changed;
   }
 
-  #count(state: number, by: number): void {
-    if (state === WAITING) this.waiting += by;
-    else if (state === GONE) this.gone += by;
+  /** The whole range of gone messages of which `id` is one. */
+  goneAround(id: number): Range {
+    let low = id - this.row.first;
+    let high = low;
+    while (low > 0 && this.#states[low - 1] === GONE) low--;
+    while (high + 1 < this.row.count && this.#states[high + 1] === GONE) high++;
+    return { first: this.row.first + low, last: this.row.first + high };
   }
 
   #firstWaiting(): number {

@@ -59,6 +59,18 @@ export class GroupCommit {
     }
   }
 
+  /** Nothing waits to be committed. */
+  get isIdle(): boolean {
+    return this.#steps.length === 0;
+  }
+
+  /** A step that is not to wait for others, and throws. */
+  atOnce(run: () => void): void {
+    const failures: unknown[] = [];
+    this.#together([{ run, resolve: () => {}, reject: (error) => failures.push(error) }]);
+    if (failures.length > 0) throw failures[0];
+  }
+
   /** To be called by a running step for each change that it makes in memory. */
   undo(undo: Undo): void {
     this.#undos.push(undo);

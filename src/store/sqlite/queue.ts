@@ -1,28 +1,39 @@
-import type { QueueState, Range, Run, TakeLimit } from '../store.ts';
-import { Batch, type BatchRow } from './batch.ts';
+import type { Packed } from '../../packed.ts';
+import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
+import { type QueueState, type Range, type Run, rangeOf, type TakeLimit } from '../store.ts';
+import { Batch, type BatchRow, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
 import type { Bodies } from './bodies.ts';
+import { Front } from './front.ts';
 import type { Undo } from './group-commit.ts';
-import type { Place, QueueRow, Tables } from './tables.ts';
+import type { MessageRow, Place, QueueRow, Tables } from './tables.ts';
 
-const FRONT: Place = { priority: -Infinity, first: 0 };
-const BACK: Place = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
+const FIRST: Place = { priority: -Infinity, first: 0 };
+const LAST: Place = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
 
-/** One queue of the store: its row, and what is held of its messages. */
+/** QueueRow.closed: what comes back is dropped. */
+export const CLOSED_NOW = 2;
+
+/** One queue of the store: its row, and what has become of its messages. */
 export class StoredQueue {
   readonly row: QueueRow;
   readonly #tables: Tables;
   readonly #bodies: Bodies;
-  /** The batches of which messages are held or gone, by their first id. */
+  readonly #undo: (undo: Undo) => void;
+  /** The batches of which not all messages are waiting, by their first id: those that were looked at. */
   readonly #active = new Map<number, Batch>();
-  /** No message before this place (in the order of taking) is waiting. */
-  #from: Place;
+  readonly #front: Front;
   #held = 0;
 
-  constructor(row: QueueRow, tables: Tables, bodies: Bodies) {
+  /** @param undo told how to take back each change that is made here, but those by `release` */
+  constructor(row: QueueRow, tables: Tables, bodies: Bodies, undo: (undo: Undo) => void) {
     this.row = row;
     this.#tables = tables;
     this.#bodies = bodies;
-    this.#from = this.#start;
+    this.#undo = undo;
+    this.#front = new Front(
+      this.#start,
+      (a, b) => this.#step * (a.priority - b.priority || a.first - b.first),
+    );
   }
 
   get closed(): boolean {
@@ -30,30 +41,38 @@ export class StoredQueue {
   }
 
   get waiting(): number {
-    return this.row.size - this.#held;
+    return this.row.size - this.#held - this.row.leased - this.row.delayed;
+  }
+
+  /** How many are waiting or delayed. */
+  get pending(): number {
+    return this.row.size - this.#held - this.row.leased;
   }
 
   /** How many more messages may be put. */
   get room(): number {
-    return this.row.maxsize === 0 ? Infinity : Math.max(0, this.row.maxsize - this.waiting);
+    return this.row.maxsize === 0 ? Infinity : Math.max(0, this.row.maxsize - this.pending);
   }
 
   state(): QueueState {
-    const { name, kind, maxsize, put, got } = this.row;
-    const { closed, waiting } = this;
-    return { name, kind, maxsize, closed, waiting, held: this.#held, put, got, oldestAt: this.#oldestAt() };
+    const { id: _, size: __, closed, ...row } = this.row;
+    return {
+      ...row,
+      closed: closed === CLOSED_NOW ? 'now' : closed === 1,
+      waiting: this.waiting,
+      held: this.#held,
+      oldestAt: this.#oldestAt(),
+    };
   }
 
-  /** The next messages that wait, in order. */
-  runs(limit: TakeLimit): Run[] {
+  /** The next messages that wait, in order; not those that have expired. */
+  runs(limit: TakeLimit, now: number): Run[] {
     const runs: Run[] = [];
     let { count, bytes } = limit;
+    if (count <= 0 || bytes <= 0) return runs;
     for (const batch of this.#waitingBatches()) {
-      const messages = this.#bodies.get(batch.row.first, () => ({
-        count: batch.row.count,
-        bytes: this.#tables.messages(batch.row.first),
-      }));
-      for (const run of batch.nextRuns(messages, this.#step, { count, bytes })) {
+      if (isExpired(batch.row, now)) continue;
+      for (const run of batch.nextRuns(this.#bodiesOf(batch), this.#step, { count, bytes })) {
         runs.push(run);
         count -= run.messages.count;
         bytes -= run.messages.bytes.length;
@@ -63,83 +82,143 @@ export class StoredQueue {
     return runs;
   }
 
+  /** The row of the batch that a message is in, and the message by itself. */
+  message(id: number): { row: BatchRow; messages: Packed } {
+    const batch = this.#batchOf(id);
+    return { row: batch.row, messages: batch.only(id, this.#bodiesOf(batch)) };
+  }
+
   /** Holds those of the messages that are waiting; answers which those were. */
   hold(ids: readonly Range[]): Range[] {
-    return this.#each(ids, (batch, range) => {
-      const held = batch.hold(range);
-      if (held.length > 0) this.#active.set(batch.row.first, batch);
-      this.#held += sizeOf(held);
-      return held;
-    });
+    return this.#each(ids, (batch, range) => this.#change(batch, range, WAITING, HELD));
   }
 
-  /** Those of the messages that are held wait again. */
-  release(ids: readonly Range[]): void {
-    this.#each(ids, (batch, range) => {
-      const released = batch.release(range);
-      this.#held -= sizeOf(released);
-      this.#restore(batch);
-      return released;
-    });
+  /** Those of the messages that are held wait again; answers which those were. Not undone: nothing of it is stored. */
+  release(ids: readonly Range[]): Range[] {
+    return this.#each(ids, (batch, range) => this.#change(batch, range, HELD, WAITING, false));
   }
 
-  /** Those of the messages that are held, or waiting, are gone; answers how many those were. */
-  finish(ids: readonly Range[], from: 'held' | 'waiting', undo: (undo: Undo) => void): number {
-    const finished = this.#each(ids, (batch, range) => {
-      const ranges = batch.finish(range, from);
-      if (ranges.length === 0) return ranges;
-      const count = sizeOf(ranges);
-      if (from === 'held') this.#held -= count;
-      undo(() => {
-        for (const each of ranges) batch.unfinish(each, from);
-        if (from === 'held') this.#held += count;
-        this.#active.set(batch.row.first, batch);
-        this.#restore(batch);
-      });
-      this.#writeGone(batch, ranges);
-      return ranges;
-    });
-    this.row.size -= sizeOf(finished);
-    return sizeOf(finished);
+  /** Those of the messages that are in one of these states are gone; answers how many those were. */
+  finish(ids: readonly Range[], ...states: State[]): number {
+    return sizeOf(
+      this.#each(ids, (batch, range) => states.flatMap((from) => this.#finish(batch, range, from))),
+    );
   }
 
-  /** Drops what is waiting; answers how many messages that were. */
-  dropWaiting(undo: (undo: Undo) => void): number {
-    const dropped = this.waiting;
-    // Batches of which some are held stay, without the others; those between them go as a whole.
+  /** Leases a run of messages that are waiting. */
+  lease(run: Run, until: number): Run {
+    const { id, step, failures, messages } = run;
+    const { count } = messages;
+    this.#each([rangeOf(run)], (batch, range) => this.#change(batch, range, WAITING, LEASED));
+    const tokens = Array.from({ length: count }, (_, i) => {
+      const lease = newNonce();
+      this.#tables.setMessage({ id: id + i * step, queue: this.row.id, failures, lease, until });
+      return leaseToken(id + i * step, lease);
+    });
+    this.row.got += count;
+    return { ...run, leases: { tokens, until } };
+  }
+
+  /** @throws MqError NOLEASE */
+  leased(token: string): MessageRow {
+    const lease = parseLease(token);
+    const message = lease && this.#tables.message(lease.id);
+    if (message === undefined || message.queue !== this.row.id || message.lease !== lease?.nonce)
+      throw noLease(this.row.name, token);
+    return message;
+  }
+
+  extend(message: MessageRow, until: number): void {
+    this.#tables.setMessage({ ...message, until });
+  }
+
+  /** A message that was on lease or delayed waits. */
+  comeBack(message: MessageRow): void {
+    const { id, failures, lease } = message;
+    const batch = this.#batchOf(id);
+    if (failures > 0) this.#tables.setMessage({ ...message, lease: null, until: null });
+    else this.#tables.deleteMessages(oneRange(id));
+    this.#change(batch, oneRange(id), lease === null ? DELAYED : LEASED, WAITING);
+  }
+
+  /** A message on lease has failed, and waits, or is delayed until `until`. */
+  fail(message: MessageRow, until: number | null): void {
+    const { id, failures } = message;
+    const batch = this.#batchOf(id);
+    this.#tables.setMessage({ ...message, failures: failures + 1, lease: null, until });
+    batch.setFailures(id, failures + 1);
+    this.#undo(() => batch.setFailures(id, failures));
+    this.#change(batch, oneRange(id), LEASED, until === null ? WAITING : DELAYED);
+  }
+
+  /** The messages of a batch that was put with a delay wait. */
+  due(row: BatchRow): void {
+    const batch = this.#batch(row);
+    const { due_at } = batch.row;
+    this.#tables.clearDue(row.first);
+    batch.row.due_at = null;
+    this.#undo(() => {
+      batch.row.due_at = due_at;
+    });
+    this.#change(batch, allOf(batch), DELAYED, WAITING);
+  }
+
+  /** Whether any of these messages are to be dropped if they wait. */
+  areExpired(ids: readonly Range[], now: number): boolean {
+    let are = false;
+    this.#each(ids, ({ row }) => {
+      are ||= isExpired(row, now);
+      return [];
+    });
+    return are;
+  }
+
+  /** Drops those of the messages that are waiting or delayed and have expired. */
+  expire(ids: readonly Range[], now: number): void {
+    const expired = this.#each(ids, (batch, range) =>
+      isExpired(batch.row, now)
+        ? [...this.#finish(batch, range, WAITING), ...this.#finish(batch, range, DELAYED)]
+        : [],
+    );
+    this.row.expired += sizeOf(expired);
+  }
+
+  /** Drops what is waiting or delayed; answers how many messages that were. */
+  dropPending(): number {
+    const dropped = this.pending;
+    for (const { id } of this.#tables.leasedOf(this.row.id))
+      this.#active.set(this.#batchOf(id).row.first, this.#batchOf(id));
+    // Batches of which some are held or on lease stay, without the others; those between them go as a whole.
     const kept = [...this.#active.values()]
-      .filter(({ held }) => held > 0)
+      .filter((batch) => batch.count(HELD) + batch.count(LEASED) > 0)
       .sort((a, b) => a.row.first - b.row.first);
     let after = 0;
     for (const batch of kept) {
       this.#tables.deleteBatches(this.row.id, { first: after, last: batch.row.first - 1 });
-      const ranges = batch.finish({ first: batch.row.first, last: batch.last }, 'waiting');
-      undo(() => {
-        for (const range of ranges) batch.unfinish(range, 'waiting');
-      });
-      this.#writeGone(batch, ranges);
+      for (const state of [WAITING, DELAYED] as const) this.#finish(batch, allOf(batch), state);
       after = batch.last + 1;
     }
     this.#tables.deleteBatches(this.row.id, { first: after, last: Number.MAX_SAFE_INTEGER });
     const before = [...this.#active];
     this.#active.clear();
     for (const batch of kept) this.#active.set(batch.row.first, batch);
-    undo(() => {
+    this.#undo(() => {
       for (const [first, batch] of before) this.#active.set(first, batch);
       this.rewind();
     });
-    this.row.size -= dropped;
+    this.row.size = this.#held + this.row.leased;
+    this.row.delayed = 0;
     return dropped;
   }
 
   /** A message is waiting there now. */
   noticePlace(place: Place): void {
-    if (this.#isBefore(place, this.#from)) this.#from = place;
+    this.#front.notice(place);
   }
 
   /** Looks for waiting messages from the start of the order. */
   rewind(): void {
-    this.#from = this.#start;
+    this.#front.rewind(this.#start);
   }
 
   get #step(): 1 | -1 {
@@ -147,11 +226,17 @@ export class StoredQueue {
   }
 
   get #start(): Place {
-    return this.row.kind === 'lifo' ? BACK : FRONT;
+    return this.row.kind === 'lifo' ? LAST : FIRST;
   }
 
   *#waitingBatches(): Generator<Batch> {
-    let place = this.#from;
+    for (const place of this.#front.before) {
+      const row = this.#tables.batch(place.first);
+      const batch = row && this.#batch(row);
+      if (batch && batch.count(WAITING) > 0) yield batch;
+      else this.#front.forget(place);
+    }
+    let place = this.#front.from;
     let skipping = true;
     for (;;) {
       const row =
@@ -160,18 +245,30 @@ export class StoredQueue {
           : this.#tables.batchFrom(this.row.id, place);
       if (row === undefined) break;
       const batch = this.#batch(row);
-      if (batch.waiting > 0) {
-        if (skipping) this.#from = { priority: row.priority, first: row.first };
+      if (batch.count(WAITING) > 0) {
+        if (skipping) this.#front.advance({ priority: row.priority, first: row.first });
         skipping = false;
         yield batch;
       }
       place = { priority: row.priority, first: row.first + this.#step };
     }
-    if (skipping) this.#from = place;
+    if (skipping) this.#front.advance(place);
   }
 
   #batch(row: BatchRow): Batch {
-    return this.#active.get(row.first) ?? new Batch(row, this.#tables.gone(row));
+    return (
+      this.#active.get(row.first) ?? new Batch(row, this.#tables.gone(row), this.#tables.messagesOf(row))
+    );
+  }
+
+  #batchOf(id: number): Batch {
+    const row = this.#tables.batchAround(id);
+    if (row === undefined) throw new Error(`message ${id} has gone`);
+    return this.#batch(row);
+  }
+
+  #bodiesOf({ row }: Batch): Packed {
+    return this.#bodies.get(row.first, () => ({ count: row.count, bytes: this.#tables.bodies(row.first) }));
   }
 
   /** Calls `change` for each batch of this queue that has some of the ids; joins what it answers. */
@@ -192,29 +289,47 @@ export class StoredQueue {
     return changed;
   }
 
-  #writeGone(batch: Batch, ranges: readonly Range[]): void {
+  /** Changes the state of those of the messages that are in state `from`, in memory; answers which those were. */
+  #change(batch: Batch, range: Range, from: State, to: State, isUndone = true): Range[] {
+    const changed = batch.change(range, from, to);
+    if (changed.length === 0) return changed;
+    const { first, priority, count } = batch.row;
+    this.#count(from, -sizeOf(changed));
+    this.#count(to, sizeOf(changed));
+    this.#active.set(first, batch);
+    if (to === WAITING) {
+      this.noticePlace({ priority, first });
+      if (batch.count(WAITING) === count) this.#active.delete(first);
+    }
+    if (isUndone) {
+      this.#undo(() => {
+        for (const each of changed) this.#change(batch, each, to, from, false);
+      });
+    }
+    return changed;
+  }
+
+  #count(state: State, by: number): void {
+    if (state === HELD) this.#held += by;
+    else if (state === LEASED) this.row.leased += by;
+    else if (state === DELAYED) this.row.delayed += by;
+    else if (state === GONE) this.row.size -= by;
+  }
+
+  #finish(batch: Batch, range: Range, from: State): Range[] {
+    const finished = this.#change(batch, range, from, GONE);
     const { first, count } = batch.row;
-    if (batch.gone === count) {
+    if (batch.isParticular || from === LEASED || from === DELAYED)
+      for (const each of finished) this.#tables.deleteMessages(each);
+    if (batch.count(GONE) === count) {
       this.#tables.deleteBatch(first);
       this.#tables.deleteGone({ first, last: batch.last });
       this.#active.delete(first);
       this.#bodies.delete(first);
-      return;
+    } else {
+      for (const each of finished) this.#tables.setGone(this.row.id, batch.goneAround(each.first));
     }
-    this.#active.set(first, batch);
-    for (const range of ranges) this.#tables.setGone(this.row.id, batch.goneAround(range.first));
-  }
-
-  /** After messages of the batch came back. */
-  #restore(batch: Batch): void {
-    const { first, priority, count } = batch.row;
-    if (batch.waiting > 0) this.noticePlace({ priority, first });
-    if (batch.waiting === count) this.#active.delete(first);
-  }
-
-  #isBefore(a: Place, b: Place): boolean {
-    const difference = a.priority - b.priority || a.first - b.first;
-    return this.row.kind === 'lifo' ? difference > 0 : difference < 0;
+    return finished;
   }
 
   /** When the message with the least id of those that wait was put. */
@@ -223,13 +338,25 @@ export class StoredQueue {
     let oldest: BatchRow | undefined;
     for (const priority of this.#tables.priorities(this.row.id)) {
       let row = this.#tables.batchFrom(this.row.id, { priority, first: 0 });
-      while (row && row.priority === priority && this.#batch(row).waiting === 0) {
+      while (row && row.priority === priority && this.#batch(row).count(WAITING) === 0) {
         row = this.#tables.batchFrom(this.row.id, { priority, first: row.first + 1 });
       }
       if (row && row.priority === priority && (!oldest || row.first < oldest.first)) oldest = row;
     }
     return oldest?.put_at;
   }
+}
+
+function isExpired({ expires_at }: BatchRow, now: number): boolean {
+  return expires_at !== null && expires_at <= now;
+}
+
+function oneRange(id: number): Range {
+  return { first: id, last: id };
+}
+
+function allOf({ row, last }: Batch): Range {
+  return { first: row.first, last };
 }
 
 function sizeOf(ranges: readonly Range[]): number {

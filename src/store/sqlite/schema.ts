@@ -6,7 +6,10 @@
  * A batch is a row of messages, packed as in `packed.ts`, that came in one put: its messages have
  * the ids `first`, `first`+1, ... A batch is never rewritten. Of its messages, those that are gone
  * stand in `gone`, as ranges of ids that do not touch each other; when all are, the batch and its
- * ranges are deleted.
+ * ranges are deleted. What else is particular to one of its messages stands in `message`: that it is
+ * on lease or delayed, or that it has failed before.
+ *
+ * Times are in ms since 1970.
  */
 export const STEPS: readonly string[] = [
   `
@@ -47,5 +50,34 @@ export const STEPS: readonly string[] = [
     stored INTEGER NOT NULL,             -- how many of its messages are stored: the first so many
     at     INTEGER NOT NULL              -- ms since 1970
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE queue ADD COLUMN max_attempts INTEGER NOT NULL DEFAULT 5;     -- 0: no limit
+  ALTER TABLE queue ADD COLUMN retry_delay  INTEGER NOT NULL DEFAULT 1000;  -- ms
+  ALTER TABLE queue ADD COLUMN dead_letter  TEXT    NOT NULL DEFAULT '';    -- '': the default
+  ALTER TABLE queue ADD COLUMN delayed      INTEGER NOT NULL DEFAULT 0;     -- of size
+  ALTER TABLE queue ADD COLUMN leased       INTEGER NOT NULL DEFAULT 0;     -- of size
+  ALTER TABLE queue ADD COLUMN done         INTEGER NOT NULL DEFAULT 0;     -- from here on since it was made
+  ALTER TABLE queue ADD COLUMN failed       INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE queue ADD COLUMN dead         INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE queue ADD COLUMN expired      INTEGER NOT NULL DEFAULT 0;
+  UPDATE queue SET done = got;
+
+  ALTER TABLE batch ADD COLUMN due_at     INTEGER;  -- none of its messages waits before; NULL: they may
+  ALTER TABLE batch ADD COLUMN expires_at INTEGER;  -- what waits of it then is dropped; NULL: never
+  ALTER TABLE batch ADD COLUMN key        TEXT;     -- of its one message: see PutOptions.key
+  CREATE INDEX batch_due ON batch (due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE UNIQUE INDEX batch_key ON batch (queue, key) WHERE key IS NOT NULL;
+
+  CREATE TABLE message (
+    id       INTEGER PRIMARY KEY,
+    queue    INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    lease    INTEGER,                    -- what its token has behind the id; NULL: it is not on lease
+    until    INTEGER                     -- when its lease runs out, or it is no longer delayed; NULL: neither
+  ) STRICT;
+  CREATE INDEX message_until ON message (until) WHERE until IS NOT NULL;
+  CREATE INDEX message_in_queue ON message (queue);
   `,
 ];

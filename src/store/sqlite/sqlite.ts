@@ -3,9 +3,19 @@ import type { DatabaseSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
 import { type Packed, pieces, splitAt } from '../../packed.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
-import { checkPriority, differences, noQueue, notEmpty } from '../rules.ts';
 import {
-  type OnChange,
+  checkPriority,
+  checkSettings,
+  deadLetterOf,
+  differences,
+  isGivenUp,
+  noQueue,
+  notEmpty,
+  retryDelay,
+} from '../rules.ts';
+import {
+  type Clock,
+  type Events,
   type Outcome,
   type PutOptions,
   type PutResult,
@@ -17,11 +27,12 @@ import {
   type TakeLimit,
   type TakeResult,
 } from '../store.ts';
+import { type BatchRow, DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
 import { openDatabase, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
-import { StoredQueue } from './queue.ts';
-import { Tables } from './tables.ts';
+import { CLOSED_NOW, StoredQueue } from './queue.ts';
+import { type MessageRow, Tables } from './tables.ts';
 
 /** Batches are cut at this many bytes: large enough for speed, small enough to be loaded for one message. */
 const BATCH_BYTES = 64 * 1024;
@@ -29,7 +40,8 @@ const BATCH_BYTES = 64 * 1024;
 /** For how long the position of a client is kept that a dead daemon served: it may still come back. */
 const KEEP_CLIENTS = 7 * 86400e3;
 
-const CLOSED_NOW = 2;
+const NONE: TakeLimit = { count: 0, bytes: 0 };
+const ONE: TakeLimit = { count: 1, bytes: 1 };
 
 /**
  * Queues in an SQLite file. What is known of the queues in use is kept in memory too, so taking a
@@ -42,20 +54,27 @@ export class SqliteStore implements Store {
   readonly #tables: Tables;
   readonly #group: GroupCommit;
   readonly #bodies = new Bodies();
-  readonly #onChange: OnChange;
+  readonly #events: Events;
+  readonly #clock: Clock;
   readonly #queues = new Map<string, StoredQueue>();
   readonly #changed = new Set<string>();
   readonly #unwritten = new Set<StoredQueue>();
   readonly #forgotten = new Set<string>();
   #nextId: number;
   #writtenNextId: number;
+  /** When something is due, and when that was last said to be. */
+  #due = Infinity;
+  #saidDue = Infinity;
+  /** What expired until then has been dropped. */
+  #swept = -Infinity;
   /** Once the file is known to be damaged, it is left alone. */
   #damage: MqError | undefined;
 
   /** @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR */
-  constructor(path: string, onChange: OnChange) {
+  constructor(path: string, events: Events, clock: Clock) {
     this.#path = path;
-    this.#onChange = onChange;
+    this.#events = events;
+    this.#clock = clock;
     try {
       this.#db = openDatabase(path);
       this.#inode = statSync(path).ino;
@@ -75,55 +94,130 @@ export class SqliteStore implements Store {
 
   put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
     return this.#write(() => {
-      const { client, priority } = options;
+      const { client, priority, key, done } = options;
       const known = client === undefined ? 0 : this.#tables.stored(client.id) - client.index;
       if (known >= messages.count) return { stored: messages.count };
       const queue = this.#find(name);
-      const room = queue?.room ?? Infinity;
+      const input = done && this.#get(done.queue);
+      const leased = input?.leased(done?.lease as string);
       checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
+      if (key !== undefined && queue && this.#tables.hasKey(queue.row.id, key)) return { stored: 1 };
       if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
-      if (known < 0 && room === 0) return { stored: 0, lacking: 'FULL' };
+      const room = queue?.room ?? Infinity;
+      if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
       if (known < 0) throw new MqError('GAP', 'messages before these are lacking');
-      const stored = Math.min(messages.count, known + room);
+      const stored = done ? messages.count : Math.min(messages.count, known + room);
       const [fitting] = splitAt(messages, stored);
       const [, fresh] = known === 0 ? [undefined, fitting] : splitAt(fitting, known);
-      this.#append(queue ?? this.#make(name, {}), fresh, priority, Date.now());
+      this.#append(queue ?? this.#make(name, {}), fresh, this.#batchOf(options));
+      if (input && leased) this.#done(input, leased);
       if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
       return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
     });
   }
 
   take(name: string, limit: TakeLimit): Promise<TakeResult> {
-    return this.#read(() => {
-      const queue = this.#find(name);
-      if (queue === undefined) return { runs: [], drained: false };
-      const runs = queue.runs(limit);
-      for (const run of runs) {
-        const held = queue.hold([rangeOf(run)]);
-        this.#group.undo(() => queue.release(held));
-      }
-      if (runs.length > 0) this.#changed.add(name);
-      return { runs, drained: queue.closed && queue.waiting === 0 };
+    return this.#read(() =>
+      this.#take(name, limit, (queue, run) => {
+        queue.hold([rangeOf(run)]);
+        return run;
+      }),
+    );
+  }
+
+  lease(name: string, limit: TakeLimit, duration: number): Promise<TakeResult> {
+    return this.#checked(() => {
+      // Where nothing waits, as most often when somebody is about to wait, nothing is written.
+      if (this.#group.isIdle && this.#next(name).length === 0) return this.take(name, NONE);
+      return this.#group.write(() => {
+        const until = this.#clock() + duration;
+        this.#dueAt(until);
+        return this.#take(name, limit, (queue, run) => {
+          this.#touch(queue);
+          return queue.lease(run, until);
+        });
+      });
     });
   }
 
   takeThese(name: string, ids: readonly Range[]): Promise<Range[]> {
     return this.#read(() => {
       const queue = this.#find(name);
-      const held = queue?.hold(ids) ?? [];
-      if (held.length > 0) this.#group.undo(() => queue?.release(held));
-      return held;
+      return queue?.hold(ids) ?? [];
     });
   }
 
   settle(name: string, ids: readonly Range[], outcome: Outcome): Promise<void> {
-    return outcome === 'done'
-      ? this.#write(() => this.#finish(this.#find(name), ids, 'got'))
-      : this.#release(name, ids);
+    return outcome === 'returned'
+      ? this.#release(name, ids)
+      : this.#write(() => {
+          const queue = this.#find(name);
+          if (queue === undefined) return;
+          const done = queue.finish(ids, HELD);
+          queue.row.got += done;
+          queue.row.done += done;
+          this.#touch(queue);
+        });
+  }
+
+  settleLeases(
+    name: string,
+    leases: readonly string[],
+    outcome: Outcome | 'failed',
+    delay?: number,
+  ): Promise<number> {
+    return this.#write(() => {
+      const queue = this.#get(name);
+      const { dead } = queue.row;
+      for (const message of leasedOf(queue, leases)) {
+        if (outcome === 'done') this.#done(queue, message);
+        else if (outcome === 'returned') this.#comeBack(queue, message);
+        else this.#fail(queue, message, delay);
+      }
+      return queue.row.dead - dead;
+    });
+  }
+
+  extend(name: string, leases: readonly string[], duration: number): Promise<void> {
+    return this.#write(() => {
+      const queue = this.#get(name);
+      const until = this.#clock() + duration;
+      for (const message of leasedOf(queue, leases)) queue.extend(message, until);
+      this.#dueAt(until);
+    });
+  }
+
+  elapse(): Promise<void> {
+    return this.#write(() => {
+      const now = this.#clock();
+      const queueOf = (row: { queue: number }) => this.#get(this.#tables.queueName(row.queue));
+      for (const message of this.#tables.dueMessages(now)) {
+        const queue = queueOf(message);
+        if (message.lease === null) this.#comeBack(queue, message);
+        else this.#fail(queue, message, 0);
+      }
+      for (const row of this.#tables.dueBatches(now)) {
+        const queue = queueOf(row);
+        queue.due(row);
+        this.#touch(queue);
+      }
+      for (const row of this.#tables.expiredBatches(this.#swept, now)) {
+        const queue = queueOf(row);
+        queue.expire([{ first: row.first, last: row.first + row.count - 1 }], now);
+        this.#touch(queue);
+      }
+      const before = this.#swept;
+      this.#swept = now;
+      this.#group.undo(() => {
+        this.#swept = before;
+      });
+      this.#saidDue = Infinity;
+      this.#due = this.#tables.nextTime(now);
+    });
   }
 
   peek(name: string, limit: TakeLimit): Promise<Run[]> {
-    return this.#read(() => this.#get(name).runs(limit));
+    return this.#read(() => this.#get(name).runs(limit, this.#clock()));
   }
 
   move(from: string, to: string, count = Infinity): Promise<number> {
@@ -139,15 +233,21 @@ export class SqliteStore implements Store {
       const destination = target ?? this.#make(to, {});
       // A queue that is moved to itself is read first: what was moved must not be moved again.
       const bytes = destination === source ? Infinity : BATCH_BYTES;
-      for (let left = size; left > 0; ) {
-        for (const run of source.runs({ count: left, bytes })) {
-          const priority = destination.row.kind === 'priority' ? run.priority : 0;
-          this.#append(destination, run.messages, priority, run.putAt);
-          this.#finish(source, [rangeOf(run)], 'moved');
+      let left = size;
+      while (left > 0) {
+        const runs = source.runs({ count: left, bytes }, this.#clock());
+        // What has expired is not moved.
+        if (runs.length === 0) break;
+        for (const run of runs) {
+          const { expires_at, key } = source.message(run.id).row;
+          source.finish([rangeOf(run)], WAITING);
+          this.#transfer(destination, run.messages, { ...run, expires_at, key });
           left -= run.messages.count;
         }
+        if (destination === source) break;
       }
-      return size;
+      this.#touch(source);
+      return size - left;
     });
   }
 
@@ -173,6 +273,7 @@ export class SqliteStore implements Store {
 
   create(name: string, settings: Partial<Settings>): Promise<void> {
     return this.#write(() => {
+      checkSettings(name, settings);
       const queue = this.#find(name);
       if (queue === undefined) this.#make(name, settings);
       else differences(name, queue.row, settings);
@@ -181,10 +282,12 @@ export class SqliteStore implements Store {
 
   configure(name: string, settings: Partial<Settings>): Promise<void> {
     return this.#write(() => {
+      checkSettings(name, settings);
       const queue = this.#get(name);
       const { size, kind } = queue.row;
       if (settings.kind && settings.kind !== kind && size > 0) throw notEmpty(name, size);
       Object.assign(queue.row, settings);
+      this.#tables.updateSettings(queue.row);
       queue.rewind();
       this.#touch(queue);
     });
@@ -237,10 +340,17 @@ export class SqliteStore implements Store {
   /** What an earlier daemon left; on a full disk it is left to a later one. */
   #tidy(): void {
     try {
-      this.#tables.emptyClosedNow();
-      this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
+      this.#group.atOnce(() => {
+        this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
+        // What was held has come back.
+        for (const name of this.#tables.queuesToEmpty()) this.#purge(this.#get(name));
+        this.#dueAt(this.#tables.nextTime(this.#swept));
+        // Nobody waits yet.
+        this.#changed.clear();
+      });
     } catch (error) {
       if (toMqError(error, this.#path).code !== 'DISKFULL') throw error;
+      this.#dueAt(this.#clock());
     }
   }
 
@@ -255,57 +365,146 @@ export class SqliteStore implements Store {
     if (known !== undefined) return known;
     const row = this.#tables.queue(name);
     if (row === undefined) return undefined;
-    const queue = new StoredQueue(row, this.#tables, this.#bodies);
+    const queue = new StoredQueue(row, this.#tables, this.#bodies, (undo) => this.#group.undo(undo));
     this.#queues.set(name, queue);
     return queue;
   }
 
   #make(name: string, settings: Partial<Settings>): StoredQueue {
-    const { kind, maxsize } = { ...DEFAULT_SETTINGS, ...settings };
-    this.#tables.insertQueue(name, kind, maxsize);
+    this.#tables.insertQueue(name, { ...DEFAULT_SETTINGS, ...settings });
     this.#group.undo(() => this.#queues.delete(name));
     return this.#get(name);
   }
 
-  #append(queue: StoredQueue, messages: Packed, priority: number, putAt: number): void {
+  #take(name: string, limit: TakeLimit, take: (queue: StoredQueue, run: Run) => Run): TakeResult {
+    const queue = this.#find(name);
+    if (queue === undefined) return { runs: [], drained: false, finished: true };
+    const runs = queue.runs(limit, this.#clock()).map((run) => take(queue, run));
+    if (runs.length > 0) this.#changed.add(name);
+    return { runs, drained: queue.closed && queue.pending === 0, finished: queue.row.size === 0 };
+  }
+
+  #next(name: string): Run[] {
+    return this.#find(name)?.runs(ONE, this.#clock()) ?? [];
+  }
+
+  #append(queue: StoredQueue, messages: Packed, batch: Omit<BatchRow, 'first' | 'count'>): void {
     if (messages.count === 0) return;
+    const { priority, due_at, expires_at } = batch;
     for (const piece of pieces(messages, BATCH_BYTES)) {
       const first = this.#nextId;
-      this.#tables.insertBatch({ first, count: piece.count, priority, put_at: putAt }, queue.row.id, piece);
+      this.#tables.insertBatch({ ...batch, first, count: piece.count }, queue.row.id, piece);
       this.#bodies.set(first, piece);
       this.#group.undo(() => this.#bodies.delete(first));
       this.#nextId += piece.count;
-      queue.noticePlace({ priority, first });
+      if (due_at === null) queue.noticePlace({ priority, first });
     }
     queue.row.size += messages.count;
     queue.row.put += messages.count;
+    if (due_at !== null) queue.row.delayed += messages.count;
+    this.#dueAt(Math.min(due_at ?? Infinity, expires_at ?? Infinity));
     this.#touch(queue);
   }
 
-  /** Makes held messages go for good; `moved`: waiting ones, that are in another batch now. */
-  #finish(queue: StoredQueue | undefined, ids: readonly Range[], why: 'got' | 'moved' | 'dropped'): void {
-    if (queue === undefined) return;
-    const count = queue.finish(ids, why === 'moved' ? 'waiting' : 'held', (undo) => this.#group.undo(undo));
-    if (why === 'got') queue.row.got += count;
+  #batchOf({ priority, delay, ttl, key }: PutOptions): Omit<BatchRow, 'first' | 'count'> {
+    const now = this.#clock();
+    return {
+      priority,
+      put_at: Date.now(),
+      due_at: delay ? now + delay : null,
+      expires_at: ttl === undefined ? null : now + ttl,
+      key: key ?? null,
+    };
+  }
+
+  /** Appends messages that come from another queue. */
+  #transfer(
+    to: StoredQueue,
+    messages: Packed,
+    {
+      priority,
+      putAt,
+      expires_at,
+      key,
+    }: { priority: number; putAt: number } & Pick<BatchRow, 'expires_at' | 'key'>,
+  ): void {
+    this.#append(to, messages, {
+      priority: to.row.kind === 'priority' ? priority : 0,
+      put_at: putAt,
+      due_at: null,
+      expires_at,
+      key: key !== null && this.#tables.hasKey(to.row.id, key) ? null : key,
+    });
+  }
+
+  #done(queue: StoredQueue, { id }: MessageRow): void {
+    queue.row.done += queue.finish([{ first: id, last: id }], LEASED);
+    this.#touch(queue);
+  }
+
+  /** A message that was on lease or delayed is back. */
+  #comeBack(queue: StoredQueue, message: MessageRow): void {
+    queue.comeBack(message);
+    this.#drop(queue, [{ first: message.id, last: message.id }]);
+  }
+
+  #fail(queue: StoredQueue, message: MessageRow, delay?: number): void {
+    const { row } = queue;
+    const failures = message.failures + 1;
+    const ids = [{ first: message.id, last: message.id }];
+    row.failed += 1;
+    if (row.closed !== CLOSED_NOW && isGivenUp(row, failures)) {
+      row.dead += 1;
+      const { row: batch, messages } = queue.message(message.id);
+      queue.finish(ids, LEASED);
+      const name = deadLetterOf(row.name, row);
+      const { priority, put_at: putAt, key } = batch;
+      this.#transfer(this.#find(name) ?? this.#make(name, {}), messages, {
+        priority,
+        putAt,
+        expires_at: null,
+        key,
+      });
+      this.#touch(queue);
+      return;
+    }
+    const wait = delay ?? retryDelay(row, failures);
+    const until = wait > 0 ? this.#clock() + wait : null;
+    queue.fail(message, until);
+    this.#dueAt(until ?? Infinity);
+    this.#drop(queue, ids);
+  }
+
+  /** Of messages that are back, drops those that are not to come back. */
+  #drop(queue: StoredQueue, ids: readonly Range[]): void {
+    if (queue.row.closed === CLOSED_NOW) queue.finish(ids, WAITING, DELAYED);
+    else queue.expire(ids, this.#clock());
     this.#touch(queue);
   }
 
   #release(name: string, ids: readonly Range[]): Promise<void> {
-    const isClosedNow = () => this.#queues.get(name)?.row.closed === CLOSED_NOW;
+    const isDropped = () => {
+      const queue = this.#queues.get(name);
+      return queue?.row.closed === CLOSED_NOW || queue?.areExpired(ids, this.#clock());
+    };
     // Steps that were asked for before this one may close the queue or open it: it is asked again then.
     const run = () => {
       const queue = this.#queues.get(name);
-      if (isClosedNow()) this.#finish(queue, ids, 'dropped');
-      else queue?.release(ids);
+      const released = queue?.release(ids) ?? [];
+      if (queue && isDropped()) this.#drop(queue, released);
       this.#changed.add(name);
     };
-    return isClosedNow() ? this.#write(run) : this.#read(run);
+    return isDropped() ? this.#write(run) : this.#read(run);
   }
 
   #purge(queue: StoredQueue): number {
-    const dropped = queue.dropWaiting((undo) => this.#group.undo(undo));
+    const dropped = queue.dropPending();
     this.#touch(queue);
     return dropped;
+  }
+
+  #dueAt(time: number): void {
+    this.#due = Math.min(this.#due, time);
   }
 
   #touch(queue: StoredQueue): void {
@@ -368,6 +567,14 @@ export class SqliteStore implements Store {
   #announce(): void {
     const changed = [...this.#changed];
     this.#changed.clear();
-    for (const name of changed) this.#onChange(name);
+    for (const name of changed) this.#events.changed(name);
+    if (this.#due >= this.#saidDue) return;
+    this.#saidDue = this.#due;
+    this.#events.due(this.#due);
   }
+}
+
+/** @throws MqError NOLEASE */
+function leasedOf(queue: StoredQueue, leases: readonly string[]): MessageRow[] {
+  return [...new Set(leases)].map((lease) => queue.leased(lease));
 }

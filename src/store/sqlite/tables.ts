@@ -1,19 +1,32 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Packed } from '../../packed.ts';
-import type { Kind } from '../../settings.ts';
+import type { Settings } from '../../settings.ts';
 import type { Range } from '../store.ts';
 import type { BatchRow } from './batch.ts';
 
 /** A row of the table `queue`. */
-export interface QueueRow {
+export interface QueueRow extends Settings {
   id: number;
   name: string;
-  kind: Kind;
-  maxsize: number;
   closed: 0 | 1 | 2;
   size: number;
+  delayed: number;
+  leased: number;
   put: number;
   got: number;
+  done: number;
+  failed: number;
+  dead: number;
+  expired: number;
+}
+
+/** A row of the table `message`. */
+export interface MessageRow {
+  id: number;
+  queue: number;
+  failures: number;
+  lease: number | null;
+  until: number | null;
 }
 
 /** A place in a queue's order. */
@@ -21,6 +34,9 @@ export interface Place {
   priority: number;
   first: number;
 }
+
+/** Those of the table `batch` but the messages. */
+const COLUMNS = 'first, count, priority, put_at, due_at, expires_at, key';
 
 /** The statements on the tables of schema.ts, as functions. */
 export class Tables {
@@ -43,6 +59,12 @@ export class Tables {
     return this.#get<QueueRow>('SELECT * FROM queue WHERE name = ?', name);
   }
 
+  queueName(id: number): string {
+    const row = this.#get<{ name: string }>('SELECT name FROM queue WHERE id = ?', id);
+    if (row === undefined) throw new Error(`queue ${id} has gone`);
+    return row.name;
+  }
+
   countQueues(): number {
     return this.#get<{ count: number }>('SELECT count(*) AS count FROM queue')?.count ?? 0;
   }
@@ -51,83 +73,175 @@ export class Tables {
     return this.#all<{ name: string }>('SELECT name FROM queue ORDER BY name').map(({ name }) => name);
   }
 
-  /** What was held when the daemon died has come back to queues that drop what comes back. */
-  emptyClosedNow(): void {
-    const those = '(SELECT id FROM queue WHERE closed = 2 AND size > 0)';
-    this.#run(`DELETE FROM batch WHERE queue IN ${those}`);
-    this.#run(`DELETE FROM gone WHERE queue IN ${those}`);
-    this.#run('UPDATE queue SET size = 0 WHERE closed = 2 AND size > 0');
+  /** Those that drop what comes back, and have messages that are not on lease. */
+  queuesToEmpty(): string[] {
+    const those = 'closed = 2 AND size > leased';
+    return this.#all<{ name: string }>(`SELECT name FROM queue WHERE ${those}`).map(({ name }) => name);
   }
 
-  insertQueue(name: string, kind: Kind, maxsize: number): void {
+  insertQueue(name: string, settings: Settings): void {
+    const { kind, maxsize, max_attempts, retry_delay, dead_letter } = settings;
     this.#run(
-      'INSERT INTO queue (name, kind, maxsize, closed, size, put, got) VALUES (?, ?, ?, 0, 0, 0, 0)',
+      `INSERT INTO queue (name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size, put, got)
+      VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0)`,
       name,
       kind,
       maxsize,
+      max_attempts,
+      retry_delay,
+      dead_letter,
     );
   }
 
-  updateQueue({ id, kind, maxsize, closed, size, put, got }: QueueRow): void {
+  updateQueue(row: QueueRow): void {
     this.#run(
-      'UPDATE queue SET kind = ?, maxsize = ?, closed = ?, size = ?, put = ?, got = ? WHERE id = ?',
-      kind,
-      maxsize,
-      closed,
-      size,
-      put,
-      got,
-      id,
+      `UPDATE queue SET closed = ?, size = ?, delayed = ?, leased = ?,
+      put = ?, got = ?, done = ?, failed = ?, dead = ?, expired = ? WHERE id = ?`,
+      row.closed,
+      row.size,
+      row.delayed,
+      row.leased,
+      row.put,
+      row.got,
+      row.done,
+      row.failed,
+      row.dead,
+      row.expired,
+      row.id,
+    );
+  }
+
+  updateSettings(row: QueueRow): void {
+    this.#run(
+      'UPDATE queue SET kind = ?, maxsize = ?, max_attempts = ?, retry_delay = ?, dead_letter = ? WHERE id = ?',
+      row.kind,
+      row.maxsize,
+      row.max_attempts,
+      row.retry_delay,
+      row.dead_letter,
+      row.id,
     );
   }
 
   deleteQueue(id: number): void {
     this.#run('DELETE FROM batch WHERE queue = ?', id);
     this.#run('DELETE FROM gone WHERE queue = ?', id);
+    this.#run('DELETE FROM message WHERE queue = ?', id);
     this.#run('DELETE FROM queue WHERE id = ?', id);
   }
 
-  insertBatch({ first, count, priority, put_at }: BatchRow, queue: number, messages: Packed): void {
+  insertBatch(row: BatchRow, queue: number, messages: Packed): void {
     this.#run(
-      'INSERT INTO batch (first, count, queue, priority, put_at, messages) VALUES (?, ?, ?, ?, ?, ?)',
-      first,
-      count,
+      `INSERT INTO batch (first, count, queue, priority, put_at, due_at, expires_at, key, messages)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      row.first,
+      row.count,
       queue,
-      priority,
-      put_at,
+      row.priority,
+      row.put_at,
+      row.due_at,
+      row.expires_at,
+      row.key,
       messages.bytes,
     );
+  }
+
+  hasKey(queue: number, key: string): boolean {
+    return this.#get('SELECT 1 FROM batch WHERE queue = ? AND key = ?', queue, key) !== undefined;
+  }
+
+  /** The messages of the batch may wait. */
+  clearDue(first: number): void {
+    this.#run('UPDATE batch SET due_at = NULL WHERE first = ?', first);
+  }
+
+  dueBatches(until: number): (BatchRow & { queue: number })[] {
+    return this.#all(`SELECT ${COLUMNS}, queue FROM batch WHERE due_at <= ? ORDER BY due_at`, until);
+  }
+
+  expiredBatches(after: number, until: number): (BatchRow & { queue: number })[] {
+    return this.#all(
+      `SELECT ${COLUMNS}, queue FROM batch WHERE expires_at > ? AND expires_at <= ? ORDER BY expires_at`,
+      after,
+      until,
+    );
+  }
+
+  /** The next time at which a batch or a message is due, or a batch expires after `swept`. */
+  nextTime(swept: number): number {
+    const times = this.#get<Record<string, number | null>>(
+      `SELECT (SELECT min(due_at) FROM batch WHERE due_at IS NOT NULL) AS due,
+      (SELECT min(until) FROM message WHERE until IS NOT NULL) AS until,
+      (SELECT min(expires_at) FROM batch WHERE expires_at > ?) AS expiry`,
+      swept,
+    );
+    return Math.min(...Object.values(times ?? {}).map((time) => time ?? Infinity));
+  }
+
+  message(id: number): MessageRow | undefined {
+    return this.#get('SELECT * FROM message WHERE id = ?', id);
+  }
+
+  /** What is particular to messages of the batch. */
+  messagesOf({ first, count }: BatchRow): MessageRow[] {
+    return this.#all('SELECT * FROM message WHERE id >= ? AND id < ?', first, first + count);
+  }
+
+  dueMessages(until: number): MessageRow[] {
+    return this.#all('SELECT * FROM message WHERE until <= ? ORDER BY until, id', until);
+  }
+
+  leasedOf(queue: number): MessageRow[] {
+    return this.#all('SELECT * FROM message WHERE queue = ? AND lease IS NOT NULL', queue);
+  }
+
+  setMessage({ id, queue, failures, lease, until }: MessageRow): void {
+    this.#run(
+      'INSERT OR REPLACE INTO message (id, queue, failures, lease, until) VALUES (?, ?, ?, ?, ?)',
+      id,
+      queue,
+      failures,
+      lease,
+      until,
+    );
+  }
+
+  deleteMessages({ first, last }: Range): void {
+    this.#run('DELETE FROM message WHERE id BETWEEN ? AND ?', first, last);
+  }
+
+  batch(first: number): BatchRow | undefined {
+    return this.#get(`SELECT ${COLUMNS} FROM batch WHERE first = ?`, first);
   }
 
   /** The batch at `place`, or the next one behind it. */
   batchFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
     // Two look-ups: for (priority, first) >= (?, ?) SQLite uses the index for the priority only.
     return (
-      this.#batch('priority = ? AND first >= ? ORDER BY first', queue, priority, first) ??
-      this.#batch('priority > ? ORDER BY priority, first', queue, priority)
+      this.#nextBatch('priority = ? AND first >= ? ORDER BY first', queue, priority, first) ??
+      this.#nextBatch('priority > ? ORDER BY priority, first', queue, priority)
     );
   }
 
   /** The same in the order of a lifo queue. */
   batchBackFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
     return (
-      this.#batch('priority = ? AND first <= ? ORDER BY first DESC', queue, priority, first) ??
-      this.#batch('priority < ? ORDER BY priority DESC, first DESC', queue, priority)
+      this.#nextBatch('priority = ? AND first <= ? ORDER BY first DESC', queue, priority, first) ??
+      this.#nextBatch('priority < ? ORDER BY priority DESC, first DESC', queue, priority)
     );
   }
 
   /** The batch that `id` is in, or the next one of any queue with greater ids. */
   batchAround(id: number): (BatchRow & { queue: number }) | undefined {
-    const columns = 'first, count, priority, put_at, queue';
     const found = this.#get<BatchRow & { queue: number }>(
-      `SELECT ${columns} FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1`,
+      `SELECT ${COLUMNS}, queue FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1`,
       id,
     );
     if (found && found.first + found.count > id) return found;
-    return this.#get(`SELECT ${columns} FROM batch WHERE first > ? ORDER BY first LIMIT 1`, id);
+    return this.#get(`SELECT ${COLUMNS}, queue FROM batch WHERE first > ? ORDER BY first LIMIT 1`, id);
   }
 
-  messages(first: number): Buffer {
+  bodies(first: number): Buffer {
     const row = this.#get<{ messages: Uint8Array }>('SELECT messages FROM batch WHERE first = ?', first);
     if (row === undefined) throw new Error(`batch ${first} has gone`);
     return Buffer.from(row.messages.buffer, row.messages.byteOffset, row.messages.byteLength);
@@ -141,6 +255,7 @@ export class Tables {
   deleteBatches(queue: number, { first, last }: Range): void {
     this.#run('DELETE FROM batch WHERE queue = ? AND first BETWEEN ? AND ?', queue, first, last);
     this.#run('DELETE FROM gone WHERE queue = ? AND first BETWEEN ? AND ?', queue, first, last);
+    this.#run('DELETE FROM message WHERE queue = ? AND id BETWEEN ? AND ?', queue, first, last);
   }
 
   gone({ first, count }: BatchRow): Range[] {
@@ -192,12 +307,8 @@ export class Tables {
     this.#run('DELETE FROM client WHERE at < ?', at);
   }
 
-  #batch(which: string, queue: number, ...values: number[]): BatchRow | undefined {
-    return this.#get(
-      `SELECT first, count, priority, put_at FROM batch WHERE queue = ? AND ${which} LIMIT 1`,
-      queue,
-      ...values,
-    );
+  #nextBatch(which: string, queue: number, ...values: number[]): BatchRow | undefined {
+    return this.#get(`SELECT ${COLUMNS} FROM batch WHERE queue = ? AND ${which} LIMIT 1`, queue, ...values);
   }
 
   #get<T>(sql: string, ...values: (string | number)[]): T | undefined {
@@ -208,7 +319,7 @@ export class Tables {
     return this.#statement(sql).all(...values) as T[];
   }
 
-  #run(sql: string, ...values: (string | number | Uint8Array)[]): void {
+  #run(sql: string, ...values: (string | number | Uint8Array | null)[]): void {
     this.#statement(sql).run(...values);
   }
 

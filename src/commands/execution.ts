@@ -1,0 +1,180 @@
+import { isUtf8 } from 'node:buffer';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
+import type { Lease } from '../client/leaser.ts';
+import { now } from '../clock.ts';
+import { errnoOf, MqError } from '../errors.ts';
+import { openTemporary } from '../temporary.ts';
+
+export interface ExecutionOptions {
+  queue: string;
+  command: readonly string[];
+  /** What stands behind the message on standard input. */
+  end: Buffer;
+  /** Whether what the command prints is kept, instead of printed. */
+  isKept: boolean;
+}
+
+/** How a command ended. */
+export interface End {
+  /** Its exit status, or the signal that ended it; or why the command cannot have this message. */
+  status: number | NodeJS.Signals | string;
+  /** How long it ran, in ms. */
+  time: number;
+}
+
+/** In an argument, what the message takes the place of. */
+const PLACE = '{}';
+
+/** Bytes of output read at a time. */
+const CHUNK = 64 * 1024;
+
+/** Read once: process.env asks the C library for each of its variables. */
+const environment: NodeJS.ProcessEnv = { ...process.env };
+
+/**
+ * The command of `mq work` as it runs for one message, in a process group of its own. On standard input
+ * it has a file without a name, and so can read the message in any way, or not at all; what it prints
+ * goes to another one where it is kept.
+ */
+export class Execution {
+  /** @throws MqError NOTFOUND, NOTEXECUTABLE, IOERROR when the command cannot be started for any message */
+  readonly ended: Promise<End>;
+  readonly #child: ChildProcess | undefined;
+  readonly #output: number | undefined;
+
+  /** @throws MqError IOERROR, DISKFULL when there can be no file */
+  constructor(lease: Lease, { queue, command, end, isKept }: ExecutionOptions) {
+    const begun = now();
+    const ended = (status: End['status']): End => ({ status, time: now() - begun });
+    const isArgument = command.slice(1).some((arg) => arg.includes(PLACE));
+    if (isArgument && lease.body.includes(0)) {
+      this.ended = Promise.resolve(ended('an argument cannot hold the NUL in it'));
+      return;
+    }
+    const [file, ...args] = (isArgument ? withMessage(command, lease.body) : command) as [string];
+    const input = isArgument ? undefined : fileOf(lease.body, end);
+    this.#output = isKept ? openFile(constants.O_APPEND) : undefined;
+    const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? 'inherit', 'inherit'];
+    const { token, attempt } = lease;
+    const env = { ...environment, MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
+    const { promise, resolve, reject } = Promise.withResolvers<End>();
+    this.ended = promise;
+    const failed = (cause: unknown) => {
+      if (errnoOf(cause) === 'E2BIG') resolve(ended('it is too long for an argument'));
+      else reject(cannotStart(command[0] as string, cause));
+    };
+    try {
+      this.#child = spawn(file, args, { detached: true, stdio, env });
+      this.#child.on('exit', (code, signal) => resolve(ended(signal ?? (code as number))));
+      this.#child.on('error', failed);
+    } catch (cause) {
+      // Some errors Node throws, others it tells later.
+      failed(cause);
+    } finally {
+      if (input !== undefined) closeSync(input);
+    }
+  }
+
+  /** Sends a signal to all processes of the command that are still in its group. */
+  kill(signal: NodeJS.Signals): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      if (errnoOf(error) !== 'ESRCH') throw error;
+    }
+  }
+
+  /** How much the command has printed, in bytes. */
+  get outputSize(): number {
+    return this.#output === undefined ? 0 : fstatSync(this.#output).size;
+  }
+
+  /** What the command has printed, piece by piece; to be asked for once it has ended. */
+  *output(): Generator<Buffer> {
+    if (this.#output === undefined) return;
+    for (let at = 0; ; ) {
+      const chunk = Buffer.allocUnsafeSlow(CHUNK);
+      const size = readSync(this.#output, chunk, 0, CHUNK, at);
+      if (size === 0) return;
+      at += size;
+      yield chunk.subarray(0, size);
+    }
+  }
+
+  /** Forgets what the command has printed. */
+  close(): void {
+    if (this.#output !== undefined) closeSync(this.#output);
+  }
+}
+
+/** A file with the message, to be read from its start. */
+function fileOf(body: Buffer, end: Buffer): number {
+  const fd = openFile();
+  try {
+    const bytes = Buffer.concat([body, end]);
+    // Each at its place, so that the descriptor stays at the start.
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
+    return fd;
+  } catch (cause) {
+    closeSync(fd);
+    throw noFile(cause);
+  }
+}
+
+function openFile(mode?: number): number {
+  try {
+    return openTemporary(mode);
+  } catch (cause) {
+    throw noFile(cause);
+  }
+}
+
+function noFile(cause: unknown): MqError {
+  const errno = errnoOf(cause);
+  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISKFULL' : 'IOERROR';
+  return new MqError(code, `a temporary file cannot be written: ${errno}`, { cause });
+}
+
+/** The command line with the message in its place. */
+function withMessage([file, ...args]: readonly string[], body: Buffer): string[] {
+  if (isUtf8(body)) {
+    const text = body.toString();
+    return [file as string, ...args.map((arg) => arg.split(PLACE).join(text))];
+  }
+  // Node starts processes with arguments in UTF-8 only; printf(1) makes any bytes.
+  const escaped = [...body].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
+  return ['/bin/sh', '-c', INSERT, 'sh', PLACE, escaped, file as string, ...args];
+}
+
+/** Puts the message $2 in the place of each $1 in the arguments of the command $3, and becomes that. */
+const INSERT = `
+place=$1
+message=$(printf '%b.' "$2")
+message=\${message%.}
+command=$3
+shift 3
+count=$#
+while [ "$count" -gt 0 ]; do
+  rest=$1
+  arg=
+  shift
+  while case $rest in *"$place"*) true ;; *) false ;; esac; do
+    arg=$arg\${rest%%"$place"*}$message
+    rest=\${rest#*"$place"}
+  done
+  set -- "$@" "$arg$rest"
+  count=$((count - 1))
+done
+exec "$command" "$@"
+`;
+
+function cannotStart(file: string, cause: unknown): MqError {
+  const errno = errnoOf(cause) ?? '';
+  const why = `${file} cannot be started: ${errno}`;
+  if (['ENOENT', 'ENOTDIR'].includes(errno)) return new MqError('NOTFOUND', why, { cause });
+  if (['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(errno)) return new MqError('IOERROR', why, { cause });
+  return new MqError('NOTEXECUTABLE', why, { cause });
+}

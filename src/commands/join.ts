@@ -1,0 +1,19 @@
+import { ask } from '../client/ask.ts';
+import { now } from '../clock.ts';
+import { MqError } from '../errors.ts';
+import { checkName } from '../names.ts';
+import type { Invocation, Outcome } from './command.ts';
+import { deadlineOf } from './options.ts';
+
+/** mq join: waits until nothing in a queue is unfinished. */
+export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+  const queue = checkName(operands[0] as string);
+  const deadline = deadlineOf(options);
+  const answer = await ask(places, start, () => ({
+    verb: 'JOIN',
+    queue,
+    timeout: Math.max(0, Math.ceil(deadline - now())),
+  }));
+  if (answer === null) throw new MqError('UNFINISHED', 'there are unfinished messages');
+  return 0;
+}

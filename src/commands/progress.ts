@@ -1,0 +1,44 @@
+import { fstatSync } from 'node:fs';
+import { now } from '../clock.ts';
+import { tty } from '../terminal.ts';
+
+/** How far a command has come, for somebody who waits for it. */
+export interface Progress {
+  unit: 'bytes' | 'messages';
+  /** Counts up from 0. */
+  done: () => number;
+  /** It may change. */
+  total: () => number;
+  quiet: boolean;
+  /** Only where this descriptor is a file: a pipe has an end that tells more. */
+  file?: 0 | 1;
+}
+
+/** Shorter runs show nothing, in ms. */
+const DELAY = 1000;
+
+/**
+ * Shows on standard error how far a command has come, where that is a terminal. For use between
+ * `catchSignals` and what the command says in the end.
+ * @returns what takes it away
+ */
+export function startProgress(progress: Progress): () => void {
+  if (!isWanted(progress)) return () => {};
+  const begun = now();
+  let hide = () => {};
+  let hasEnded = false;
+  const timer = setTimeout(async () => {
+    const { show } = await import('./progress-line.ts');
+    if (!hasEnded) hide = show(progress, begun);
+  }, DELAY);
+  return () => {
+    hasEnded = true;
+    clearTimeout(timer);
+    hide();
+  };
+}
+
+function isWanted({ quiet, file }: Progress): boolean {
+  if (quiet || process.env['TERM'] === 'dumb' || !tty().isatty(2)) return false;
+  return file === undefined || fstatSync(file).isFile();
+}

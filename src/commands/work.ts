@@ -1,0 +1,272 @@
+import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Lease, Leaser, type Settled } from '../client/leaser.ts';
+import { MqError } from '../errors.ts';
+import { type Framing, Splitter, separatorOf } from '../lines.ts';
+import { checkName } from '../names.ts';
+import { join, type Packed } from '../packed.ts';
+import { parseInteger } from '../settings.ts';
+import { note } from '../terminal.ts';
+import type { Invocation, Outcome } from './command.ts';
+import { type End, Execution, type ExecutionOptions } from './execution.ts';
+import { framingOf, periodOf } from './options.ts';
+import { startProgress } from './progress.ts';
+
+/** In ms. */
+const LEASE = 60_000;
+
+/** A command that was told to end has so long before it is killed, in ms. */
+const PATIENCE = 5000;
+
+/** How often it is asked how much is left, for the progress, in ms. */
+const ASK_EVERY = 1000;
+
+const MOST_JOBS = 10_000;
+
+/** Something was given up on (as xargs(1) says that a command failed). */
+const GIVEN_UP = 123;
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+interface WorkOptions {
+  queue: string;
+  command: readonly string[];
+  jobs: number;
+  into: string | undefined;
+  framing: Framing;
+  isVerbose: boolean;
+  quiet: boolean;
+}
+
+/** mq work: runs a command for each message. */
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+  const [queue, ...command] = operands as [string, ...string[]];
+  const { jobs, into } = options;
+  if (command.some((arg) => arg.includes('\ufffd')))
+    throw new MqError('USAGE', 'the command is not valid UTF-8');
+  const work: WorkOptions = {
+    queue: checkName(queue),
+    command,
+    jobs: typeof jobs === 'string' ? parseInteger(jobs, '--jobs', 1, MOST_JOBS) : 1,
+    into: typeof into === 'string' ? checkName(into) : undefined,
+    framing: framingOf(options),
+    isVerbose: options['verbose'] === true,
+    quiet,
+  };
+  const leaser = await Leaser.open(places, start, {
+    queue,
+    duration: periodOf(options, 'lease', 1) ?? LEASE,
+    until: options['drain'] ? 'idle' : 'finished',
+  });
+  const worker = new Worker(leaser, work);
+  const endProgress = options['drain'] && !work.isVerbose ? worker.showProgress() : () => {};
+  try {
+    return await worker.work();
+  } finally {
+    endProgress();
+    leaser.end();
+  }
+}
+
+/** Runs commands, so many at a time, until there is nothing left to do or it is told to stop. */
+class Worker {
+  readonly #leaser: Leaser;
+  readonly #options: WorkOptions;
+  readonly #execution: ExecutionOptions;
+  readonly #running = new Map<Lease, Execution>();
+  readonly #settling = new Set<Promise<void>>();
+  /** Called when a place becomes free. */
+  #wake: () => void = () => {};
+  /** What ends the work, once what runs has finished. */
+  #stop: MqError | NodeJS.Signals | undefined;
+  /** What runs is ended, and its messages go back. */
+  #isEnding = false;
+  #hasGivenUp = false;
+  #finished = 0;
+  #unfinished = 0;
+
+  constructor(leaser: Leaser, options: WorkOptions) {
+    this.#leaser = leaser;
+    this.#options = options;
+    const { queue, command, framing, into } = options;
+    const separator = separatorOf(framing);
+    const end = separator === undefined ? Buffer.alloc(0) : Buffer.of(separator);
+    this.#execution = { queue, command, end, isKept: into !== undefined };
+    leaser.onStopped = () => this.#end(new MqError('STOPPED', 'the daemon was stopped'));
+    leaser.onError = (error) => this.#end(error);
+    for (const signal of SIGNALS) process.on(signal, () => this.#interrupt(signal));
+  }
+
+  async work(): Promise<Outcome> {
+    try {
+      await this.#takeAll();
+    } catch (error) {
+      if (this.#stop === undefined) this.#end(error);
+    }
+    while (this.#settling.size > 0) await Promise.all(this.#settling);
+    if (this.#stop instanceof MqError) throw this.#stop;
+    return this.#stop ?? (this.#hasGivenUp ? GIVEN_UP : 0);
+  }
+
+  /** @returns what takes it away */
+  showProgress(): () => void {
+    const { quiet } = this.#options;
+    const timer = setInterval(async () => {
+      try {
+        this.#unfinished = await this.#leaser.unfinished();
+      } catch (error) {
+        // There is no such queue, or soon no daemon: the work itself says that.
+        if (!(error instanceof MqError)) throw error;
+      }
+    }, ASK_EVERY).unref();
+    const endLine = startProgress({
+      unit: 'messages',
+      done: () => this.#finished,
+      total: () => this.#finished + this.#unfinished,
+      quiet,
+    });
+    return () => {
+      clearInterval(timer);
+      endLine();
+    };
+  }
+
+  async #takeAll(): Promise<void> {
+    const { jobs } = this.#options;
+    while (this.#stop === undefined) {
+      if (this.#running.size >= jobs) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      const leases = await this.#leaser.take(jobs - this.#running.size);
+      if (leases === undefined) return;
+      for (const lease of leases) this.#start(lease);
+    }
+  }
+
+  #start(lease: Lease): void {
+    const settling = (this.#stop === undefined ? this.#carryOut(lease) : this.#giveBack(lease))
+      .catch((error) => this.#end(error))
+      .finally(() => {
+        this.#settling.delete(settling);
+      });
+    this.#settling.add(settling);
+  }
+
+  async #carryOut(lease: Lease): Promise<void> {
+    let execution: Execution | undefined;
+    try {
+      execution = new Execution(lease, this.#execution);
+      this.#running.set(lease, execution);
+      await this.#settle(lease, execution, await execution.ended);
+    } catch (error) {
+      // The command or the queue is to blame, not the message.
+      await this.#giveBack(lease);
+      throw error;
+    } finally {
+      execution?.close();
+      this.#running.delete(lease);
+      this.#wake();
+    }
+  }
+
+  async #settle(lease: Lease, execution: Execution, end: End): Promise<void> {
+    // It was given back.
+    if (this.#isEnding) return;
+    let { status } = end;
+    let outputs: Packed | undefined;
+    if (status === 0 && this.#options.into !== undefined) {
+      outputs = await this.#outputsOf(execution);
+      if (outputs === undefined) status = 'it printed more than the daemon takes at a time';
+    }
+    const settled = await (status !== 0
+      ? this.#leaser.fail(lease)
+      : outputs && outputs.count > 0
+        ? this.#leaser.doneInto(lease, this.#options.into as string, outputs)
+        : this.#leaser.done(lease));
+    this.#finished += 1;
+    if (settled === 'given up') this.#hasGivenUp = true;
+    this.#report(lease, { ...end, status }, settled);
+  }
+
+  /** Undefined: they are too much for one request. */
+  async #outputsOf(execution: Execution): Promise<Packed | undefined> {
+    const most = await this.#leaser.maxMessage();
+    if (execution.outputSize > most) return undefined;
+    const splitter = new Splitter(this.#options.framing, most);
+    const parts: Packed[] = [];
+    for (const chunk of execution.output()) parts.push(splitter.push(chunk));
+    return join([...parts, splitter.finish()]);
+  }
+
+  #report({ body, attempt }: Lease, { status, time }: End, settled: Settled): void {
+    const { queue, isVerbose, quiet } = this.#options;
+    if (settled === 'lost') {
+      if (!quiet) note(`work ${queue}: ${shown(body)}: its lease was lost, so what was done does not count`);
+    } else if (isVerbose || (typeof status === 'string' && !isSignal(status) && !quiet)) {
+      const last = settled === 'given up' ? `; given up on after ${attempt} attempts` : '';
+      note(`work ${queue}: ${shown(body)}: ${described(status)} (${(time / 1000).toFixed(3)} s)${last}`);
+    }
+  }
+
+  async #giveBack(lease: Lease): Promise<void> {
+    await this.#leaser.giveBack(lease);
+  }
+
+  /** The first time nothing new is taken; the second time what runs is ended, too. */
+  #interrupt(signal: NodeJS.Signals): void {
+    if (this.#stop === undefined) {
+      this.#stop = signal;
+      if (!this.#options.quiet && this.#running.size > 0) {
+        const count = this.#running.size === 1 ? '1 command' : `${this.#running.size} commands`;
+        note(`work ${this.#options.queue}: waiting for ${count} to finish; once more ends them`);
+      }
+      this.#leaser.stopTaking().catch((error) => this.#end(error));
+      this.#wake();
+    } else if (!this.#isEnding) this.#endRunning();
+    else for (const execution of this.#running.values()) execution.kill('SIGKILL');
+  }
+
+  /** Something went wrong. What runs can still finish, unless the daemon will not hear of it. */
+  #end(error: unknown): void {
+    const known = error instanceof MqError ? error : new MqError('INTERNAL', String(error), { cause: error });
+    if (typeof this.#stop !== 'string') this.#stop ??= known;
+    if (known.code === 'STOPPED' || known.code === 'UNREACHABLE') this.#endRunning();
+    else this.#leaser.stopTaking().catch(() => this.#endRunning());
+    this.#wake();
+  }
+
+  #endRunning(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    const running = [...this.#running];
+    for (const [lease, execution] of running) {
+      execution.kill('SIGTERM');
+      // At once: others can have it, and the daemon may be about to end.
+      this.#giveBack(lease).catch((error) => this.#end(error));
+    }
+    void delay(PATIENCE, undefined, { ref: false }).then(() => {
+      for (const [lease, execution] of running) if (this.#running.has(lease)) execution.kill('SIGKILL');
+    });
+  }
+}
+
+/** So many characters of a message are shown. */
+const SHOWN = 60;
+
+function shown(body: Buffer): string {
+  const text = JSON.stringify(body.subarray(0, SHOWN * 4).toString());
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}..."` : text;
+}
+
+function described(status: End['status']): string {
+  if (status === 0) return 'done';
+  if (typeof status === 'number') return `failed with status ${status}`;
+  return isSignal(status) ? `failed by ${status}` : `failed: ${status}`;
+}
+
+function isSignal(status: string): status is NodeJS.Signals {
+  return status in constants.signals;
+}

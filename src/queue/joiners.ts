@@ -1,0 +1,80 @@
+import { MqError } from '../errors.ts';
+import { type Store, unfinished } from '../store/store.ts';
+import type { Consumer } from './consumer.ts';
+
+interface Joiner {
+  finish: (result: boolean | MqError) => void;
+}
+
+/** Those who wait until nothing in a queue is unfinished. */
+export class Joiners {
+  readonly #store: Store;
+  readonly #lines = new Map<string, Set<Joiner>>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /**
+   * Waits at most `timeout` ms.
+   * @returns whether nothing is unfinished, or the queue was closed for good
+   * @throws MqError NOQUEUE, INTERRUPTED, STOPPED
+   */
+  join(queue: string, timeout: number, consumer: Consumer): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const cancel = () => joiner.finish(new MqError('INTERRUPTED', 'the connection ended'));
+      const joiner: Joiner = {
+        finish: (result) => {
+          clearTimeout(timer);
+          consumer.offEnd(cancel);
+          this.#withdraw(queue, joiner);
+          if (result instanceof MqError) reject(result);
+          else resolve(result);
+        },
+      };
+      consumer.onEnd(cancel);
+      const line = this.#lines.get(queue);
+      if (line) line.add(joiner);
+      else this.#lines.set(queue, new Set([joiner]));
+      void this.#look(queue).then(() => {
+        if (!this.#lines.get(queue)?.has(joiner)) return;
+        if (timeout === 0) joiner.finish(false);
+        else if (timeout !== Infinity) timer = setTimeout(() => joiner.finish(false), timeout);
+      });
+    });
+  }
+
+  /** The last message may be done. */
+  wake(queue: string): void {
+    if (this.#lines.has(queue)) void this.#look(queue);
+  }
+
+  /** Sends everybody away. */
+  stop(error: MqError): void {
+    for (const queue of [...this.#lines.keys()]) this.#finish(queue, error);
+  }
+
+  async #look(queue: string): Promise<void> {
+    try {
+      const state = await this.#store.stat(queue);
+      if (state === undefined) this.#finish(queue, new MqError('NOQUEUE', `there is no queue ${queue}`));
+      else if (unfinished(state) === 0 || state.closed === 'now') this.#finish(queue, true);
+    } catch (cause) {
+      this.#finish(
+        queue,
+        cause instanceof MqError ? cause : new MqError('INTERNAL', 'the store failed', { cause }),
+      );
+    }
+  }
+
+  #finish(queue: string, result: boolean | MqError): void {
+    for (const joiner of [...(this.#lines.get(queue) ?? [])]) joiner.finish(result);
+  }
+
+  #withdraw(queue: string, joiner: Joiner): void {
+    const line = this.#lines.get(queue);
+    line?.delete(joiner);
+    if (line?.size === 0) this.#lines.delete(queue);
+  }
+}

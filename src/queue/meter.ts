@@ -1,0 +1,73 @@
+/** Messages are counted for so long, in ms, in slots of so many ms. */
+const WINDOW = 60_000;
+const SLOT = 5000;
+const SLOTS = WINDOW / SLOT;
+
+/** Queues in which nothing has happened for the window are forgotten when there are so many. */
+const MANY = 1000;
+
+const KINDS = ['put', 'done'] as const;
+type Counted = (typeof KINDS)[number];
+
+interface Counts {
+  /** When counting began, in slots. */
+  since: number;
+  /** The latest slot. */
+  last: number;
+  put: number[];
+  done: number[];
+}
+
+/** How many messages a second have been put into each queue, and done, over the last minute. */
+export class Meter {
+  readonly #queues = new Map<string, Counts>();
+  readonly #clock: () => number;
+
+  /** @param clock in ms */
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  count(queue: string, what: Counted, messages: number): void {
+    if (messages === 0) return;
+    const slot = this.#slot();
+    const counts = this.#at(queue, slot) ?? this.#begin(queue, slot);
+    (counts[what][slot % SLOTS] as number) += messages;
+  }
+
+  rates(queue: string): Record<Counted, number> {
+    const slot = this.#slot();
+    const counts = this.#at(queue, slot);
+    if (counts === undefined) return { put: 0, done: 0 };
+    const first = Math.max(counts.since, slot - SLOTS + 1);
+    const seconds = Math.max(1000, this.#clock() - first * SLOT) / 1000;
+    const rate = (what: Counted) => counts[what].reduce((sum, each) => sum + each, 0) / seconds;
+    return { put: rate('put'), done: rate('done') };
+  }
+
+  #slot(): number {
+    return Math.floor(this.#clock() / SLOT);
+  }
+
+  /** The counts, with what is too old for them taken out. */
+  #at(queue: string, slot: number): Counts | undefined {
+    const counts = this.#queues.get(queue);
+    if (counts === undefined || slot - counts.last >= SLOTS) return undefined;
+    for (let old = counts.last + 1; old <= slot; old++)
+      for (const what of KINDS) counts[what][old % SLOTS] = 0;
+    counts.last = slot;
+    return counts;
+  }
+
+  #begin(queue: string, slot: number): Counts {
+    if (this.#queues.size >= MANY) this.#forget(slot);
+    const none = () => Array.from({ length: SLOTS }, () => 0);
+    const counts = { since: slot, last: slot, put: none(), done: none() };
+    this.#queues.set(queue, counts);
+    return counts;
+  }
+
+  #forget(slot: number): void {
+    for (const [queue, { last }] of this.#queues) if (slot - last >= SLOTS) this.#queues.delete(queue);
+  }
+}

@@ -1,0 +1,67 @@
+import type { Place } from './tables.ts';
+
+/** So many places before the front are kept apart; where there are more, the front goes back. */
+const MOST_BEFORE = 1000;
+
+/**
+ * Where in a queue's order messages may be waiting: from the front on, and at single places before it
+ * where some have come back. So what is held, on lease or delayed is passed over once, and not again
+ * each time that a message before it comes back.
+ */
+export class Front {
+  readonly #compare: (a: Place, b: Place) => number;
+  #from: Place;
+  /** In order. */
+  #before: Place[] = [];
+
+  /** @param compare says which of two places is earlier in the order, as for Array.sort */
+  constructor(start: Place, compare: (a: Place, b: Place) => number) {
+    this.#from = start;
+    this.#compare = compare;
+  }
+
+  get from(): Place {
+    return this.#from;
+  }
+
+  get before(): readonly Place[] {
+    return this.#before;
+  }
+
+  /** From `from` to here nothing waits. */
+  advance(to: Place): void {
+    this.#from = to;
+  }
+
+  /** Here, before the front, nothing waits any more. */
+  forget(place: Place): void {
+    this.#before = this.#before.filter((each) => each !== place);
+  }
+
+  /** Something waits here. */
+  notice(place: Place): void {
+    if (this.#compare(place, this.#from) >= 0) return;
+    const at = this.#indexOf(place);
+    const found = this.#before[at];
+    if (found && this.#compare(found, place) === 0) return;
+    this.#before.splice(at, 0, place);
+    if (this.#before.length > MOST_BEFORE) this.rewind(this.#before[0] as Place);
+  }
+
+  rewind(to: Place): void {
+    this.#from = to;
+    this.#before = [];
+  }
+
+  /** Where in `before` the place stands, or would stand. */
+  #indexOf(place: Place): number {
+    let low = 0;
+    let high = this.#before.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#compare(this.#before[middle] as Place, place) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
