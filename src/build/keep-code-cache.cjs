@@ -4,6 +4,9 @@
 const { writeFileSync } = require('node:fs');
 const vm = require('node:vm');
 
+// mq may end by becoming another program; nothing of this one would be called then.
+process.execve = undefined;
+
 vm.Script = class extends vm.Script {
   constructor(source, options) {
     super(source, options);

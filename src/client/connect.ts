@@ -17,7 +17,7 @@ const IN_BETWEEN = 3000;
 const LOOK_EVERY = 10;
 
 /** A daemon that dies more often than this within so many ms is not started again. */
-const MOST_LOSSES = 20;
+const MOST_LOSSES = 50;
 const WITHIN = 10_000;
 
 /**

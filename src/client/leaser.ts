@@ -4,7 +4,7 @@ import { unpack } from '../packed.ts';
 import type { Places } from '../paths.ts';
 import type { Request, Until } from '../protocol/requests.ts';
 import { Reader, type Value } from '../protocol/values.ts';
-import { connector } from './connect.ts';
+import { connector, connectToDaemon } from './connect.ts';
 import type { Connection } from './connection.ts';
 import { readRun } from './consumer.ts';
 import { isLoss } from './producer.ts';
@@ -54,9 +54,8 @@ export class Leaser {
   onError: (error: unknown) => void = () => {};
 
   static async open(places: Places, start: boolean, options: LeaserOptions): Promise<Leaser> {
-    const holding = connector(places, start, true);
-    const other = connector(places, start);
-    const leaser = new Leaser(options, (holds) => (holds ? holding() : other()));
+    const connect = connector(places, start, true);
+    const leaser = new Leaser(options, (holds) => (holds ? connect() : connectToDaemon(places, start)));
     await leaser.#lines;
     return leaser;
   }
@@ -148,9 +147,7 @@ export class Leaser {
   end(): void {
     clearInterval(this.#timer);
     this.#lines.then(
-      (lines) => {
-        for (const connection of new Set(Object.values(lines) as Connection[])) connection.destroy();
-      },
+      destroy,
       // Without connections there is nothing to end; whoever asked was told why.
       () => {},
     );
@@ -190,16 +187,22 @@ export class Leaser {
     repeated: () => void = () => {},
   ): Promise<T> {
     for (;;) {
-      const lines = this.#lines;
-      const connection = (await lines)[line];
+      const opened = this.#lines;
+      const lines = await opened;
       try {
-        return read(await connection.request(request));
+        return read(await lines[line].request(request));
       } catch (error) {
         if (!isLoss(error) || (line === 'take' && this.#hasStoppedTaking)) throw error;
         repeated();
-        if (this.#lines === lines) this.#lines = this.#open();
+        if (this.#lines === opened) this.#lines = this.#reopen(lines);
       }
     }
+  }
+
+  async #reopen(lost: Lines): Promise<Lines> {
+    const lines = await this.#open();
+    destroy(lost);
+    return lines;
   }
 
   async #open(): Promise<Lines> {
@@ -238,6 +241,10 @@ export class Leaser {
       if (!isLoss(error)) this.onError(error);
     }
   }
+}
+
+function destroy(lines: Lines): void {
+  for (const connection of new Set(Object.values(lines) as Connection[])) connection.destroy();
 }
 
 function read(frame: Buffer): Value {

@@ -6,7 +6,7 @@ import { OK, Simple, type Value } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
 import type { Queues } from '../queue/queues.ts';
 import { deadLetterOf } from '../store/rules.ts';
-import { type QueueState, type Run, rangeOf } from '../store/store.ts';
+import { type QueueState, type Run, rangeOf, tokensOf } from '../store/store.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { log } from './log.ts';
 
@@ -120,7 +120,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     const value = prefix(names, queue, hold || lease ? held(runs, count) : bare(runs, count));
     if (hold) return { value };
     const ids = runs.map(rangeOf);
-    const leases = runs.flatMap((run) => run.leases?.tokens ?? []);
+    const leases = tokensOf(runs);
     return {
       value,
       sent: (ok) => {

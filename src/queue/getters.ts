@@ -1,7 +1,14 @@
 import { MqError } from '../errors.ts';
-import { type Run, rangeOf, type Store, type TakeLimit, type TakeResult } from '../store/store.ts';
+import {
+  type Range,
+  type Run,
+  rangeOf,
+  type Store,
+  type TakeLimit,
+  type TakeResult,
+  tokensOf,
+} from '../store/store.ts';
 import type { Consumer } from './consumer.ts';
-import type { Given } from './ledger.ts';
 import { Ranges } from './ranges.ts';
 
 /** What somebody wants who gets. */
@@ -16,6 +23,15 @@ export interface GetOptions {
    * closed and nothing is unfinished, or nothing is unfinished, be it closed or open.
    */
   until?: 'drained' | 'finished' | 'idle' | undefined;
+}
+
+export interface GetEvents {
+  /** A consumer holds these messages from now on. */
+  holds(consumer: Consumer, queue: string, ids: readonly Range[]): void;
+  /** It is about to be given these leases, as long as its connection lasts. */
+  leasing(consumer: Consumer, queue: string, leases: readonly string[]): void;
+  /** It has them from now on. */
+  leased(consumer: Consumer, queue: string, leases: readonly string[]): void;
 }
 
 /** What a get was given: it is held for its consumer, or leased. */
@@ -38,16 +54,15 @@ interface Getter {
 /** Those who wait for messages, in order of arrival for each queue. */
 export class Getters {
   readonly #store: Store;
-  readonly #onGiven: (consumer: Consumer, queue: string, given: Given) => void;
+  readonly #events: GetEvents;
   readonly #lines = new Map<string, Set<Getter>>();
   /** What is handed out is handed out by one at a time, so nobody is overtaken or served twice. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #due = new Set<string>();
 
-  /** @param onGiven told of messages that a consumer has from now on */
-  constructor(store: Store, onGiven: (consumer: Consumer, queue: string, given: Given) => void) {
+  constructor(store: Store, events: GetEvents) {
     this.#store = store;
-    this.#onGiven = onGiven;
+    this.#events = events;
   }
 
   /**
@@ -125,7 +140,7 @@ export class Getters {
   ): Promise<'served' | 'ended' | 'nothing'> {
     let taken: TakeResult;
     try {
-      taken = await this.#take(queue, limit, getter.options);
+      taken = await this.#take(queue, limit, getter);
     } catch (error) {
       getter.finish(
         error instanceof MqError ? error : new MqError('INTERNAL', 'the store failed', { cause: error }),
@@ -150,10 +165,12 @@ export class Getters {
     return 'ended';
   }
 
-  #take(queue: string, limit: TakeLimit, { lease }: GetOptions): Promise<TakeResult> {
-    return lease === undefined
-      ? this.#store.take(queue, limit)
-      : this.#store.lease(queue, limit, lease.duration);
+  #take(queue: string, limit: TakeLimit, { options, consumer }: Getter): Promise<TakeResult> {
+    const { lease } = options;
+    if (lease === undefined) return this.#store.take(queue, limit);
+    return this.#store.lease(queue, limit, lease.duration, (leases) => {
+      if (lease.isBound) this.#events.leasing(consumer, queue, leases);
+    });
   }
 
   async #give(queue: string, runs: Run[], getter: Getter): Promise<void> {
@@ -161,7 +178,7 @@ export class Getters {
     const ranges = new Ranges();
     for (const run of runs) ranges.add(rangeOf(run));
     const ids = ranges.all;
-    const leases = runs.flatMap((run) => run.leases?.tokens ?? []);
+    const leases = tokensOf(runs);
     if (finished) {
       // It gave up while the store was asked.
       if (options.lease) await this.#store.settleLeases(queue, leases, 'returned');
@@ -170,8 +187,8 @@ export class Getters {
     }
     if (options.lease === undefined) {
       consumer.hold(queue, ids);
-      this.#onGiven(consumer, queue, { ids, leases: [] });
-    } else if (options.lease.isBound) this.#onGiven(consumer, queue, { ids: [], leases });
+      this.#events.holds(consumer, queue, ids);
+    } else if (options.lease.isBound) this.#events.leased(consumer, queue, leases);
     getter.finish({ queue, runs });
   }
 

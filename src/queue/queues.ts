@@ -53,7 +53,11 @@ export class Queues {
       due: (time) => this.#alarm.set(time, steadyTime()),
     });
     this.#putters = new Putters(this.store);
-    this.#getters = new Getters(this.store, (consumer, queue, given) => this.#give(consumer, queue, given));
+    this.#getters = new Getters(this.store, {
+      holds: (consumer, queue, ids) => this.#note(consumer, queue, { ids, leases: [] }),
+      leasing: (consumer, queue, leases) => this.#note(consumer, queue, { ids: [], leases }),
+      leased: (consumer, queue, leases) => this.#bind(consumer, queue, leases),
+    });
     this.#joiners = new Joiners(this.store);
   }
 
@@ -167,8 +171,10 @@ export class Queues {
       this.#unbind(lease);
       consumer.unclaimed.delete(lease);
     }
-    if (binding === 'hold') this.#give(consumer, queue, { ids: [], leases });
-    else if (consumer.holder !== undefined) this.#ledger?.freed(consumer.holder, queue, leases);
+    if (binding === 'hold') {
+      this.#bind(consumer, queue, leases);
+      this.#note(consumer, queue, { ids: [], leases });
+    } else if (consumer.holder !== undefined) this.#ledger?.freed(consumer.holder, queue, leases);
   }
 
   /**
@@ -283,9 +289,8 @@ export class Queues {
     this.#bound.delete(lease);
   }
 
-  #give(consumer: Consumer, queue: string, given: Given): void {
-    this.#bind(consumer, queue, given.leases);
-    const { holder } = consumer;
+  /** So that a daemon after this one knows. */
+  #note({ holder }: Consumer, queue: string, given: Given): void {
     if (holder === undefined || this.#ledger === undefined) return;
     this.#ledger.given(holder, queue, given);
     if (this.#ledger.size > LEDGER_LIMIT) this.#ledger.rewrite(this.#given());

@@ -91,7 +91,12 @@ export class MemoryStore implements Store {
     return this.#taken(name, queue, taken);
   }
 
-  async lease(name: string, limit: TakeLimit, duration: number): Promise<TakeResult> {
+  async lease(
+    name: string,
+    limit: TakeLimit,
+    duration: number,
+    about?: (tokens: readonly string[]) => void,
+  ): Promise<TakeResult> {
     const queue = this.#queues.get(name);
     const taken = queue ? this.#next(queue, limit) : [];
     for (const message of taken) {
@@ -100,6 +105,7 @@ export class MemoryStore implements Store {
       message.until = this.#clock() + duration;
     }
     if (queue) queue.got += taken.length;
+    if (taken.length > 0) about?.(taken.map(({ lease }) => lease));
     if (taken.length > 0) this.#events.due(this.#clock() + duration);
     return this.#taken(name, queue, taken);
   }

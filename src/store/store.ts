@@ -27,8 +27,17 @@ export interface Store {
   /** Takes the next messages, at most `limit`, and holds them. */
   take(queue: string, limit: TakeLimit): Promise<TakeResult>;
 
-  /** Takes the next messages on lease: they come back when they are not settled within `duration` ms. */
-  lease(queue: string, limit: TakeLimit, duration: number): Promise<TakeResult>;
+  /**
+   * Takes the next messages on lease: they come back when they are not settled within `duration` ms.
+   * @param about called with the tokens before they are safe: when the process is killed while they
+   *   are written, only this has told of leases that are there all the same. They may come to nothing.
+   */
+  lease(
+    queue: string,
+    limit: TakeLimit,
+    duration: number,
+    about?: (tokens: readonly string[]) => void,
+  ): Promise<TakeResult>;
 
   /** Takes those of these messages that are waiting, and holds them. */
   takeThese(queue: string, ids: readonly Range[]): Promise<Range[]>;
@@ -225,4 +234,9 @@ export function unfinished({ waiting, delayed, held, leased }: QueueState): numb
 export function rangeOf({ id, step, messages }: Run): Range {
   const other = id + step * (messages.count - 1);
   return step === 1 ? { first: id, last: other } : { first: other, last: id };
+}
+
+/** The tokens of the leases of runs. */
+export function tokensOf(runs: readonly Run[]): string[] {
+  return runs.flatMap(({ leases }) => leases?.tokens ?? []);
 }

@@ -6,6 +6,7 @@ import { memory } from './memory.ts';
 import { multiprocessing } from './multiprocessing.ts';
 import { redis } from './redis.ts';
 import { startup } from './startup.ts';
+import { work } from './work.ts';
 
 /**
  * npm run bench [-- --quick] [-- --only NAME]: mq beside its peers on this machine. Measurements of one
@@ -20,7 +21,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, memory]
+const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, memory, work]
   .flatMap((group) => group())
   .filter(({ name }) => only === undefined || name.startsWith(only));
 let below = rows.length === 0;

@@ -26,6 +26,7 @@ import {
   type Store,
   type TakeLimit,
   type TakeResult,
+  tokensOf,
 } from '../store.ts';
 import { type BatchRow, DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
@@ -125,17 +126,24 @@ export class SqliteStore implements Store {
     );
   }
 
-  lease(name: string, limit: TakeLimit, duration: number): Promise<TakeResult> {
+  lease(
+    name: string,
+    limit: TakeLimit,
+    duration: number,
+    about?: (tokens: readonly string[]) => void,
+  ): Promise<TakeResult> {
     return this.#checked(() => {
       // Where nothing waits, as most often when somebody is about to wait, nothing is written.
       if (this.#group.isIdle && this.#next(name).length === 0) return this.take(name, NONE);
       return this.#group.write(() => {
         const until = this.#clock() + duration;
         this.#dueAt(until);
-        return this.#take(name, limit, (queue, run) => {
+        const taken = this.#take(name, limit, (queue, run) => {
           this.#touch(queue);
           return queue.lease(run, until);
         });
+        if (taken.runs.length > 0) about?.(tokensOf(taken.runs));
+        return taken;
       });
     });
   }

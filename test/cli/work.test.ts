@@ -1,0 +1,397 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { isAlive, type Mq, type Running, seq, test, until } from './mq.ts';
+
+const leased = async (mq: Mq, queue = 'q') => (await mq.stat(queue))['leased'];
+
+describe('mq work', () => {
+  test('gives the message and a newline on standard input, and says which it is', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a b', '']);
+    const script =
+      'cat; echo "$MQ_QUEUE $MQ_ATTEMPT $(expr "$MQ_LEASE" : "\\([0-9]*\\)[.]")"; cat /dev/stdin';
+    const result = await mq.run(['work', 'q', '--drain', '--', 'sh', '-c', script]);
+    expect(result).toMatchObject({ status: 0, out: 'a b\nq 1 1\na b\n\nq 1 2\n\n', err: '' });
+    expect(await mq.stat('q')).toMatchObject({ waiting: 0, leased: 0, got: 2, done: 2, failed: 0 });
+  });
+
+  test('-0 ends it with NUL, -w with nothing', async ({ mq }) => {
+    for (const [option, out] of [
+      ['-0', 'a\0'],
+      ['-w', 'a'],
+    ] as const) {
+      await mq.run(['put', 'q', 'a']);
+      expect((await mq.run(['work', option, 'q', '--drain', '--', 'cat'])).out).toBe(out);
+    }
+  });
+
+  test('{} stands for the message, and standard input is empty then', async ({ mq }) => {
+    await mq.run(['put', 'q', "it's $HOME {} *"]);
+    const result =
+      await mq.sh(`mq work q --drain -- printf '<%s>' {} 'x{}y{}' z "$(echo '{}')"; echo; mq put q a
+      mq work q --drain -- sh -c 'echo {}; cat' < /dev/tty 2>/dev/null || echo a | mq work q --drain -- sh -c 'echo {}; cat'`);
+    expect(result.out).toBe("<it's $HOME {} *><xit's $HOME {} *yit's $HOME {} *><z><it's $HOME {} *>\na\n");
+  });
+
+  test('{} takes any bytes but NUL; what cannot be an argument has failed', async ({ mq }) => {
+    const bytes = Buffer.from(Array.from({ length: 255 }, (_, i) => i + 1));
+    await mq.run(['put', '-w', 'q'], Buffer.concat([bytes, Buffer.from('\n')]));
+    const all = await mq.run(['work', 'q', '--drain', '--', 'printf', '%s', '{}']);
+    expect(all.stdout.equals(Buffer.concat([bytes, Buffer.from('\n')]))).toBe(true);
+    await mq.run(['create', 'r', '--max-attempts', '1']);
+    await mq.run(['put', '-w', 'r'], Buffer.from('a\0b'));
+    await mq.run(['put', '-w', 'r'], Buffer.alloc(200_000, 'x'));
+    const none = await mq.run(['work', 'r', '--drain', '--', 'echo', '{}']);
+    expect([none.status, none.out]).toEqual([123, '']);
+    expect(none.err).toMatch(/NUL[^\n]*\n[^\n]*too long for an argument/);
+    expect(await mq.size('r.dead')).toBe(2);
+  });
+
+  test('a message of 10 MB that nobody reads harms nobody', async ({ mq }) => {
+    await mq.run(['put', '-w', 'q'], Buffer.alloc(10_000_000, 'x'));
+    expect(await mq.run(['work', 'q', '--drain', '--', 'true'])).toMatchObject({ status: 0, err: '' });
+  });
+
+  test('a command that fails is tried again, and then given up on (123)', async ({ mq }) => {
+    await mq.run(['create', 'q', '--retry-delay', '10ms', '--max-attempts', '3']);
+    await mq.run(['put', 'q', 'good', 'bad']);
+    const script = 'read -r x; echo "$x $MQ_ATTEMPT"; echo "oh: $x" >&2; [ "$x" = good ]';
+    const result = await mq.run(['work', 'q', '--drain', '--', 'sh', '-c', script]);
+    expect(result).toMatchObject({
+      status: 123,
+      out: 'good 1\nbad 1\nbad 2\nbad 3\n',
+      err: 'oh: good\noh: bad\noh: bad\noh: bad\n',
+    });
+    expect(await mq.stat('q')).toMatchObject({ done: 1, failed: 3, dead: 1, waiting: 0, delayed: 0 });
+    expect((await mq.run(['get', '-a', 'q.dead'])).out).toBe('bad\n');
+  });
+
+  test('any status but 0, and any signal, is a failure; -v says which, and how long it took', async ({
+    mq,
+  }) => {
+    await mq.run(['create', 'q', '--max-attempts', '1']);
+    await mq.run(['put', 'q', 'exit 0', 'exit 7', 'exit 127', 'kill -KILL $$']);
+    const result = await mq.run(['work', '-v', 'q', '--drain', '--', 'sh', '-c', '{}']);
+    expect(result.status).toBe(123);
+    expect(result.err.replaceAll(/\d+\.\d{3} s/g, 'T s')).toBe(
+      [
+        'mq: work q: "exit 0": done (T s)',
+        'mq: work q: "exit 7": failed with status 7 (T s); given up on after 1 attempts',
+        'mq: work q: "exit 127": failed with status 127 (T s); given up on after 1 attempts',
+        'mq: work q: "kill -KILL $$": failed by SIGKILL (T s); given up on after 1 attempts',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('a command that cannot be started stops work at once (127, 126), and the message is back, uncounted', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q', 'a', 'b']);
+    const file = join(mq.home, 'file');
+    writeFileSync(file, '');
+    for (const [command, status] of [
+      ['no-such-command', 127],
+      [join(mq.home, 'none'), 127],
+      [file, 126],
+      [mq.home, 126],
+    ] as const) {
+      const result = await mq.run(['work', 'q', '-j', '2', '--', command]);
+      expect([command, result.status]).toEqual([command, status]);
+      expect(result.err).toMatch(/^mq: work q: .+ cannot be started: E[A-Z]+\n$/);
+      expect(await mq.stat('q')).toMatchObject({ waiting: 2, leased: 0, failed: 0 });
+    }
+  });
+
+  test('-j: so many run at a time, each in a process group of its own', async ({ mq }) => {
+    await mq.sh('seq 8 | mq put q');
+    // Each waits for three others.
+    const script = `read -r x; ps -o pgid= -p $$ > ${mq.home}/p.$x; echo $$ >> ${mq.home}/p.$x
+      while [ $(ls ${mq.home}/p.* | wc -l) -lt 4 ]; do sleep 0.01; done; ls ${mq.home}/p.* | wc -l`;
+    const result = await mq.run(['work', 'q', '-j', '4', '--drain', '--', 'sh', '-c', script]);
+    expect(result.status).toBe(0);
+    expect(result.out.split('\n')[0]).toBe('4');
+    for (const name of readdirSync(mq.home).filter((name) => name.startsWith('p.'))) {
+      const [group, pid] = readFileSync(join(mq.home, name), 'utf8').trim().split(/\s+/);
+      expect(group).toBe(pid);
+    }
+  });
+
+  test('--drain waits for what others have and for what is delayed; without it, work ends when the queue is closed', async ({
+    mq,
+  }) => {
+    expect((await mq.run(['work', 'none', '--drain', '--', 'true'])).status).toBe(0);
+    await mq.run(['put', 'q', 'a']);
+    await mq.run(['put', '--delay', '200ms', 'q', 'b']);
+    const token = (await mq.run(['get', '--lease', '1h', 'q'])).out.split('\t')[0] as string;
+    const draining = mq.start(['work', 'q', '--drain', '--', 'cat']);
+    const working = mq.start(['work', 'q', '--', 'true']);
+    await until(async () => (await mq.stat('q'))['done'] === 1);
+    expect(draining.child.exitCode).toBe(null);
+    await mq.run(['fail', 'q', token, '--delay', '0']);
+    expect((await draining.done).status).toBe(0);
+    expect(working.child.exitCode).toBe(null);
+    await mq.run(['close', 'q']);
+    expect((await working.done).status).toBe(0);
+  });
+
+  test('a lease is extended for as long as the command runs', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    const work = mq.start([
+      'work',
+      'q',
+      '--drain',
+      '--lease',
+      '200ms',
+      '--',
+      'sh',
+      '-c',
+      'sleep 1; echo $MQ_ATTEMPT',
+    ]);
+    expect(await work.done).toMatchObject({ status: 0, out: '1\n', err: '' });
+    expect(await mq.stat('q')).toMatchObject({ done: 1, failed: 0 });
+  });
+
+  test('wrong usage answers 2', async ({ mq }) => {
+    for (const args of [['q'], [], ['q', '-j', '0', '--', 'true'], ['q', '--into', '.x', '--', 'true']]) {
+      expect([args, (await mq.run(['work', ...args])).status]).toEqual([args, 2]);
+    }
+  });
+});
+
+describe('mq work --into', () => {
+  const work = (mq: Mq, script: string, ...options: string[]) =>
+    mq.run(['work', 'q', '--into', 'out', '--drain', ...options, '--', 'sh', '-c', script]);
+
+  test('puts each line that the command prints, also the last one without a newline, and nothing for none', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q', 'a', 'none', 'b']);
+    const result = await work(mq, 'read x; [ $x = none ] || printf "$x 1\\n\\n$x 3"');
+    expect(result).toMatchObject({ status: 0, out: '', err: '' });
+    expect((await mq.run(['get', '-a', 'out'])).out).toBe('a 1\n\na 3\nb 1\n\nb 3\n');
+  });
+
+  test('-w: all that it prints is one message, even nothing; -0: NUL ends each', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a\nb', '']);
+    await work(mq, 'cat', '-w');
+    expect((await mq.run(['get', '-a', '-0', 'out'])).out).toBe('a\nb\0\0');
+    await mq.run(['put', 'q', 'a']);
+    await work(mq, 'printf "1\\n\\0002\\0"', '-0');
+    expect((await mq.run(['get', '-a', '-0', 'out'])).out).toBe('1\n\x002\0');
+  });
+
+  test('a command that fails puts nothing, whatever it printed', async ({ mq }) => {
+    await mq.run(['create', 'q', '--max-attempts', '2', '--retry-delay', '0']);
+    await mq.run(['put', 'q', 'a']);
+    expect((await work(mq, 'echo x; [ $MQ_ATTEMPT = 2 ]')).status).toBe(0);
+    expect((await mq.run(['get', '-a', 'out'])).out).toBe('x\n');
+    await mq.run(['put', 'q', 'b']);
+    expect((await work(mq, 'echo x; false')).status).toBe(123);
+    expect(await mq.size('out')).toBe(0);
+  });
+
+  test('waits for room in a full queue, and then puts all of one input', async ({ mq }) => {
+    await mq.run(['create', 'out', '--maxsize', '1']);
+    await mq.run(['put', 'out', 'full']);
+    await mq.run(['put', 'q', 'a']);
+    const working = work(mq, 'echo 1; echo 2; echo 3', '--lease', '300ms');
+    await until(async () => (await leased(mq)) === 1);
+    expect((await mq.run(['join', '-t', '1s', 'q'])).status).toBe(3);
+    expect((await mq.run(['get', 'out'])).out).toBe('full\n');
+    expect((await working).status).toBe(0);
+    expect((await mq.run(['get', '-a', 'out'])).out).toBe('1\n2\n3\n');
+    expect(await mq.stat('q')).toMatchObject({ failed: 0, done: 1 });
+  });
+
+  test('a closed one stops work (4), and the message is back, uncounted', async ({ mq }) => {
+    await mq.run(['create', 'out']);
+    await mq.run(['close', 'out']);
+    await mq.run(['put', 'q', 'a']);
+    const result = await work(mq, 'echo x');
+    expect(result).toMatchObject({ status: 4, err: 'mq: work q: queue out is closed\n' });
+    expect(await mq.stat('q')).toMatchObject({ waiting: 1, leased: 0, failed: 0 });
+  });
+
+  test('more than the daemon takes at a time is a failure', async ({ mq }) => {
+    const serve = mq.start(['serve', '--max-message', '100000']);
+    await until(async () => (await mq.run(['status'])).status === 0);
+    await mq.run(['create', 'q', '--max-attempts', '1']);
+    await mq.run(['put', 'q', 'a']);
+    const result = await work(mq, 'seq 1000000');
+    expect(result.status).toBe(123);
+    expect(result.err).toMatch(/printed more than the daemon takes/);
+    await mq.run(['stop']);
+    await serve.done;
+  });
+
+  test('a worker that hangs loses its lease: another does the work, and its outputs are discarded', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q', 'a']);
+    const go = join(mq.home, 'go');
+    const script = `until [ -e ${go} ]; do sleep 0.01; done; echo "from $MQ_ATTEMPT"`;
+    const args = ['work', 'q', '--into', 'out', '--lease', '200ms', '--drain', '--', 'sh', '-c'];
+    const hung = mq.start([...args, script]);
+    await until(async () => (await leased(mq)) === 1);
+    hung.child.kill('SIGSTOP');
+    await until(async () => (await mq.stat('q'))['failed'] === 1);
+    expect((await mq.run([...args, 'echo "other $MQ_ATTEMPT"'])).status).toBe(0);
+    writeFileSync(go, '');
+    hung.child.kill('SIGCONT');
+    const result = await hung.done;
+    expect(result.status).toBe(0);
+    expect(result.err).toMatch(/its lease was lost/);
+    expect((await mq.run(['get', '-a', 'out'])).out).toBe('other 2\n');
+  });
+});
+
+describe('a worker that ends', () => {
+  const running = async (mq: Mq, ...args: string[]): Promise<Running> => {
+    await mq.run(['put', 'q', 'a', 'b', 'c']);
+    const work = mq.start(['work', 'q', '-j', '2', ...args]);
+    await until(async () => (await leased(mq)) === 2);
+    return work;
+  };
+  const forever = (mq: Mq) => ['--', 'sh', '-c', `echo $$ >> ${mq.home}/pids; while :; do sleep 0.05; done`];
+  const pids = (mq: Mq) =>
+    existsSync(join(mq.home, 'pids'))
+      ? readFileSync(join(mq.home, 'pids'), 'utf8').trim().split('\n').map(Number)
+      : [];
+  const endCommands = (mq: Mq) => {
+    for (const pid of pids(mq)) process.kill(-pid, 'SIGKILL');
+  };
+
+  test('by SIGKILL: its messages are back at once, uncounted', async ({ mq }) => {
+    const work = await running(mq, ...forever(mq));
+    await until(() => pids(mq).length === 2);
+    work.child.kill('SIGKILL');
+    await until(async () => (await mq.stat('q'))['waiting'] === 3);
+    expect(await mq.stat('q')).toMatchObject({ leased: 0, failed: 0 });
+    expect(pids(mq).every(isAlive)).toBe(true);
+    endCommands(mq);
+    await work.done;
+  });
+
+  test('by SIGKILL, and the daemon with it: its messages are back at once, uncounted', async ({ mq }) => {
+    const work = await running(mq, ...forever(mq));
+    await until(() => pids(mq).length === 2);
+    work.child.kill('SIGSTOP');
+    await mq.killDaemon();
+    work.child.kill('SIGKILL');
+    await until(async () => (await mq.stat('q'))['waiting'] === 3);
+    expect(await mq.stat('q')).toMatchObject({ leased: 0, failed: 0 });
+    expect(pids(mq).every(isAlive)).toBe(true);
+    endCommands(mq);
+    await work.done;
+  });
+
+  test('not when the daemon is SIGKILLed: it goes on', async ({ mq }) => {
+    const go = join(mq.home, 'go');
+    const script = `until [ -e ${go} ]; do sleep 0.01; done; echo $MQ_ATTEMPT`;
+    const work = await running(mq, '--drain', '--', 'sh', '-c', script);
+    await mq.killDaemon();
+    await until(async () => (await leased(mq)) === 2);
+    writeFileSync(go, '');
+    expect(await work.done).toMatchObject({ status: 0, out: '1\n1\n1\n', err: '' });
+    expect(await mq.stat('q')).toMatchObject({ done: 3, failed: 0 });
+  });
+
+  test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'by %s: it takes nothing new, and lets what runs finish',
+    async (signal, { mq }) => {
+      const go = join(mq.home, 'go');
+      const work = await running(mq, '--', 'sh', '-c', `until [ -e ${go} ]; do sleep 0.01; done; cat`);
+      work.child.kill(signal);
+      await until(async () => (await mq.stat('q'))['consumers'] === 1);
+      await mq.run(['put', 'q', 'd']);
+      writeFileSync(go, '');
+      const result = await work.done;
+      expect(result.signal).toBe(signal);
+      expect(result.out.split('\n').sort()).toEqual(['', 'a', 'b']);
+      expect(result.err).toBe('mq: work q: waiting for 2 commands to finish; once more ends them\n');
+      expect(await mq.stat('q')).toMatchObject({ waiting: 2, leased: 0, done: 2, failed: 0 });
+    },
+  );
+
+  test('by SIGINT while it waits: at once', async ({ mq }) => {
+    await mq.run(['create', 'q']);
+    const work = mq.start(['work', 'q', '--', 'true']);
+    await mq.untilConsumers('q', 1);
+    work.child.kill('SIGINT');
+    expect(await work.done).toMatchObject({ signal: 'SIGINT', err: '' });
+  });
+
+  test('by a second SIGINT: it ends the commands, all of their group, and gives the messages back', async ({
+    mq,
+  }) => {
+    const script = `sleep 1000 & echo $! >> ${mq.home}/pids; wait`;
+    const work = await running(mq, '--', 'sh', '-c', script);
+    await until(() => pids(mq).length === 2);
+    work.child.kill('SIGINT');
+    await until(async () => (await mq.stat('q'))['consumers'] === 1);
+    work.child.kill('SIGINT');
+    expect((await work.done).signal).toBe('SIGINT');
+    await until(() => pids(mq).every((pid) => !isAlive(pid)));
+    expect(await mq.stat('q')).toMatchObject({ waiting: 3, leased: 0, failed: 0 });
+  });
+
+  test('by mq stop: it ends the commands, gives the messages back, and ends with 69', async ({ mq }) => {
+    const work = await running(mq, ...forever(mq));
+    await until(() => pids(mq).length === 2);
+    await mq.run(['stop']);
+    expect(await work.done).toMatchObject({ status: 69, err: 'mq: work q: the daemon was stopped\n' });
+    expect(pids(mq).every((pid) => !isAlive(pid))).toBe(true);
+    expect(await mq.stat('q')).toMatchObject({ waiting: 3, leased: 0, failed: 0 });
+  });
+});
+
+describe('exactly one set of outputs for each input', () => {
+  const COUNT = 2000;
+  const KILLS = 50;
+  const args = ['work', 'q', '-j', '4', '--into', 'out'];
+  const command = ['--', 'sh', '-c', 'read x; echo "$x a"; echo "$x b"'];
+  const check = async (mq: Mq) => {
+    const { out } = await mq.run(['get', '-a', 'out']);
+    const expected = seq(COUNT)
+      .trim()
+      .split('\n')
+      .flatMap((i) => [`${i} a`, `${i} b`]);
+    expect(out.trim().split('\n').sort()).toEqual(expected.sort());
+    expect(await mq.stat('q')).toMatchObject({ done: COUNT, failed: 0, waiting: 0, leased: 0 });
+  };
+  /** Waits until some more are done, up to a twenty-fifth of all. */
+  const random = async (mq: Mq, done: number) => {
+    const wanted = done + Math.random() * (COUNT / KILLS) * 1.5;
+    await until(async () => {
+      const { done } = await mq.stat('q');
+      return Number(done) > wanted || Number(done) === COUNT;
+    });
+    return Number((await mq.stat('q'))['done']);
+  };
+
+  test(`with the worker SIGKILLed ${KILLS} times`, async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(COUNT));
+    let done = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      const work = mq.start([...args, ...command]);
+      done = await random(mq, done);
+      work.child.kill('SIGKILL');
+      await work.done;
+    }
+    await mq.run([...args, '--drain', ...command]);
+    await check(mq);
+  });
+
+  test(`with the daemon SIGKILLed ${KILLS} times`, async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(COUNT));
+    const work = mq.start([...args, '--drain', ...command]);
+    let done = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      done = await random(mq, done);
+      await mq.killDaemon();
+    }
+    expect(await work.done).toMatchObject({ status: 0, err: '' });
+    await check(mq);
+  });
+});
