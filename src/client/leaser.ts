@@ -105,6 +105,11 @@ export class Leaser {
     this.#lines = this.#lines.then((lines) => ({ ...lines, take: settle }));
   }
 
+  /** Waits for no room any more. */
+  async stopPutting(): Promise<void> {
+    (await this.#lines).put.finish();
+  }
+
   done({ token }: Lease): Promise<Settled> {
     return this.#settle(token, { verb: 'DONE', queue: this.#options.queue, ids: [], leases: [token] });
   }

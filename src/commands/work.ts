@@ -78,12 +78,13 @@ class Worker {
   /** Called when a place becomes free. */
   #wake: () => void = () => {};
   /** What ends the work, once what runs has finished. */
-  #stop: MqError | NodeJS.Signals | undefined;
+  #stop: Error | NodeJS.Signals | undefined;
   /** What runs is ended, and its messages go back. */
   #isEnding = false;
   #hasGivenUp = false;
   #finished = 0;
-  #unfinished = 0;
+  /** What is finished, and what was unfinished when that was last asked. */
+  #total = 0;
 
   constructor(leaser: Leaser, options: WorkOptions) {
     this.#leaser = leaser;
@@ -104,7 +105,7 @@ class Worker {
       if (this.#stop === undefined) this.#end(error);
     }
     while (this.#settling.size > 0) await Promise.all(this.#settling);
-    if (this.#stop instanceof MqError) throw this.#stop;
+    if (this.#stop instanceof Error) throw this.#stop;
     return this.#stop ?? (this.#hasGivenUp ? GIVEN_UP : 0);
   }
 
@@ -113,7 +114,7 @@ class Worker {
     const { quiet } = this.#options;
     const timer = setInterval(async () => {
       try {
-        this.#unfinished = await this.#leaser.unfinished();
+        this.#total = (await this.#leaser.unfinished()) + this.#finished;
       } catch (error) {
         // There is no such queue, or soon no daemon: the work itself says that.
         if (!(error instanceof MqError)) throw error;
@@ -122,7 +123,7 @@ class Worker {
     const endLine = startProgress({
       unit: 'messages',
       done: () => this.#finished,
-      total: () => this.#finished + this.#unfinished,
+      total: () => Math.max(this.#total, this.#finished),
       quiet,
     });
     return () => {
@@ -186,7 +187,7 @@ class Worker {
       : outputs && outputs.count > 0
         ? this.#leaser.doneInto(lease, this.#options.into as string, outputs)
         : this.#leaser.done(lease));
-    this.#finished += 1;
+    if (status === 0 || settled === 'given up') this.#finished += 1;
     if (settled === 'given up') this.#hasGivenUp = true;
     this.#report(lease, { ...end, status }, settled);
   }
@@ -204,7 +205,8 @@ class Worker {
   #report({ body, attempt }: Lease, { status, time }: End, settled: Settled): void {
     const { queue, isVerbose, quiet } = this.#options;
     if (settled === 'lost') {
-      if (!quiet) note(`work ${queue}: ${shown(body)}: its lease was lost, so what was done does not count`);
+      if (!quiet && !this.#isEnding)
+        note(`work ${queue}: ${shown(body)}: its lease was lost, so what was done does not count`);
     } else if (isVerbose || (typeof status === 'string' && !isSignal(status) && !quiet)) {
       const last = settled === 'given up' ? `; given up on after ${attempt} attempts` : '';
       note(`work ${queue}: ${shown(body)}: ${described(status)} (${(time / 1000).toFixed(3)} s)${last}`);
@@ -231,9 +233,9 @@ class Worker {
 
   /** Something went wrong. What runs can still finish, unless the daemon will not hear of it. */
   #end(error: unknown): void {
-    const known = error instanceof MqError ? error : new MqError('INTERNAL', String(error), { cause: error });
-    if (typeof this.#stop !== 'string') this.#stop ??= known;
-    if (known.code === 'STOPPED' || known.code === 'UNREACHABLE') this.#endRunning();
+    this.#stop ??= error instanceof Error ? error : new Error(String(error));
+    if (error instanceof MqError && (error.code === 'STOPPED' || error.code === 'UNREACHABLE'))
+      this.#endRunning();
     else this.#leaser.stopTaking().catch(() => this.#endRunning());
     this.#wake();
   }
@@ -241,6 +243,7 @@ class Worker {
   #endRunning(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
+    this.#leaser.stopPutting().catch((error) => this.#end(error));
     const running = [...this.#running];
     for (const [lease, execution] of running) {
       execution.kill('SIGTERM');

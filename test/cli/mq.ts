@@ -29,8 +29,9 @@ export interface RunOptions {
 export interface Running {
   child: ChildProcess;
   done: Promise<Result>;
-  /** What it has printed so far. */
+  /** What it has printed so far, on standard output and standard error. */
   out: () => string;
+  err: () => string;
 }
 
 /** mq with a state folder of its own. */
@@ -146,7 +147,8 @@ export class Mq {
         resolve({ status: status ?? undefined, signal: signal ?? undefined, stdout: bytes, out, err });
       });
     });
-    return { child, done, out: () => Buffer.concat(chunks).toString() };
+    const text = (parts: Buffer[]) => Buffer.concat(parts).toString();
+    return { child, done, out: () => text(chunks), err: () => text(errors) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { isAlive, type Mq, type Running, seq, test, until } from './mq.ts';
+import { isAlive, type Mq, processesOf, type Running, seq, test, until } from './mq.ts';
 
 const leased = async (mq: Mq, queue = 'q') => (await mq.stat(queue))['leased'];
 
@@ -303,7 +303,7 @@ describe('a worker that ends', () => {
       const go = join(mq.home, 'go');
       const work = await running(mq, '--', 'sh', '-c', `until [ -e ${go} ]; do sleep 0.01; done; cat`);
       work.child.kill(signal);
-      await until(async () => (await mq.stat('q'))['consumers'] === 1);
+      await until(() => work.err().includes('once more'));
       await mq.run(['put', 'q', 'd']);
       writeFileSync(go, '');
       const result = await work.done;
@@ -329,11 +329,26 @@ describe('a worker that ends', () => {
     const work = await running(mq, '--', 'sh', '-c', script);
     await until(() => pids(mq).length === 2);
     work.child.kill('SIGINT');
-    await until(async () => (await mq.stat('q'))['consumers'] === 1);
+    await until(() => work.err().includes('once more'));
     work.child.kill('SIGINT');
     expect((await work.done).signal).toBe('SIGINT');
     await until(() => pids(mq).every((pid) => !isAlive(pid)));
     expect(await mq.stat('q')).toMatchObject({ waiting: 3, leased: 0, failed: 0 });
+  });
+
+  test('by a second SIGINT while it waits for room in --into: at once', async ({ mq }) => {
+    await mq.run(['create', 'out', '--maxsize', '1']);
+    await mq.run(['put', 'out', 'full']);
+    await mq.run(['put', 'q', 'a']);
+    const work = mq.start(['work', 'q', '--into', 'out', '--', 'cat']);
+    await until(async () => (await mq.stat('q'))['leased'] === 1);
+    await until(async () => (await mq.stat('out'))['consumers'] === 0 && processesOf(mq.home).length === 2);
+    work.child.kill('SIGINT');
+    await until(() => work.err().includes('once more'));
+    work.child.kill('SIGINT');
+    expect((await work.done).signal).toBe('SIGINT');
+    expect(await mq.stat('q')).toMatchObject({ waiting: 1, leased: 0, failed: 0 });
+    expect(await mq.size('out')).toBe(1);
   });
 
   test('by mq stop: it ends the commands, gives the messages back, and ends with 69', async ({ mq }) => {
