@@ -45,6 +45,11 @@ export class Meter {
     return { put: rate('put'), done: rate('done') };
   }
 
+  /** How many queues it knows of. */
+  get size(): number {
+    return this.#queues.size;
+  }
+
   #slot(): number {
     return Math.floor(this.#clock() / SLOT);
   }

@@ -1029,6 +1029,20 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(await stat('q')).toMatchObject({ waiting: 2, leased: 0, failed: 1, done: 0 });
     });
 
+    test('is told of before it is safe', async () => {
+      await put('q', 'a', 'b');
+      const told: string[] = [];
+      let isSafe = false;
+      const leasing = store.lease('q', ALL, 1000, (leases) => {
+        expect(isSafe).toBe(false);
+        told.push(...leases);
+      });
+      const taken = messagesOf((await leasing).runs);
+      isSafe = true;
+      expect(told).toEqual(tokens(taken));
+      await store.lease('q', ALL, 1000, () => expect.unreachable('nothing was leased'));
+    });
+
     test('is extended from now on', async () => {
       await put('q', 'a');
       const leases = await isLeased('q');
