@@ -17,8 +17,8 @@ const IN_BETWEEN = 3000;
 const LOOK_EVERY = 10;
 
 /** A daemon that dies more often than this within so many ms is not started again. */
-const MOST_LOSSES = 50;
-const WITHIN = 10_000;
+const MOST_LOSSES = 100;
+const WITHIN = 60_000;
 
 /**
  * What connects a command, and connects it again when the daemon died: see `connectToDaemon`.

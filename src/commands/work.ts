@@ -206,7 +206,7 @@ class Worker {
     const { queue, isVerbose, quiet } = this.#options;
     if (settled === 'lost') {
       if (!quiet && !this.#isEnding)
-        note(`work ${queue}: ${shown(body)}: its lease was lost, so what was done does not count`);
+        note(`work ${queue}: ${shown(body)}: its lease is gone: it ran out, or somebody settled it`);
     } else if (isVerbose || (typeof status === 'string' && !isSignal(status) && !quiet)) {
       const last = settled === 'given up' ? `; given up on after ${attempt} attempts` : '';
       note(`work ${queue}: ${shown(body)}: ${described(status)} (${(time / 1000).toFixed(3)} s)${last}`);

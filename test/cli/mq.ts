@@ -45,6 +45,7 @@ export class Mq {
     NO_COLOR: '1',
   };
   readonly #running = new Set<ChildProcess>();
+  #hasEnded = false;
 
   /** Starts `mq ARGS...`. */
   start(args: string[], options: RunOptions = {}): Running {
@@ -118,6 +119,14 @@ export class Mq {
 
   /** Stops everything, and says what should not have been left. */
   async end(): Promise<void> {
+    try {
+      await this.#end();
+    } finally {
+      this.#hasEnded = true;
+    }
+  }
+
+  async #end(): Promise<void> {
     for (const child of this.#running) child.kill('SIGKILL');
     await this.run(['stop']);
     await until(() => processesOf(this.home).length === 0);
@@ -125,6 +134,8 @@ export class Mq {
   }
 
   #spawn(file: string, args: string[], { input, open, env, stdin, stdout }: RunOptions): Running {
+    // A test that has timed out may still be waiting for something.
+    if (this.#hasEnded) throw new Error('the test has ended');
     const child = spawn(file, args, {
       env: env ?? this.env,
       stdio: [stdin ?? (open || input !== undefined ? 'pipe' : 'ignore'), stdout ?? 'pipe', 'pipe'],

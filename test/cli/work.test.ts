@@ -241,7 +241,7 @@ describe('mq work --into', () => {
     hung.child.kill('SIGCONT');
     const result = await hung.done;
     expect(result.status).toBe(0);
-    expect(result.err).toMatch(/its lease was lost/);
+    expect(result.err).toMatch(/its lease is gone/);
     expect((await mq.run(['get', '-a', 'out'])).out).toBe('other 2\n');
   });
 });
@@ -376,11 +376,11 @@ describe('exactly one set of outputs for each input', () => {
     expect(await mq.stat('q')).toMatchObject({ done: COUNT, failed: 0, waiting: 0, leased: 0 });
   };
   /** Waits until some more are done, up to a twenty-fifth of all. */
-  const random = async (mq: Mq, done: number) => {
+  const random = async (mq: Mq, done: number, { child }: Running) => {
     const wanted = done + Math.random() * (COUNT / KILLS) * 1.5;
     await until(async () => {
       const { done } = await mq.stat('q');
-      return Number(done) > wanted || Number(done) === COUNT;
+      return Number(done) > wanted || Number(done) === COUNT || child.exitCode !== null;
     });
     return Number((await mq.stat('q'))['done']);
   };
@@ -390,7 +390,7 @@ describe('exactly one set of outputs for each input', () => {
     let done = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       const work = mq.start([...args, ...command]);
-      done = await random(mq, done);
+      done = await random(mq, done, work);
       work.child.kill('SIGKILL');
       await work.done;
     }
@@ -403,7 +403,7 @@ describe('exactly one set of outputs for each input', () => {
     const work = mq.start([...args, '--drain', ...command]);
     let done = 0;
     for (let kill = 0; kill < KILLS; kill++) {
-      done = await random(mq, done);
+      done = await random(mq, done, work);
       await mq.killDaemon();
     }
     expect(await work.done).toMatchObject({ status: 0, err: '' });
