@@ -1,6 +1,5 @@
 import { MqError } from '../errors.ts';
-import type { Packed } from '../packed.ts';
-import { unpack } from '../packed.ts';
+import { type Packed, unpack } from '../packed.ts';
 import type { Places } from '../paths.ts';
 import type { Request, Until } from '../protocol/requests.ts';
 import { Reader, type Value } from '../protocol/values.ts';
@@ -80,10 +79,8 @@ export class Leaser {
    */
   async take(count: number): Promise<Lease[] | undefined> {
     const { queue, duration: lease, until } = this.#options;
-    const request: Request = {
-      ...{ verb: 'GET', queues: [queue], timeout: Infinity, count },
-      ...{ hold: true, lease, until },
-    };
+    const queues = [queue];
+    const request: Request = { verb: 'GET', queues, timeout: Infinity, count, hold: true, lease, until };
     try {
       const taken = await this.#ask('take', request, (frame) => this.#read(new Reader(frame)));
       for (const { token } of taken ?? []) this.#leases.add(token);
@@ -120,9 +117,7 @@ export class Leaser {
    */
   doneInto({ token }: Lease, queue: string, messages: Packed): Promise<Settled> {
     const done = { queue: this.#options.queue, lease: token };
-    return this.#settle(token, {
-      ...{ verb: 'PUT', queue, messages, priority: 0, timeout: Infinity, done },
-    });
+    return this.#settle(token, { verb: 'PUT', queue, messages, priority: 0, timeout: Infinity, done });
   }
 
   fail({ token }: Lease): Promise<Settled> {
@@ -130,8 +125,8 @@ export class Leaser {
     return this.#settle(token, { verb: 'FAIL', queue, leases: [token], delay: undefined });
   }
 
-  giveBack({ token }: Lease): Promise<Settled> {
-    return this.#settle(token, { verb: 'RETURN', queue: this.#options.queue, leases: [token] });
+  async giveBack({ token }: Lease): Promise<void> {
+    await this.#settle(token, { verb: 'RETURN', queue: this.#options.queue, leases: [token] });
   }
 
   /** How many messages of the queue are unfinished, or one of them is known of. */

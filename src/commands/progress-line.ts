@@ -4,11 +4,10 @@ import { beforeLines } from '../terminal.ts';
 import type { Progress } from './progress.ts';
 import { Rate } from './rate.ts';
 import { Screen } from './screen.ts';
+import { CAUGHT } from './signals.ts';
 
 /** In ms: the library draws as often. */
 const INTERVAL = 100;
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** In seconds: beyond it the time that is left says nothing. */
 const LONGEST = 100 * 3600;
@@ -52,14 +51,14 @@ export function show(progress: Progress, begun: number): () => void {
 
   const hide = () => {
     if (!bar.isActive) return;
-    for (const signal of SIGNALS) process.removeListener(signal, hide);
+    for (const signal of CAUGHT) process.removeListener(signal, hide);
     beforeLines(() => {});
     clearInterval(timer);
     screen.keepPlace();
     bar.stop();
   };
   // The command may take some time to end, or be ended by a second signal.
-  for (const signal of SIGNALS) process.once(signal, hide);
+  for (const signal of CAUGHT) process.once(signal, hide);
   return hide;
 }
 

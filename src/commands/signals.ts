@@ -1,4 +1,5 @@
-const CAUGHT = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Those that end a command. */
+export const CAUGHT = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** For how long a command may take to end in good order, in ms: the daemon may hang. */
 const PATIENCE = 3000;

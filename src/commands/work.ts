@@ -11,6 +11,7 @@ import type { Invocation, Outcome } from './command.ts';
 import { type End, Execution, type ExecutionOptions } from './execution.ts';
 import { framingOf, periodOf } from './options.ts';
 import { startProgress } from './progress.ts';
+import { CAUGHT } from './signals.ts';
 
 /** In ms. */
 const LEASE = 60_000;
@@ -25,8 +26,6 @@ const MOST_JOBS = 10_000;
 
 /** Something was given up on (as xargs(1) says that a command failed). */
 const GIVEN_UP = 123;
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 interface WorkOptions {
   queue: string;
@@ -95,7 +94,7 @@ class Worker {
     this.#execution = { queue, command, end, isKept: into !== undefined };
     leaser.onStopped = () => this.#end(new MqError('STOPPED', 'the daemon was stopped'));
     leaser.onError = (error) => this.#end(error);
-    for (const signal of SIGNALS) process.on(signal, () => this.#interrupt(signal));
+    for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));
   }
 
   async work(): Promise<Outcome> {
@@ -148,7 +147,7 @@ class Worker {
   }
 
   #start(lease: Lease): void {
-    const settling = (this.#stop === undefined ? this.#carryOut(lease) : this.#giveBack(lease))
+    const settling = (this.#stop === undefined ? this.#carryOut(lease) : this.#leaser.giveBack(lease))
       .catch((error) => this.#end(error))
       .finally(() => {
         this.#settling.delete(settling);
@@ -164,7 +163,7 @@ class Worker {
       await this.#settle(lease, execution, await execution.ended);
     } catch (error) {
       // The command or the queue is to blame, not the message.
-      await this.#giveBack(lease);
+      await this.#leaser.giveBack(lease);
       throw error;
     } finally {
       execution?.close();
@@ -213,10 +212,6 @@ class Worker {
     }
   }
 
-  async #giveBack(lease: Lease): Promise<void> {
-    await this.#leaser.giveBack(lease);
-  }
-
   /** The first time nothing new is taken; the second time what runs is ended, too. */
   #interrupt(signal: NodeJS.Signals): void {
     if (this.#stop === undefined) {
@@ -248,7 +243,7 @@ class Worker {
     for (const [lease, execution] of running) {
       execution.kill('SIGTERM');
       // At once: others can have it, and the daemon may be about to end.
-      this.#giveBack(lease).catch((error) => this.#end(error));
+      this.#leaser.giveBack(lease).catch((error) => this.#end(error));
     }
     void delay(PATIENCE, undefined, { ref: false }).then(() => {
       for (const [lease, execution] of running) if (this.#running.has(lease)) execution.kill('SIGKILL');

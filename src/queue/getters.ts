@@ -28,10 +28,10 @@ export interface GetOptions {
 export interface GetEvents {
   /** A consumer holds these messages from now on. */
   holds(consumer: Consumer, queue: string, ids: readonly Range[]): void;
-  /** It is about to be given these leases, as long as its connection lasts. */
+  /** It is about to have these leases, for as long as its connection lasts. */
   leasing(consumer: Consumer, queue: string, leases: readonly string[]): void;
-  /** It has them from now on. */
-  leased(consumer: Consumer, queue: string, leases: readonly string[]): void;
+  /** It has given up, and cannot have these leases. */
+  giveBack(queue: string, leases: readonly string[]): Promise<void>;
 }
 
 /** What a get was given: it is held for its consumer, or leased. */
@@ -181,14 +181,14 @@ export class Getters {
     const leases = tokensOf(runs);
     if (finished) {
       // It gave up while the store was asked.
-      if (options.lease) await this.#store.settleLeases(queue, leases, 'returned');
+      if (options.lease) await this.#events.giveBack(queue, leases);
       else await this.#store.settle(queue, ids, 'returned');
       return;
     }
     if (options.lease === undefined) {
       consumer.hold(queue, ids);
       this.#events.holds(consumer, queue, ids);
-    } else if (options.lease.isBound) this.#events.leased(consumer, queue, leases);
+    }
     getter.finish({ queue, runs });
   }
 

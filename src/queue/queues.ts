@@ -55,8 +55,15 @@ export class Queues {
     this.#putters = new Putters(this.store);
     this.#getters = new Getters(this.store, {
       holds: (consumer, queue, ids) => this.#note(consumer, queue, { ids, leases: [] }),
-      leasing: (consumer, queue, leases) => this.#note(consumer, queue, { ids: [], leases }),
-      leased: (consumer, queue, leases) => this.#bind(consumer, queue, leases),
+      leasing: (consumer, queue, leases) => {
+        // Bound at once: when the ledger is begun anew, it says so of what is bound.
+        this.#bind(consumer, queue, leases);
+        this.#note(consumer, queue, { ids: [], leases });
+      },
+      giveBack: async (queue, leases) => {
+        for (const lease of leases) this.#unbind(lease);
+        await Promise.all(leases.map((lease) => this.#giveBackLease(queue, lease)));
+      },
     });
     this.#joiners = new Joiners(this.store);
   }

@@ -224,6 +224,27 @@ describe('after a crash of the daemon', () => {
       expect(next && messagesOf(next.runs)).toMatchObject([{ body: 'a', failures: 0 }]);
     });
 
+    test('are in the ledger also when it has just been begun anew', async () => {
+      const ledger = openLedger();
+      queues = new Queues(
+        (its) => {
+          events = its;
+          return store;
+        },
+        (error) => expect.unreachable(String(error)),
+        ledger,
+      );
+      const consumer = joinAs(process.pid);
+      for (let size = 0; size <= ledger.size; ) {
+        size = ledger.size;
+        const taken = await queues.get(consumer, ['q'], BOUND);
+        const leases = taken?.runs[0]?.leases?.tokens as string[];
+        if (ledger.size < size)
+          expect([...(openLedger().read().get(me)?.get('q')?.leases ?? [])]).toEqual(leases);
+        await queues.settleLeases('q', leases, 'returned');
+      }
+    });
+
     test('are back at once when it is dead', async () => {
       const lease = await leaseAs(other.pid as number);
       other.kill('SIGKILL');
