@@ -1363,6 +1363,13 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(await stat('q')).toMatchObject({ waiting: 1, expired: 2, put: 3, done: 0, got: 0 });
     });
 
+    test('a move of nothing but what has expired makes no queue', async () => {
+      await mortal(500, 'a');
+      now += 500;
+      expect(await store.move('q', 'to')).toBe(0);
+      expect(await store.stat('to')).toBeUndefined();
+    });
+
     test('nothing comes out that has expired, though nobody called elapse', async () => {
       await mortal(500, 'a');
       await put('q', 'b');

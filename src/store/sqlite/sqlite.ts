@@ -238,9 +238,9 @@ export class SqliteStore implements Store {
         throw new MqError('FULL', `queue ${to} has no room for ${size} messages`);
       }
       if (size === 0) return 0;
-      const destination = target ?? this.#make(to, {});
+      let destination = target;
       // A queue that is moved to itself is read first: what was moved must not be moved again.
-      const bytes = destination === source ? Infinity : BATCH_BYTES;
+      const bytes = target === source ? Infinity : BATCH_BYTES;
       let left = size;
       while (left > 0) {
         const runs = source.runs({ count: left, bytes }, this.#clock());
@@ -249,10 +249,11 @@ export class SqliteStore implements Store {
         for (const run of runs) {
           const { expires_at, key } = source.message(run.id).row;
           source.finish([rangeOf(run)], WAITING);
+          destination ??= this.#make(to, {});
           this.#transfer(destination, run.messages, { ...run, expires_at, key });
           left -= run.messages.count;
         }
-        if (destination === source) break;
+        if (target === source) break;
       }
       this.#touch(source);
       return size - left;
