@@ -1,4 +1,5 @@
-import { constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { errnoOf } from './errors.ts';
 
 /** Major 1, minor 3 (null(4)). */
 const DEV_NULL = (1 << 8) + 3;
@@ -13,6 +14,20 @@ export function reopen(fd: 0 | 1, flags: number): number {
   } catch {
     return fd;
   }
+}
+
+/**
+ * Closes standard input or output for whoever is at the other side of it. Nothing else may get the number, so
+ * /dev/null has it from now on (open(2) takes the lowest one that is free).
+ */
+export function letGo(fd: 0 | 1): void {
+  try {
+    closeSync(fd);
+  } catch (error) {
+    // It was closed with the stream that had it.
+    if (errnoOf(error) !== 'EBADF') throw error;
+  }
+  openSync('/dev/null', fd === 0 ? constants.O_RDONLY : constants.O_WRONLY);
 }
 
 /**

@@ -1,56 +1,114 @@
-import { constants, fstatSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { ReadStream } from 'node:tty';
-import { reopen, wasClosed } from './descriptors.ts';
+import { letGo, reopen, wasClosed } from './descriptors.ts';
 import { errnoOf, MqError } from './errors.ts';
 import { tty } from './terminal.ts';
 
 /** Bytes asked for at a time. */
 const CHUNK = 64 * 1024;
 
+/** A file never makes its reader wait: after so many chunks answers and signals have their turn. */
+const TURN_AFTER = 16;
+
+/** Takes a chunk; undefined when that is done at once. What it throws ends the reading. */
+type Take = (chunk: Buffer) => Promise<void> | undefined;
+
 /**
- * Standard input as it comes, chunk by chunk. A pipe is read without blocking the process (its
- * answers and signals are handled meanwhile) and without making it non-blocking for those who
- * share it.
+ * Standard input, or a pipe of our own, as it comes, chunk by chunk. A pipe is read without blocking the
+ * process (its answers and signals are handled meanwhile) and without making it non-blocking for those
+ * who share it.
  */
 export class Input {
+  readonly #pipe: number | undefined;
   #stream: Socket | ReadStream | undefined;
   #stopped = false;
 
-  /** @throws MqError USAGE when it cannot be read */
-  async *chunks(): AsyncGenerator<Buffer> {
-    try {
-      if (wasClosed(0)) throw new MqError('USAGE', 'standard input is closed');
-      this.#stream = openStream();
-      yield* this.#stream ?? this.#readFile();
-    } catch (cause) {
-      if (cause instanceof MqError) throw cause;
-      if (!this.#stopped)
-        throw new MqError('USAGE', `standard input cannot be read: ${errnoOf(cause)}`, { cause });
-    }
+  /** @param pipe the descriptor of a pipe that does not block, instead of standard input */
+  constructor(pipe?: number) {
+    this.#pipe = pipe;
   }
 
-  /** Ends the chunks, though there may be more. */
+  /** @throws MqError USAGE when it is closed */
+  check(): void {
+    if (this.#pipe === undefined && wasClosed(0)) throw new MqError('USAGE', 'standard input is closed');
+  }
+
+  /**
+   * Reads to the end, or until it is stopped.
+   * @throws MqError USAGE when it cannot be read; what `take` throws
+   */
+  async read(take: Take): Promise<void> {
+    this.check();
+    const { isatty, ReadStream } = tty();
+    const isTerminal = this.#pipe === undefined && isatty(0);
+    const stat = fstatSync(this.#pipe ?? 0);
+    const fd = this.#pipe ?? (stat.isFIFO() ? reopen(0, constants.O_RDONLY) : 0);
+    // What could make the process wait is left to a stream.
+    const mayBlock = isTerminal || stat.isSocket() || (stat.isFIFO() && fd === 0);
+    if (!mayBlock && (await this.#readNow(fd, take))) return;
+    this.#stream = isTerminal ? new ReadStream(0) : new Socket({ fd, readable: true, writable: false });
+    await flow(this.#stream, take);
+  }
+
+  /** Ends the reading, though there may be more. */
   stop(): void {
     this.#stopped = true;
     this.#stream?.destroy();
   }
 
-  *#readFile(): Generator<Buffer> {
-    while (!this.#stopped) {
-      const buffer = Buffer.allocUnsafeSlow(CHUNK);
-      const size = readSync(0, buffer, 0, CHUNK, null);
-      if (size === 0) return;
-      yield buffer.subarray(0, size);
+  /** The same, and whoever writes there is told by SIGPIPE. */
+  close(): void {
+    this.stop();
+    if (this.#pipe === undefined) letGo(0);
+  }
+
+  /**
+   * Reads what is there: a file, or what is in a pipe. poll(2) is of no use for a FIFO that all writers have
+   * left before it was opened: it does not tell of that end.
+   * @returns whether that was all
+   */
+  async #readNow(fd: number, take: Take): Promise<boolean> {
+    for (let chunks = 1; !this.#stopped; chunks++) {
+      const chunk = readNow(fd);
+      if (chunk === undefined) return false;
+      if (chunk.length === 0) break;
+      await take(chunk);
+      if (chunks % TURN_AFTER === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    if (fd !== 0) closeSync(fd);
+    return true;
   }
 }
 
-/** Undefined for a file, which never makes its reader wait. */
-function openStream(): Socket | ReadStream | undefined {
-  const { isatty, ReadStream } = tty();
-  if (isatty(0)) return new ReadStream(0);
-  const stat = fstatSync(0);
-  if (!stat.isFIFO() && !stat.isSocket()) return undefined;
-  return new Socket({ fd: reopen(0, constants.O_RDONLY), readable: true, writable: false });
+/** Undefined when nothing is there yet. */
+function readNow(fd: number): Buffer | undefined {
+  try {
+    const buffer = Buffer.allocUnsafeSlow(CHUNK);
+    return buffer.subarray(0, readSync(fd, buffer, 0, CHUNK, null));
+  } catch (cause) {
+    if (errnoOf(cause) === 'EAGAIN') return undefined;
+    throw unreadable(cause);
+  }
+}
+
+function flow(stream: Socket | ReadStream, take: Take): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: unknown) => {
+      stream.destroy();
+      reject(error);
+    };
+    stream.on('data', (chunk: Buffer) => {
+      const taking = take(chunk);
+      if (taking === undefined) return;
+      stream.pause();
+      taking.then(() => stream.resume(), failed);
+    });
+    stream.on('error', (cause) => failed(unreadable(cause)));
+    stream.on('close', () => resolve());
+  });
+}
+
+function unreadable(cause: unknown): MqError {
+  return new MqError('USAGE', `standard input cannot be read: ${errnoOf(cause)}`, { cause });
 }

@@ -1,7 +1,7 @@
 import { constants, fstatSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { WriteStream } from 'node:tty';
-import { reopen, wasClosed } from './descriptors.ts';
+import { letGo, reopen, wasClosed } from './descriptors.ts';
 import { errnoOf, MqError } from './errors.ts';
 import { tty } from './terminal.ts';
 
@@ -9,8 +9,8 @@ import { tty } from './terminal.ts';
 const ATOMIC = 4096;
 
 /**
- * Standard output, with an exact account of what was taken: a message has left the queue when the
- * write(2) of its last byte has succeeded. A slow reader does not block the process.
+ * Standard output, or a pipe of our own, with an exact account of what was taken: a message has left the
+ * queue when the write(2) of its last byte has succeeded. A slow reader does not block the process.
  */
 export class Output {
   /** Bytes that write(2) took. */
@@ -18,48 +18,30 @@ export class Output {
   readonly #fd: number;
   /** Waits for a slow reader; a file has none. */
   readonly #waiter: Socket | WriteStream | undefined;
+  readonly #isStandard: boolean;
   #stop: ((error: MqError) => void) | undefined;
   #stopped: MqError | undefined;
 
-  /** @throws MqError OUTPUT when standard output is closed */
-  constructor() {
-    const stat = fstatSync(1);
-    if (stat.isCharacterDevice() && wasClosed(1)) throw failed('EBADF');
-    const { isatty, WriteStream } = tty();
-    if (stat.isFIFO() || stat.isSocket() || isatty(1)) {
-      this.#fd = reopen(1, constants.O_WRONLY);
-      this.#waiter = isatty(1)
-        ? new WriteStream(this.#fd)
-        : new Socket({ fd: this.#fd, readable: false, writable: true });
-      // The reader went away: the next write says so.
-      this.#waiter.on('error', () => {});
-    } else {
-      this.#fd = 1;
-    }
+  /**
+   * @param pipe the descriptor of a pipe that does not block, instead of standard output
+   * @throws MqError OUTPUT when standard output is closed
+   */
+  constructor(pipe?: number) {
+    this.#isStandard = pipe === undefined;
+    [this.#fd, this.#waiter] = pipe === undefined ? openStandard() : [pipe, writing(pipe)];
+    // The reader went away: the next write says so.
+    this.#waiter?.on('error', () => {});
   }
 
   /**
    * @param ends where messages end in `chunk`, the last one at its end: a message of up to 4096
    *   bytes goes into a pipe as a whole or not at all, so that no interruption leaves half of one
    *   there, and several writers do not mix theirs up
-   * @returns when write(2) has taken all of it
+   * @returns fulfilled when write(2) has taken all of it; undefined when it has at once
    * @throws MqError READERGONE (EPIPE), OUTPUT (anything else), INTERRUPTED (by `stop`)
    */
-  async write(chunk: Buffer, ends: Uint32Array = Uint32Array.of(chunk.length)): Promise<void> {
-    let at = 0;
-    let next = 0;
-    while (at < chunk.length) {
-      if (this.#stopped) throw this.#stopped;
-      let end = chunk.length;
-      if (this.#waiter) {
-        while ((ends[next] as number) <= at) next++;
-        while ((ends[next + 1] ?? Number.POSITIVE_INFINITY) <= at + ATOMIC) next++;
-        end = ends[next] as number;
-      }
-      const size = await this.#writeSome(chunk.subarray(at, end));
-      at += size;
-      this.taken += size;
-    }
+  write(chunk: Buffer, ends: Uint32Array = Uint32Array.of(chunk.length)): Promise<void> | undefined {
+    return this.#writeFrom(0, chunk, ends, 0);
   }
 
   /** Takes no more; a write that waits for its reader fails with INTERRUPTED. */
@@ -68,26 +50,74 @@ export class Output {
     this.#stop?.(this.#stopped);
   }
 
-  async #writeSome(piece: Buffer): Promise<number> {
+  /** Whoever reads it has all: it comes to its end. */
+  close(): void {
+    this.#waiter?.destroy();
+    if (this.#isStandard) letGo(1);
+  }
+
+  /** From `start` on; `next` is the first of the ends that can be behind it. */
+  #writeFrom(start: number, chunk: Buffer, ends: Uint32Array, next: number): Promise<void> | undefined {
+    let at = start;
+    while (at < chunk.length) {
+      if (this.#stopped) throw this.#stopped;
+      let end = chunk.length;
+      if (this.#waiter) {
+        while ((ends[next] as number) <= at) next++;
+        while ((ends[next + 1] ?? Number.POSITIVE_INFINITY) <= at + ATOMIC) next++;
+        end = ends[next] as number;
+      }
+      const piece = chunk.subarray(at, end);
+      const size = this.#writeSome(piece);
+      if (size === undefined) {
+        const first = piece.subarray(0, ATOMIC);
+        const begun = at;
+        return this.#wait(first).then(() => this.#writeFrom(begun + first.length, chunk, ends, next));
+      }
+      at += size;
+      this.taken += size;
+    }
+    return undefined;
+  }
+
+  /** How many bytes were taken; undefined when the reader has to catch up first. */
+  #writeSome(piece: Buffer): number | undefined {
     try {
       return writeSync(this.#fd, piece);
     } catch (cause) {
       if (errnoOf(cause) !== 'EAGAIN') throw failed(errnoOf(cause), cause);
-      return this.#wait(piece.subarray(0, ATOMIC));
+      return undefined;
     }
   }
 
   /** Waits until the reader takes `piece`. */
-  #wait(piece: Buffer): Promise<number> {
+  #wait(piece: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#stop = reject;
       this.#waiter?.write(piece, (error) => {
         this.#stop = undefined;
         if (error) reject(failed(errnoOf(error), error));
-        else resolve(piece.length);
+        else {
+          this.taken += piece.length;
+          resolve();
+        }
       });
     });
   }
+}
+
+function openStandard(): [fd: number, waiter: Socket | WriteStream | undefined] {
+  const stat = fstatSync(1);
+  if (stat.isCharacterDevice() && wasClosed(1)) throw failed('EBADF');
+  const { isatty, WriteStream } = tty();
+  const isTerminal = isatty(1);
+  if (!stat.isFIFO() && !stat.isSocket() && !isTerminal) return [1, undefined];
+  const fd = reopen(1, constants.O_WRONLY);
+  return [fd, isTerminal ? new WriteStream(fd) : writing(fd)];
+}
+
+function writing(fd: number): Socket {
+  return new Socket({ fd, readable: false, writable: true });
 }
 
 function failed(errno: string | undefined, cause?: unknown): MqError {

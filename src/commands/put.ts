@@ -85,10 +85,10 @@ async function putInput(producer: Producer, input: Input, framing: Framing, quie
     return producer.send(messages);
   };
   try {
-    for await (const chunk of input.chunks()) {
+    await input.read(async (chunk) => {
       read += chunk.length;
       await send(splitter.push(chunk));
-    }
+    });
     await send(splitter.finish());
     await producer.finish();
   } catch (error) {

@@ -19,6 +19,13 @@ describe('put and get', () => {
     expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\n\nb\nlast\n');
   });
 
+  test('put reads a FIFO to its end that its writer has left already', async ({ mq }) => {
+    const script =
+      'mkfifo $MQ_HOME/f; exec 3<>$MQ_HOME/f; exec 4<$MQ_HOME/f; echo a >&3; exec 3>&-; mq put q <&4';
+    expect(await mq.sh(script)).toMatchObject({ status: 0, err: '' });
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\n');
+  });
+
   test('put of an empty input stores nothing', async ({ mq }) => {
     expect((await mq.run(['put', 'q'], '')).status).toBe(0);
     expect((await mq.run(['get', '-n', 'q'])).status).toBe(3);
