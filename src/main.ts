@@ -7,7 +7,7 @@ import { places } from './paths.ts';
 import { complain } from './terminal.ts';
 
 /** What a command can come to in good order; -q keeps it quiet. */
-const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'CLOSED']);
+const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
 
 /** What to do about errors that a running daemon answers; it sends none. */
 const ADVICE: Partial<Record<Code, string>> = {
@@ -79,7 +79,7 @@ async function print(text: string): Promise<Outcome> {
 function end(outcome: Outcome): void {
   if (typeof outcome === 'number') exit(outcome);
   // Node ignores SIGPIPE; without listeners a signal has its default effect again.
-  process.on(outcome, () => {});
+  if (outcome === 'SIGPIPE') process.on(outcome, () => {});
   process.removeAllListeners(outcome);
   process.kill(process.pid, outcome);
 }

@@ -9,6 +9,8 @@ import { PROTOCOL, VERSION } from '../version.ts';
 interface Unanswered {
   resolve: (frame: Buffer) => void;
   reject: (error: MqError) => void;
+  /** Whether the connection is a stream of bytes from the answer OK on. */
+  isUpgrade: boolean;
 }
 
 /** For how long the daemon may take to answer the greeting, in ms. */
@@ -16,6 +18,7 @@ const PATIENCE = 15_000;
 
 const ERROR_TYPE = 0x2d; // -
 const PUSH_TYPE = 0x3e; // >
+const TEXT_TYPE = 0x2b; // +
 
 /**
  * A connection to the daemon: requests go out as they are made, their answers come back in that
@@ -57,12 +60,22 @@ export class Connection {
    * @returns the frame of the answer
    * @throws MqError the answer, when it is an error; LOST or STOPPED when the connection ended first
    */
-  request(request: Request): Promise<Buffer> {
+  request(request: Request, isUpgrade = false): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.#end) return reject(this.#end);
-      this.#unanswered.push({ resolve, reject });
+      this.#unanswered.push({ resolve, reject, isUpgrade });
       this.#write(encodeRequest(request));
     });
+  }
+
+  /**
+   * Sends a request that makes the connection a stream of bytes, once it is answered with OK.
+   * @returns the socket, paused, and what has come of the stream; undefined when the answer is nil
+   * @throws MqError as `request`
+   */
+  async upgrade(request: Request): Promise<{ socket: Socket; rest: Buffer } | undefined> {
+    const answer = new Reader(await this.request(request, true)).read();
+    return answer === null ? undefined : { socket: this.#socket, rest: this.#scanner.rest };
   }
 
   /** The same, with the answer as a value. */
@@ -121,9 +134,11 @@ export class Connection {
     }
   }
 
-  #take(frame: Buffer): void {
+  /** @returns whether frames follow */
+  #take(frame: Buffer): boolean {
     if (frame[0] === PUSH_TYPE) this.#hear(new Reader(frame).read());
-    else this.#answer(frame);
+    else return this.#answer(frame);
+    return true;
   }
 
   #hear(value: Value): void {
@@ -136,10 +151,14 @@ export class Connection {
   /** Called when the daemon says that it was stopped; it still takes a last word for a moment. */
   onStopped: () => void = () => {};
 
-  #answer(frame: Buffer): void {
+  #answer(frame: Buffer): boolean {
     const next = this.#unanswered.shift();
     if (frame[0] === ERROR_TYPE) next?.reject(new Reader(frame).read() as MqError);
     else next?.resolve(frame);
+    if (!next?.isUpgrade || frame[0] !== TEXT_TYPE) return true;
+    this.#socket.pause();
+    this.#socket.removeAllListeners('data');
+    return false;
   }
 
   #lost(): MqError {

@@ -6,7 +6,7 @@ import type { Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
 import { KINDS } from '../settings.ts';
 import type { Command, Invocation, Option, Outcome } from './command.ts';
-import { toObject } from './describe.ts';
+import { isPipe, toObject } from './describe.ts';
 import { COMMANDS, COMMON } from './index.ts';
 import { print } from './print.ts';
 
@@ -31,15 +31,23 @@ export async function run({ operands, places }: Invocation): Promise<Outcome> {
   throw new MqError('USAGE', `'${shell.slice(0, 40)}' is none of the shells bash, zsh and fish`);
 }
 
+/** What there is to name. */
+interface Names {
+  queues: Choices;
+  pipes: Choices;
+}
+
+const NO_NAMES: Names = { queues: [], pipes: [] };
+
 async function complete(words: string[], places: Places): Promise<string> {
-  const queues = await Promise.race([queuesOf(places), delay(PATIENCE, [], { ref: false })]);
+  const names = await Promise.race([namesOf(places), delay(PATIENCE, NO_NAMES, { ref: false })]);
   const root = new RootCommand();
-  addOptions(root, COMMON, queues);
+  addOptions(root, COMMON, names);
   for (const command of COMMANDS) {
     const line = root.command(command.name, command.summary);
-    addOptions(line, [...command.options, ...COMMON], queues);
+    addOptions(line, [...command.options, ...COMMON], names);
     for (const operand of command.usage.split(' ').filter(Boolean)) {
-      const choices = choicesOf(operand.replace(/[[\].]/g, ''), queues);
+      const choices = choicesOf(operand.replace(/[[\].]/g, ''), names);
       line.argument(operand, (add) => offer(add, choices), operand.includes('...'));
     }
   }
@@ -47,19 +55,28 @@ async function complete(words: string[], places: Places): Promise<string> {
 }
 
 /** Those of a daemon that runs; none is started for this. */
-async function queuesOf(places: Places): Promise<Choices> {
+async function namesOf(places: Places): Promise<Names> {
   try {
-    const queues = (await ask(places, false, { verb: 'LS' })) as Value[];
-    return queues.map(toObject).map(({ name, waiting }) => [String(name), `${waiting} waiting`] as const);
+    const all = ((await ask(places, false, { verb: 'LS' })) as Value[]).map(toObject);
+    return {
+      queues: all
+        .filter((each) => !isPipe(each))
+        .map(({ name, waiting }) => [String(name), `${waiting} waiting`] as const),
+      // The others have both their ends.
+      pipes: all
+        .filter((each) => isPipe(each) && each['state'] === 'waiting')
+        .map(({ name }) => [String(name), 'waits for a second end'] as const),
+    };
   } catch (error) {
-    if (error instanceof MqError) return [];
+    if (error instanceof MqError) return NO_NAMES;
     throw error;
   }
 }
 
 /** What can stand for an operand, or for the value of an option, that the help calls `what`. */
-function choicesOf(what: string, queues: Choices): Choices {
+function choicesOf(what: string, { queues, pipes }: Names): Choices {
   if (what === 'QUEUE' || what === 'FROM' || what === 'TO') return queues;
+  if (what === 'NAME') return pipes;
   if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
   return what.includes('|') ? what.split('|').map((word) => [word, ''] as const) : [];
 }
@@ -67,13 +84,13 @@ function choicesOf(what: string, queues: Choices): Choices {
 function addOptions(
   line: ReturnType<RootCommand['command']>,
   options: readonly Option[],
-  queues: Choices,
+  names: Names,
 ): void {
   for (const { name, short, value, summary } of options) {
     // To the library an option with a function takes a value, and one with a letter only takes none.
     if (value === undefined && short !== undefined) line.option(name, summary, short);
     else if (value === undefined) line.option(name, summary);
-    else line.option(name, summary, (add) => offer(add, choicesOf(value, queues)), short);
+    else line.option(name, summary, (add) => offer(add, choicesOf(value, names)), short);
   }
 }
 

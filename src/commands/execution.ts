@@ -3,7 +3,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
 import type { Lease } from '../client/leaser.ts';
 import { now } from '../clock.ts';
-import { errnoOf, MqError } from '../errors.ts';
+import { errnoOf, MqError, textOf } from '../errors.ts';
 import { openTemporary } from '../temporary.ts';
 
 export interface ExecutionOptions {
@@ -25,6 +25,12 @@ export interface End {
 
 /** In an argument, what the message takes the place of. */
 const PLACE = '{}';
+
+/** @throws MqError USAGE for a command line that Node could not hand on as it is */
+export function checkCommand(command: readonly string[]): void {
+  if (command.some((arg) => arg.includes('\ufffd')))
+    throw new MqError('USAGE', 'the command is not valid UTF-8');
+}
 
 /** Bytes of output read at a time. */
 const CHUNK = 64 * 1024;
@@ -120,7 +126,7 @@ function fileOf(body: Buffer, end: Buffer): number {
     return fd;
   } catch (cause) {
     closeSync(fd);
-    throw noFile(cause);
+    throw noFile('a temporary file cannot be written', cause);
   }
 }
 
@@ -128,14 +134,14 @@ function openFile(mode?: number): number {
   try {
     return openTemporary(mode);
   } catch (cause) {
-    throw noFile(cause);
+    throw noFile('a temporary file cannot be written', cause);
   }
 }
 
-function noFile(cause: unknown): MqError {
+export function noFile(what: string, cause: unknown): MqError {
   const errno = errnoOf(cause);
   const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISKFULL' : 'IOERROR';
-  return new MqError(code, `a temporary file cannot be written: ${errno}`, { cause });
+  return new MqError(code, `${what}: ${errno ?? textOf(cause)}`, { cause });
 }
 
 /** The command line with the message in its place. */
@@ -171,7 +177,8 @@ done
 exec "$command" "$@"
 `;
 
-function cannotStart(file: string, cause: unknown): MqError {
+/** What a command that cannot be started ends with (env(1)). */
+export function cannotStart(file: string, cause: unknown): MqError {
   const errno = errnoOf(cause) ?? '';
   const why = `${file} cannot be started: ${errno}`;
   if (['ENOENT', 'ENOTDIR'].includes(errno)) return new MqError('NOTFOUND', why, { cause });

@@ -182,6 +182,25 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./join.ts'),
   },
   {
+    name: 'pipe',
+    summary: 'open one end of a pipe between two processes, and wait for the other end',
+    usage: 'NAME [-- COMMAND [ARG...]]',
+    operands: [1, Infinity],
+    options: [
+      { name: 'send', summary: 'one way: standard input comes out at the other end' },
+      { name: 'recv', summary: 'one way: what goes in at the other end comes out here' },
+      NOWAIT,
+      TIMEOUT,
+    ],
+    examples: [
+      ['mq pipe copy --send < file', 'comes out of: mq pipe copy --recv'],
+      ['mq pipe talk', 'in two terminals: a chat'],
+      ['mq pipe upper -- tr a-z A-Z', 'answers: echo hello | mq pipe upper'],
+    ],
+    mayStart: true,
+    load: () => import('./pipe.ts'),
+  },
+  {
     name: 'peek',
     summary: 'print the next messages and leave them where they are',
     usage: 'QUEUE',
@@ -252,7 +271,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'ls',
-    summary: 'list the queues',
+    summary: 'list the queues, and the pipes that are open or wait for a second end',
     usage: '',
     operands: NONE,
     options: [JSON_OPTION],

@@ -1,17 +1,33 @@
 import { ask } from '../client/ask.ts';
 import type { Value } from '../protocol/values.ts';
 import type { Invocation, Outcome } from './command.ts';
-import { toObject } from './describe.ts';
+import { type Described, isPipe, toObject } from './describe.ts';
 import { print } from './print.ts';
+import type { Cell } from './table.ts';
 
-/** mq ls: lists the queues. */
+/** mq ls: lists the queues, and behind them the pipes. */
 export async function run({ options, places, start }: Invocation): Promise<Outcome> {
-  const queues = ((await ask(places, start, { verb: 'LS' })) as Value[]).map(toObject);
-  if (options['json']) return print(queues.map((queue) => `${JSON.stringify(queue)}\n`).join(''));
+  const all = ((await ask(places, start, { verb: 'LS' })) as Value[]).map(toObject);
+  if (options['json']) return print(all.map((each) => `${JSON.stringify(each)}\n`).join(''));
   const { columns } = await import('./table.ts');
-  const rows = queues.map(({ name, kind, waiting, delayed, leased, maxsize, consumers, state }) => {
-    return [name, kind, waiting, delayed, leased, maxsize || '-', consumers, state] as (string | number)[];
+  const queues = all.filter((each) => !isPipe(each));
+  const pipes = all.filter(isPipe);
+  const tables = [
+    columns(
+      ['NAME', 'KIND', 'WAITING', 'DELAYED', 'LEASED', 'LIMIT', 'CONSUMERS', 'STATE'],
+      queues.map(({ name, kind, waiting, delayed, leased, maxsize, consumers, state }) => {
+        return [name, kind, waiting, delayed, leased, maxsize || '-', consumers, state] as Cell[];
+      }),
+    ),
+  ];
+  if (pipes.length > 0)
+    tables.push(columns(['PIPE', 'STATE', 'PID', 'DIRECTION', 'SENT', 'RECEIVED'], pipes.flatMap(endRows)));
+  return print(tables.join('\n'));
+}
+
+/** A row for each end. */
+function endRows({ name, state, ends }: Described): Cell[][] {
+  return (ends as Described[]).map(({ pid, direction, sent, received }) => {
+    return [name, state, pid, direction, sent, received] as Cell[];
   });
-  const head = ['NAME', 'KIND', 'WAITING', 'DELAYED', 'LEASED', 'LIMIT', 'CONSUMERS', 'STATE'];
-  return print(columns(head, rows));
 }

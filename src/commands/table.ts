@@ -1,7 +1,7 @@
 import { Chalk } from 'chalk';
 import { hasColour } from '../terminal.ts';
 
-type Cell = string | number | null;
+export type Cell = string | number | null;
 
 /** Rows under a head, numbers flush right: nothing but the cells and the space between them, so that awk can read it. */
 export function columns(head: string[], rows: Cell[][]): string {
@@ -22,7 +22,7 @@ export function columns(head: string[], rows: Cell[][]): string {
 }
 
 /** A name and a value in each row. */
-export function pairs(object: Record<string, Cell>): string {
+export function pairs(object: Record<string, unknown>): string {
   const { bold } = colours();
   const width = Math.max(...Object.keys(object).map(({ length }) => length));
   return Object.entries(object)
@@ -30,7 +30,7 @@ export function pairs(object: Record<string, Cell>): string {
     .join('');
 }
 
-function shown(cell: Cell | undefined): string {
+function shown(cell: unknown): string {
   return cell === null || cell === undefined ? '-' : String(cell);
 }
 

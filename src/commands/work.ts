@@ -8,7 +8,7 @@ import { join, type Packed } from '../packed.ts';
 import { parseInteger } from '../settings.ts';
 import { note } from '../terminal.ts';
 import type { Invocation, Outcome } from './command.ts';
-import { type End, Execution, type ExecutionOptions } from './execution.ts';
+import { checkCommand, type End, Execution, type ExecutionOptions } from './execution.ts';
 import { framingOf, periodOf } from './options.ts';
 import { startProgress } from './progress.ts';
 import { CAUGHT } from './signals.ts';
@@ -41,8 +41,7 @@ interface WorkOptions {
 export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
   const [queue, ...command] = operands as [string, ...string[]];
   const { jobs, into } = options;
-  if (command.some((arg) => arg.includes('\ufffd')))
-    throw new MqError('USAGE', 'the command is not valid UTF-8');
+  checkCommand(command);
   const work: WorkOptions = {
     queue: checkName(queue),
     command,

@@ -11,6 +11,7 @@ import { SqliteStore } from '../store/sqlite/sqlite.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
 import { Listener } from './listener.ts';
 import { log } from './log.ts';
+import { Pipes } from './pipes.ts';
 import { Session } from './session.ts';
 import type { Daemon } from './verbs.ts';
 
@@ -39,6 +40,7 @@ export function serve(options: ServeOptions, ready: () => void): Promise<NodeJS.
 
 class Server implements Daemon {
   readonly maxMessage: number;
+  readonly pipes = new Pipes();
   readonly #options: ServeOptions;
   readonly #finished: (signal?: NodeJS.Signals) => void;
   readonly #sessions = new Map<Socket, Session>();
@@ -124,7 +126,9 @@ class Server implements Daemon {
 
   async #stop(): Promise<void> {
     this.#listener?.close();
-    this.#queues?.stop(new MqError('STOPPED', 'the daemon was stopped'));
+    const stopped = new MqError('STOPPED', 'the daemon was stopped');
+    this.#queues?.stop(stopped);
+    this.pipes.stop(stopped);
     for (const session of this.#sessions.values()) session.tell('stopped');
     await this.#lastWords();
     await this.#endStore();

@@ -7,6 +7,7 @@ import { encode, Push, type Value } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
 import type { Queues } from '../queue/queues.ts';
 import { log } from './log.ts';
+import type { RelayEnd } from './relay.ts';
 import { type Answer, answer, type Daemon, type Peer } from './verbs.ts';
 
 /** So many bytes of requests are taken in before earlier ones are answered. */
@@ -29,7 +30,7 @@ export class Session implements Peer {
   readonly consumer: Consumer;
   version: 2 | 3 = 2;
   isMq = false;
-  readonly #socket: Socket;
+  readonly socket: Socket;
   readonly #queues: Queues;
   readonly #daemon: Daemon;
   readonly #scanner: FrameScanner;
@@ -45,19 +46,25 @@ export class Session implements Peer {
   #closing = false;
   /** The other end ended it, not we. */
   #ended = false;
+  /** What the connection has become, if it carries no requests any more. */
+  #pipeEnd: RelayEnd | undefined;
 
   constructor(socket: Socket, queues: Queues, daemon: Daemon) {
-    this.#socket = socket;
+    this.socket = socket;
     this.#queues = queues;
     this.#daemon = daemon;
     this.#scanner = new FrameScanner(requestLimits(daemon.maxMessage));
     this.consumer = queues.enter();
     socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('drain', () => this.#begin());
+    socket.on('drain', () => {
+      if (this.#pipeEnd) this.#pipeEnd.drained();
+      else this.#begin();
+    });
     // The other end will send no more, and so waits for nothing: what it sent is still carried out.
     socket.on('end', () => {
       this.#ended = true;
       this.consumer.end();
+      this.#pipeEnd?.close();
       this.#closing = true;
       this.#endWhenIdle();
     });
@@ -67,28 +74,39 @@ export class Session implements Peer {
     socket.on('close', () => {
       this.#tasks.clear();
       if (this.#ended) this.#forget();
+      this.#pipeEnd?.close();
       queues.leave(this.consumer).catch((error) => log(`cannot give back what a connection held: ${error}`));
     });
   }
 
   /** Says something unasked, to those who understand it. */
   tell(what: string): void {
-    if (this.isMq && this.version === 3) this.#write(new Push([what]));
+    if (this.isMq && this.version === 3 && !this.#pipeEnd) this.#write(new Push([what]));
+  }
+
+  /** The connection carries no requests any more, but the bytes of a pipe. */
+  become(end: RelayEnd): void {
+    this.#pipeEnd = end;
   }
 
   /** Closes once what has been answered is sent. */
   close(): void {
     this.#closing = true;
     this.#tasks.clear();
-    this.#socket.end();
+    this.socket.end();
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   #receive(chunk: Buffer): void {
     if (this.#closing) return;
+    if (this.#pipeEnd) this.#relay(this.#pipeEnd, chunk);
+    else this.#scan(chunk);
+  }
+
+  #scan(chunk: Buffer): void {
     try {
       this.#scanner.push(chunk, (frame) => this.#add(frame));
     } catch (error) {
@@ -97,7 +115,16 @@ export class Session implements Peer {
       this.#closing = true;
     }
     this.#begin();
-    if (this.#bytes > READ_AHEAD) this.#socket.pause();
+    if (this.#bytes > READ_AHEAD) this.socket.pause();
+  }
+
+  #relay(end: RelayEnd, chunk: Buffer): void {
+    try {
+      end.receive(chunk);
+    } catch (error) {
+      end.tell(error as MqError);
+      this.socket.destroySoon();
+    }
   }
 
   #add(frame: Buffer): void {
@@ -114,7 +141,7 @@ export class Session implements Peer {
   }
 
   #begin(): void {
-    while (this.#tasks.length > 0 && !this.#socket.writableNeedDrain) {
+    while (this.#tasks.length > 0 && !this.socket.writableNeedDrain) {
       const task = this.#tasks.first as Task;
       if (this.#begun > 0 && !(this.#onlyPuts && isPut(task))) return;
       this.#tasks.shift();
@@ -144,12 +171,11 @@ export class Session implements Peer {
 
   async #answer(task: Task, result: Promise<Answer>): Promise<void> {
     const { value, sent, last } = await result;
-    if (sent) this.#write(value, (error) => sent(!error));
-    else this.#write(value);
+    if (value !== undefined) this.#write(value, sent && ((error) => sent(!error)));
     this.#begun -= 1;
     this.#bytes -= task.bytes;
     if (last) this.close();
-    if (this.#socket.isPaused() && this.#bytes <= READ_AHEAD) this.#socket.resume();
+    if (this.socket.isPaused() && this.#bytes <= READ_AHEAD) this.socket.resume();
     this.#begin();
     if (this.#closing) this.#endWhenIdle();
   }
@@ -160,19 +186,19 @@ export class Session implements Peer {
   }
 
   #endWhenIdle(): void {
-    if (this.#tasks.length === 0 && this.#begun === 0) this.#socket.end();
+    if (this.#tasks.length === 0 && this.#begun === 0) this.socket.end();
   }
 
   #write(value: Value, written?: (error?: Error | null) => void): void {
-    if (!this.#socket.writable) {
+    if (!this.socket.writable) {
       written?.(new Error('the connection ended'));
       return;
     }
     const chunks = encode(value, this.version);
-    this.#socket.cork();
-    for (const chunk of chunks.slice(0, -1)) this.#socket.write(chunk);
-    this.#socket.write(chunks.at(-1) as Buffer, written);
-    this.#socket.uncork();
+    this.socket.cork();
+    for (const chunk of chunks.slice(0, -1)) this.socket.write(chunk);
+    this.socket.write(chunks.at(-1) as Buffer, written);
+    this.socket.uncork();
   }
 }
 

@@ -3,17 +3,18 @@ import { MqError } from '../errors.ts';
 import { join, unpack } from '../packed.ts';
 import type { Request, Verb } from '../protocol/requests.ts';
 import { OK, Simple, type Value } from '../protocol/values.ts';
-import type { Consumer } from '../queue/consumer.ts';
 import type { Queues } from '../queue/queues.ts';
 import { deadLetterOf } from '../store/rules.ts';
 import { type QueueState, type Run, rangeOf, tokensOf } from '../store/store.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { log } from './log.ts';
+import type { Opener, Pipes } from './pipes.ts';
 
 /** What the verbs need of the process that they run in. */
 export interface Daemon {
   /** The longest message, in bytes. */
   maxMessage: number;
+  readonly pipes: Pipes;
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void;
   /** What STATUS answers. */
@@ -27,8 +28,7 @@ export interface Daemon {
 }
 
 /** The connection that a request came over. */
-export interface Peer {
-  readonly consumer: Consumer;
+export interface Peer extends Opener {
   /** RESP version of its answers. */
   version: 2 | 3;
   /** It said HELLO MQ: it is mq's own client. */
@@ -37,7 +37,8 @@ export interface Peer {
 }
 
 export interface Answer {
-  value: Value;
+  /** Undefined: the client has been told already. */
+  value: Value | undefined;
   /** Called when the operating system took the answer's last byte, or did not. */
   sent?: (taken: boolean) => void;
   /** The connection closes after this answer. */
@@ -156,6 +157,10 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return (await queues.join(session.consumer, queue, timeout)) ? OK : null;
   },
 
+  async PIPE(request, { session, daemon }) {
+    return (await daemon.pipes.open(request, session)) ? { value: undefined } : null;
+  },
+
   async SIZE({ queue }, context) {
     return (await state(queue, context)).waiting;
   },
@@ -173,8 +178,8 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return describe(await state(queue, context), context.queues);
   },
 
-  async LS(_, { queues }) {
-    return (await queues.store.list()).map((each) => describe(each, queues));
+  async LS(_, { queues, daemon }) {
+    return [...(await queues.store.list()).map((each) => describe(each, queues)), ...daemon.pipes.list()];
   },
 
   async PEEK({ queue, count }, { queues }) {

@@ -53,21 +53,27 @@ export class FrameScanner {
     this.#limits = limits;
   }
 
+  /** What has come and is in no frame. */
+  get rest(): Buffer {
+    return this.#buffer.subarray(this.#start, this.#end);
+  }
+
   /** Bytes that have come of a frame that is not complete. */
   get pending(): number {
     return this.#end - this.#start;
   }
 
   /**
-   * Takes the next chunk; calls `take` with each frame that it completes, which is a view of the bytes.
+   * Takes the next chunk; calls `take` with each frame that it completes, which is a view of the bytes,
+   * until that answers false: what follows are no frames any more, and `rest` has it.
    * @throws MqError SYNTAX or TOOBIG; the stream cannot be followed any further after that
    */
-  push(chunk: Buffer, take: (frame: Buffer) => void): void {
+  push(chunk: Buffer, take: (frame: Buffer) => unknown): void {
     this.#append(chunk);
     while (this.#skipEmptyLines() && this.#scan()) {
       const frame = this.#buffer.subarray(this.#start, this.#at);
       this.#start = this.#at;
-      take(frame);
+      if (take(frame) === false) return;
     }
     if (this.#start === this.#end) {
       this.#buffer = Buffer.alloc(0);

@@ -50,6 +50,7 @@ export type Request =
       binding?: 'hold' | 'free' | undefined;
     }
   | { verb: 'JOIN'; queue: string; timeout: number }
+  | { verb: 'PIPE'; pipe: string; direction: Direction; timeout: number; pid: number | undefined }
   | { verb: 'CREATE' | 'SET'; queue: string; settings: Partial<Settings> }
   | { verb: 'PEEK'; queue: string; count: number }
   | { verb: 'RM'; queue: string; force: boolean }
@@ -63,6 +64,9 @@ export type Verb = Request['verb'];
 
 /** When a GET has nothing to wait for any more; see `GetOptions`. */
 export type Until = 'drained' | 'finished' | 'idle';
+
+/** Which way the bytes go at an end of a pipe. */
+export type Direction = 'both' | 'send' | 'recv';
 
 /** What mq's own client says of itself. */
 export interface Greeting {
@@ -148,6 +152,13 @@ function wordsOf(request: Request): string[] {
       ];
     case 'JOIN':
       return [request.queue, ...timeoutWords(request.timeout)];
+    case 'PIPE':
+      return [
+        request.pipe,
+        ...(request.direction === 'both' ? [] : [request.direction.toUpperCase()]),
+        ...timeoutWords(request.timeout),
+        ...numberWords('PID', request.pid),
+      ];
     case 'CREATE':
     case 'SET':
       return [request.queue, ...settingWords(request.settings)];
@@ -227,8 +238,8 @@ class Words {
     return leases;
   }
 
-  name(): string {
-    return checkName(this.next('the name of a queue'));
+  name(of = 'a queue'): string {
+    return checkName(this.next(`the name of ${of}`));
   }
 
   integer(what: string, least: number, most?: number): number {
@@ -425,6 +436,28 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       }),
     );
     return { verb: 'JOIN', queue, timeout };
+  },
+
+  PIPE(words) {
+    const pipe = words.name('a pipe');
+    let direction: Direction = 'both';
+    let timeout = Infinity;
+    let pid: number | undefined;
+    words.options({
+      SEND: () => {
+        direction = 'send';
+      },
+      RECV: () => {
+        direction = 'recv';
+      },
+      ...timeoutOptions(words, (ms) => {
+        timeout = ms;
+      }),
+      PID: () => {
+        pid = words.integer('PID', 1);
+      },
+    });
+    return { verb: 'PIPE', pipe, direction, timeout, pid };
   },
 
   CREATE: parseSettings,

@@ -142,7 +142,7 @@ export class Reader {
       case '=':
         return this.bulk();
       case '!':
-        return toError((this.bulk() ?? Buffer.alloc(0)).toString());
+        return readError((this.bulk() ?? Buffer.alloc(0)).toString());
       case '*':
       case '~':
       case '>': {
@@ -159,7 +159,7 @@ export class Reader {
       case ':':
         return Number(this.#line());
       case '-':
-        return toError(this.#line());
+        return readError(this.#line());
       case '_':
         this.#line();
         return null;
@@ -204,7 +204,7 @@ export class Reader {
 }
 
 /** `CODE [stored] text`, as written by `encode`. */
-function toError(line: string): MqError {
+export function readError(line: string): MqError {
   const [, code = '', stored, text = ''] = /^(\S+) ?(\d+ )?(.*)$/s.exec(line) ?? [];
   if (!Object.hasOwn(EXIT_STATUS, code)) return new MqError('PROTOCOL', `the daemon answered: ${line}`);
   return new MqError(code as Code, text, stored === undefined ? {} : { stored: Number(stored) });

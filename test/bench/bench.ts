@@ -4,6 +4,7 @@ import { latency } from './latency.ts';
 import { cleanUp, median, type Row } from './measure.ts';
 import { memory } from './memory.ts';
 import { multiprocessing } from './multiprocessing.ts';
+import { pipe } from './pipe.ts';
 import { redis } from './redis.ts';
 import { startup } from './startup.ts';
 import { work } from './work.ts';
@@ -21,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, memory, work]
+const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, memory, work, pipe]
   .flatMap((group) => group())
   .filter(({ name }) => only === undefined || name.startsWith(only));
 let below = rows.length === 0;

@@ -8,7 +8,7 @@ export interface Row {
   name: string;
   what: string;
   peer: string;
-  unit: 'M/s' | 'ms' | 'MB';
+  unit: 'M/s' | 'MB/s' | 'ms' | 'MB';
   rounds: number;
   /** Why it cannot be measured here. */
   skip?: string | undefined;

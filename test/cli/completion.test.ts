@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from './mq.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'mq-completion-'));
 const env = { HOME: home, MQ_HOME: home, PATH: `${resolve('bin')}:${process.env['PATH']}`, TERM: 'dumb' };
@@ -18,7 +19,7 @@ afterAll(() => {
 
 describe('mq completion complete', () => {
   test('offers commands', () => {
-    expect(choices('p')).toEqual(['put', 'peek', 'purge']);
+    expect(choices('p')).toEqual(['put', 'pipe', 'peek', 'purge']);
   });
 
   test('offers the queues that there are, for each operand that is one', () => {
@@ -29,6 +30,15 @@ describe('mq completion complete', () => {
     expect(choices('put', '')).toEqual(queues);
     expect(choices('put', 'jobs', '')).toEqual([]);
     expect(choices('ls', '')).toEqual([]);
+  });
+
+  test('offers the pipes that wait for a second end, and no queues, to mq pipe', async () => {
+    const waiting = spawn('mq', ['pipe', 'talk'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+    await until(() => choices('pipe', '').length > 0);
+    expect(choices('pipe', 't')).toEqual(['talk']);
+    expect(choices('get', 't')).toEqual([]);
+    waiting.kill('SIGKILL');
+    await until(() => choices('pipe', '').length === 0);
   });
 
   test('offers the options of a command, with those that all commands have', () => {

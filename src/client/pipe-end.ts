@@ -1,0 +1,226 @@
+import type { Socket } from 'node:net';
+import { now } from '../clock.ts';
+import { MqError } from '../errors.ts';
+import { Fifo } from '../fifo.ts';
+import type { Places } from '../paths.ts';
+import type { Direction } from '../protocol/requests.ts';
+import {
+  ALL_TAKEN,
+  refusal,
+  STREAM_END,
+  STREAM_START,
+  type StreamEvents,
+  StreamScanner,
+  writeChunk,
+} from '../protocol/stream.ts';
+import { connector } from './connect.ts';
+import { isLoss } from './producer.ts';
+
+/** Takes bytes; undefined when that is done at once. */
+type Take = (piece: Buffer) => Promise<void> | undefined;
+
+export interface PipeOptions {
+  pipe: string;
+  direction: Direction;
+  /** When to give up waiting for the other end, on the clock of now(); Infinity: never. */
+  deadline: number;
+}
+
+/** One end of a pipe that has both. Bytes go both ways at once; each way has an end of its own. */
+export class PipeEnd implements StreamEvents {
+  /** Bytes so far. */
+  sent = 0;
+  readonly #socket: Socket;
+  readonly #scanner: StreamScanner;
+  /** What has come, and is not taken. */
+  readonly #pieces = new Fifo<Buffer>();
+  /** Whoever takes it, and has not taken what it was given last. */
+  #take: Take | undefined;
+  #isTaking = false;
+  #hasAll = false;
+  /** Whether the other end was told what became of what it sent: it is taken, or not wanted. */
+  #hasJudged = false;
+  /** Why nothing more can be sent, or be received. */
+  #sendError: MqError | undefined;
+  #receiveError: MqError | undefined;
+  /** What was sent has been taken, or is in vain. */
+  readonly #verdict = Promise.withResolvers<void>();
+  readonly #received = Promise.withResolvers<void>();
+  #wakeSender: () => void = () => {};
+
+  /**
+   * Opens an end, and waits for the other. When the daemon dies while it waits, it waits on at the next one.
+   * @returns undefined when nobody opened the other end in time
+   * @throws MqError TAKEN, MISFIT; STOPPED, UNREACHABLE, ...
+   */
+  static async open(places: Places, start: boolean, options: PipeOptions): Promise<PipeEnd | undefined> {
+    const connect = connector(places, start);
+    const { pipe, direction, deadline } = options;
+    for (;;) {
+      const connection = await connect();
+      const timeout = Math.max(0, Math.ceil(deadline - now()));
+      try {
+        const stream = await connection.upgrade({
+          verb: 'PIPE',
+          pipe,
+          direction,
+          timeout,
+          pid: process.pid,
+        });
+        if (stream !== undefined) return new PipeEnd(stream.socket, stream.rest, direction);
+        connection.destroy();
+        return undefined;
+      } catch (error) {
+        connection.destroy();
+        if (!isLoss(error)) throw error;
+      }
+    }
+  }
+
+  private constructor(socket: Socket, rest: Buffer, direction: Direction) {
+    this.#socket = socket;
+    this.#scanner = new StreamScanner(this);
+    for (const { promise } of [this.#verdict, this.#received]) promise.catch(() => {});
+    socket.on('data', (bytes) => this.#read(bytes));
+    socket.on('drain', () => this.#wakeSender());
+    socket.on('close', () => this.#fail(new MqError('LOST', 'the daemon went away, and the pipe with it')));
+    if (direction !== 'recv') socket.write(STREAM_START);
+    if (rest.length > 0) this.#read(rest);
+    socket.resume();
+  }
+
+  /** Fulfilled when it is known that nothing more can be sent. */
+  get vain(): Promise<unknown> {
+    return this.#verdict.promise.then(
+      () => new Promise(() => {}),
+      () => undefined,
+    );
+  }
+
+  /**
+   * Sends bytes.
+   * @returns fulfilled when more can be sent, where the other end is slow; undefined: at once
+   * @throws MqError CLOSED when the other end takes no more, GONE when it went away, STOPPED, LOST
+   */
+  send(piece: Buffer): Promise<void> | undefined {
+    if (this.#sendError) return Promise.reject(this.#sendError);
+    this.sent += piece.length;
+    writeChunk(this.#socket, piece);
+    if (!this.#socket.writableNeedDrain) return undefined;
+    return new Promise((resolve) => {
+      this.#wakeSender = resolve;
+    });
+  }
+
+  /**
+   * Says that this was all, and waits until the other end has taken it.
+   * @throws MqError as `send`
+   */
+  async finish(): Promise<void> {
+    if (this.#sendError === undefined) this.#socket.write(STREAM_END);
+    await this.#verdict.promise;
+  }
+
+  /**
+   * Hands on what comes until the other end has sent all, and tells it so.
+   * @throws MqError GONE, STOPPED, LOST when the pipe was over before that; and what `take` throws
+   */
+  receive(take: Take): Promise<void> {
+    this.#take = take;
+    this.#handOn();
+    return this.#received.promise;
+  }
+
+  /** Takes nothing more of what the other end sends, and tells it so, unless all is taken already. */
+  refuse(): void {
+    if (this.#hasJudged) return;
+    this.#judge(refusal('CLOSED', 'it takes no more'));
+    this.#pieces.clear();
+    this.#socket.resume();
+    this.#received.resolve();
+  }
+
+  /** Lets go, once all that was said is on its way. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.writable) this.#socket.end(resolve);
+      else resolve();
+    });
+  }
+
+  /** Lets go at once; to the other end that is as if this process had been killed. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** @see StreamEvents */
+  bytes(piece: Buffer): void {
+    if (!this.#hasJudged) this.#pieces.push(piece);
+  }
+
+  /** @see StreamEvents */
+  end(): void {
+    this.#hasAll = true;
+  }
+
+  /** @see StreamEvents */
+  verdict(error: MqError | undefined): void {
+    if (error === undefined) this.#verdict.resolve();
+    else if (error.code === 'CLOSED') {
+      this.#socket.write(STREAM_END);
+      this.#failSending(error);
+    } else this.#fail(error);
+  }
+
+  #read(bytes: Buffer): void {
+    try {
+      this.#scanner.push(bytes);
+    } catch (error) {
+      this.#fail(error as MqError);
+      this.#socket.destroy();
+    }
+    this.#handOn();
+    if (this.#isTaking) this.#socket.pause();
+  }
+
+  /** Has what has come taken, piece by piece, and at last says what became of it. */
+  #handOn(): void {
+    if (this.#take === undefined || this.#hasJudged) return;
+    try {
+      while (!this.#isTaking && this.#pieces.length > 0) {
+        const taking = this.#take(this.#pieces.shift() as Buffer);
+        if (taking === undefined) continue;
+        this.#isTaking = true;
+        taking.then(() => {
+          this.#isTaking = false;
+          this.#handOn();
+          if (!this.#isTaking) this.#socket.resume();
+        }, this.#received.reject);
+      }
+    } catch (error) {
+      this.#received.reject(error);
+    }
+    if (this.#isTaking || this.#pieces.length > 0) return;
+    if (this.#hasAll) {
+      this.#judge(ALL_TAKEN);
+      this.#received.resolve();
+    } else if (this.#receiveError) this.#received.reject(this.#receiveError);
+  }
+
+  #judge(verdict: Buffer): void {
+    this.#hasJudged = true;
+    if (this.#socket.writable) this.#socket.write(verdict);
+  }
+
+  #fail(error: MqError): void {
+    this.#receiveError ??= error;
+    this.#handOn();
+    this.#failSending(error);
+  }
+
+  #failSending(error: MqError): void {
+    this.#sendError ??= error;
+    this.#verdict.reject(this.#sendError);
+    this.#wakeSender();
+  }
+}

@@ -1,0 +1,135 @@
+import { fstatSync } from 'node:fs';
+import { PipeEnd } from '../client/pipe-end.ts';
+import { type Code, MqError } from '../errors.ts';
+import { Input } from '../input.ts';
+import { checkName } from '../names.ts';
+import { Output } from '../output.ts';
+import type { Direction } from '../protocol/requests.ts';
+import { note, tty } from '../terminal.ts';
+import type { Invocation, Outcome } from './command.ts';
+import { checkCommand } from './execution.ts';
+import { deadlineOf } from './options.ts';
+import { PipedCommand } from './piped-command.ts';
+import { startProgress } from './progress.ts';
+import { catchSignals } from './signals.ts';
+
+/** Somebody at a terminal is told after so many ms what the command waits for. */
+const SILENCE = 1000;
+
+/** mq pipe: one end of a pipe; its bytes are standard input and output, or a command's. */
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+  const [name, ...command] = operands as [string, ...string[]];
+  const direction = directionOf(options);
+  const target = { pipe: checkName(name), direction, deadline: deadlineOf(options) };
+  checkCommand(command);
+  const isCommand = command.length > 0;
+  // Before the other end is let in: what cannot be used is refused now.
+  const input = direction === 'recv' || isCommand ? undefined : new Input();
+  input?.check();
+  const output = direction === 'send' || isCommand ? undefined : new Output();
+
+  const end = await waitFor(PipeEnd.open(places, start, target), name, quiet);
+  if (end === undefined) throw new MqError('ALONE', 'nobody opened the other end in time');
+  if (isCommand) return serve(end, command as [string, ...string[]], direction);
+  const endProgress = startProgress({
+    unit: 'bytes',
+    done: () => end.sent,
+    total: () => fstatSync(0).size,
+    quiet: quiet || input === undefined,
+    file: 0,
+  });
+  try {
+    await carry(end, input, output);
+    return 0;
+  } catch (error) {
+    if (isCode(error, 'READERGONE')) return 'SIGPIPE';
+    throw error;
+  } finally {
+    endProgress();
+  }
+}
+
+/** The command is the end: its status is ours, unless the pipe ended otherwise than in order. */
+async function serve(end: PipeEnd, argv: [string, ...string[]], direction: Direction): Promise<Outcome> {
+  const command = new PipedCommand(argv, direction);
+  const signal = catchSignals(() => {
+    end.destroy();
+    const caught = signal();
+    // Ctrl-C reaches the command by itself.
+    if (caught !== undefined && caught !== 'SIGINT') command.kill(caught);
+  });
+  const input = command.output === undefined ? undefined : new Input(command.output);
+  const output = command.input === undefined ? undefined : new Output(command.input);
+  const carried = carry(end, input, output, command.ended).catch((error) => error);
+  const status = await command.ended;
+  const error = await carried;
+  const caught = signal();
+  if (caught !== undefined) return caught;
+  if (error !== undefined) throw error;
+  return status;
+}
+
+/**
+ * Carries bytes both ways until both ways are over, each by itself.
+ * @param reader settled when whoever reads the output has ended, where that can be known: it may leave early
+ * @throws MqError what ended the pipe before that
+ */
+async function carry(
+  end: PipeEnd,
+  input: Input | undefined,
+  output: Output | undefined,
+  reader?: Promise<unknown>,
+): Promise<void> {
+  let failure: unknown;
+  const failed = (error: unknown) => {
+    failure ??= error;
+    // Though nothing more can be sent, more may come.
+    if (!isCode(error, 'CLOSED')) end.destroy();
+  };
+  const sending = input && send(end, input).catch(failed);
+  const receiving = output && receive(end, output, reader !== undefined).catch(failed);
+  if (reader) void Promise.allSettled([reader, sending]).then(() => end.refuse());
+  await Promise.all([sending, receiving]);
+  await end.close();
+  if (failure !== undefined) throw failure;
+}
+
+async function send(end: PipeEnd, input: Input): Promise<void> {
+  void end.vain.then(() => input.close());
+  await input.read((piece) => end.send(piece));
+  await end.finish();
+}
+
+async function receive(end: PipeEnd, output: Output, mayLeave: boolean): Promise<void> {
+  try {
+    await end.receive((piece) => output.write(piece));
+  } catch (error) {
+    if (!mayLeave || !isCode(error, 'READERGONE')) throw error;
+    end.refuse();
+  } finally {
+    output.close();
+  }
+}
+
+async function waitFor<T>(opening: Promise<T>, name: string, quiet: boolean): Promise<T> {
+  const isWatched = !quiet && tty().isatty(2);
+  const timer = setTimeout(() => {
+    if (isWatched) note(`pipe ${name}: waiting for the other end`);
+  }, SILENCE);
+  try {
+    return await opening;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function directionOf(options: Invocation['options']): Direction {
+  if (options['send'] && options['recv'])
+    throw new MqError('USAGE', '--send and --recv exclude each other: without them bytes go both ways');
+  if (options['send']) return 'send';
+  return options['recv'] ? 'recv' : 'both';
+}
+
+function isCode(error: unknown, code: Code): boolean {
+  return error instanceof MqError && error.code === code;
+}

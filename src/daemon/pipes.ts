@@ -1,0 +1,116 @@
+import type { Socket } from 'node:net';
+import { MqError } from '../errors.ts';
+import type { Direction, Request } from '../protocol/requests.ts';
+import type { Value } from '../protocol/values.ts';
+import type { Consumer } from '../queue/consumer.ts';
+import { RelayEnd } from './relay.ts';
+
+/** The connection that an end is opened over. */
+export interface Opener {
+  readonly socket: Socket;
+  readonly consumer: Consumer;
+  /** From now on what comes over the connection is for this end. */
+  become(end: RelayEnd): void;
+}
+
+interface Pipe {
+  ends: RelayEnd[];
+  /** Ends the wait of the first end: true when the second one is there. Undefined once that is over. */
+  finish: ((result: boolean | MqError) => void) | undefined;
+}
+
+/** What the other end has to be. */
+const FITS: Record<Direction, Direction> = { both: 'both', send: 'recv', recv: 'send' };
+
+/** The pipes by their names, and who waits for a second end. Nothing of this is stored. */
+export class Pipes {
+  readonly #pipes = new Map<string, Pipe>();
+  #stopped: MqError | undefined;
+
+  /**
+   * Opens an end of a pipe, and waits for the other one.
+   * @returns whether it came in time: then the client has been told, and the connection is the end
+   * @throws MqError TAKEN, MISFIT, INTERRUPTED, STOPPED
+   */
+  async open(
+    { pipe: name, direction, timeout, pid }: Extract<Request, { verb: 'PIPE' }>,
+    opener: Opener,
+  ): Promise<boolean> {
+    if (this.#stopped) throw this.#stopped;
+    const end = new RelayEnd(opener.socket, direction, pid);
+    const pipe = this.#pipes.get(name);
+    if (pipe === undefined) return timeout > 0 && this.#wait(name, end, opener, timeout);
+    const [first] = pipe.ends as [RelayEnd];
+    if (pipe.finish === undefined) throw new MqError('TAKEN', `both ends of pipe ${name} are taken`);
+    if (FITS[first.direction] !== direction) throw misfit(name, first.direction);
+    pipe.ends.push(end);
+    pipe.finish(true);
+    opener.become(end);
+    RelayEnd.connect([first, end], () => this.#remove(name, pipe));
+    return true;
+  }
+
+  /** Whoever waits is sent away, and open pipes are over. */
+  stop(error: MqError): void {
+    this.#stopped = error;
+    for (const { ends, finish } of [...this.#pipes.values()]) {
+      if (finish) finish(error);
+      else for (const end of ends) end.tell(error);
+    }
+  }
+
+  /** The pipes, with what is known of each end. */
+  list(): Value[] {
+    return [...this.#pipes].map(
+      ([name, { ends, finish }]) =>
+        new Map<string, Value>([
+          ['name', name],
+          ['kind', 'pipe'],
+          ['state', finish ? 'waiting' : 'open'],
+          ['ends', ends.map(describe)],
+        ]),
+    );
+  }
+
+  #wait(name: string, end: RelayEnd, opener: Opener, timeout: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const cancel = () => pipe.finish?.(new MqError('INTERRUPTED', 'the connection ended'));
+      const timer = timeout === Infinity ? undefined : setTimeout(() => pipe.finish?.(false), timeout);
+      const pipe: Pipe = {
+        ends: [end],
+        finish: (result) => {
+          pipe.finish = undefined;
+          clearTimeout(timer);
+          opener.consumer.offEnd(cancel);
+          if (result === true) opener.become(end);
+          else this.#remove(name, pipe);
+          if (result instanceof MqError) reject(result);
+          else resolve(result);
+        },
+      };
+      this.#pipes.set(name, pipe);
+      opener.consumer.onEnd(cancel);
+      if (opener.consumer.ended) cancel();
+    });
+  }
+
+  /** Another one may have the name by now. */
+  #remove(name: string, pipe: Pipe): void {
+    if (this.#pipes.get(name) === pipe) this.#pipes.delete(name);
+  }
+}
+
+function misfit(name: string, waiting: Direction): MqError {
+  const what = { both: 'a duplex end', send: 'a sending end', recv: 'a receiving end' };
+  return new MqError('MISFIT', `${what[waiting]} waits at pipe ${name}: ${what[FITS[waiting]]} fits it`);
+}
+
+function describe({ pid, direction, sent, received, openedAt }: RelayEnd): Value {
+  return new Map<string, Value>([
+    ['pid', pid ?? null],
+    ['direction', direction],
+    ['sent', sent],
+    ['received', received],
+    ['opened_at', openedAt],
+  ]);
+}

@@ -1,0 +1,128 @@
+import type { Socket } from 'node:net';
+import { MqError } from '../errors.ts';
+import type { Direction } from '../protocol/requests.ts';
+import {
+  ALL_TAKEN,
+  refusal,
+  STREAM_END,
+  STREAM_START,
+  type StreamEvents,
+  StreamScanner,
+  writeChunk,
+} from '../protocol/stream.ts';
+import { encode, OK } from '../protocol/values.ts';
+
+/**
+ * One end of a pipe, in the daemon: what its client sends goes to the client of the other end, as it
+ * comes. Nothing is kept: while the other client does not read, this one is not read from.
+ */
+export class RelayEnd implements StreamEvents {
+  readonly direction: Direction;
+  /** The client's process, if it said. */
+  readonly pid: number | undefined;
+  readonly openedAt = Date.now();
+  /** Bytes that its client has sent, and bytes that have gone to it. */
+  sent = 0;
+  received = 0;
+  readonly #socket: Socket;
+  readonly #scanner = new StreamScanner(this);
+  /** There is one before anything can come: see `connect`. */
+  #other!: RelayEnd;
+  #through: () => void = () => {};
+  /** Whether its client has sent all, and whether it has said what became of what it received. */
+  #hasEnded: boolean;
+  #hasJudged: boolean;
+  #isClosed = false;
+
+  constructor(socket: Socket, direction: Direction, pid: number | undefined) {
+    this.#socket = socket;
+    this.direction = direction;
+    this.pid = pid;
+    this.#hasEnded = direction === 'recv';
+    this.#hasJudged = direction === 'send';
+  }
+
+  /**
+   * Makes two ends a pipe: the answer to both clients.
+   * @param through called when the pipe is over: neither client has anything left to say
+   */
+  static connect(ends: [RelayEnd, RelayEnd], through: () => void): void {
+    const [first, second] = ends;
+    first.#other = second;
+    second.#other = first;
+    for (const end of ends) {
+      end.#through = through;
+      for (const bytes of encode(OK, 2)) end.#socket.write(bytes);
+      if (end.direction !== 'send') end.#socket.write(STREAM_START);
+    }
+  }
+
+  /**
+   * Takes what its client sends.
+   * @throws MqError SYNTAX; the client cannot be followed any further
+   */
+  receive(bytes: Buffer): void {
+    const other = this.#other;
+    if (other.#isClosed) return;
+    this.#scanner.push(bytes);
+    if (other.#socket.writableNeedDrain) this.#socket.pause();
+  }
+
+  /** Its client has read what it was sent. */
+  drained(): void {
+    this.#other.#socket.resume();
+  }
+
+  /** Its connection has ended. */
+  close(): void {
+    if (this.#isClosed) return;
+    const other = this.#other;
+    if (!this.#isThrough) other.tell(new MqError('GONE', 'the other end went away'));
+    this.#isClosed = true;
+    // What the other one sends goes nowhere, but its end is to be noticed.
+    other.#socket.resume();
+    this.#settle();
+  }
+
+  /** Tells its client that the pipe is over. */
+  tell({ code, message }: MqError): void {
+    if (this.#socket.writable) this.#socket.write(refusal(code, message));
+  }
+
+  /** @see StreamEvents */
+  bytes(piece: Buffer): void {
+    if (this.#hasEnded) throw new MqError('SYNTAX', 'bytes come from an end that sends none');
+    this.sent += piece.length;
+    this.#other.received += piece.length;
+    if (this.#other.#socket.writable) writeChunk(this.#other.#socket, piece);
+  }
+
+  /** @see StreamEvents */
+  end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#pass(STREAM_END);
+    this.#settle();
+  }
+
+  /** @see StreamEvents */
+  verdict(error: MqError | undefined): void {
+    if (this.#hasJudged) return;
+    this.#hasJudged = true;
+    this.#pass(error === undefined ? ALL_TAKEN : refusal('CLOSED', 'the other end takes no more'));
+    this.#settle();
+  }
+
+  #pass(bytes: Buffer): void {
+    const socket = this.#other.#socket;
+    if (socket.writable) socket.write(bytes);
+  }
+
+  get #isThrough(): boolean {
+    return this.#isClosed || (this.#hasEnded && this.#hasJudged);
+  }
+
+  #settle(): void {
+    if (this.#isThrough && this.#other.#isThrough) this.#through();
+  }
+}
