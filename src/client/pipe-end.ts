@@ -199,6 +199,7 @@ export class PipeEnd implements StreamEvents {
       }
     } catch (error) {
       this.#received.reject(error);
+      return;
     }
     if (this.#isTaking || this.#pieces.length > 0) return;
     if (this.#hasAll) {

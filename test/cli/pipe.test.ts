@@ -328,6 +328,17 @@ describe('with a command', () => {
     expect((await near).out).toBe('mq: pipe p: the other end takes no more\n141 4\n');
   });
 
+  test('what a command does not read any more is not said to be taken, be it the last', async ({ mq }) => {
+    const near = await waiting(mq, 'p', '--send');
+    const script = 'exec <&-; echo ready; until [ -e "$MQ_HOME/go" ]; do sleep 0.01; done';
+    const far = mq.start(['pipe', 'p', '--recv', '--', 'sh', '-c', script]);
+    await until(() => far.out() === 'ready\n');
+    near.child.stdin?.end('last');
+    expect((await near.done).status).toBe(4);
+    writeFileSync(join(mq.home, 'go'), '');
+    expect((await far.done).status).toBe(0);
+  });
+
   test('when the other end is killed the command comes to the end of its input, and the status is 4', async ({
     mq,
   }) => {
