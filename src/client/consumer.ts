@@ -8,6 +8,9 @@ import { connector } from './connect.ts';
 import type { Connection } from './connection.ts';
 import { isLoss } from './producer.ts';
 
+/** An answer of so many bytes is likely not to have brought all that waits: the next is asked for at once. */
+const MANY = 32 * 1024;
+
 /** Messages that follow each other, held for us: see `Run` of mq-protocol(7), GET. */
 export interface Held {
   queue: string;
@@ -44,6 +47,8 @@ export class Consumer {
   #connection: Connection;
   /** Said and not answered. */
   #unanswered: Done[] = [];
+  /** Consumed and not known to be recorded: it is said with the next get, or by itself. */
+  #unsaid: Done | undefined;
   #error: unknown;
   /** Asked for while what came before is written. */
   #ahead: Promise<Held[] | undefined> | undefined;
@@ -93,7 +98,7 @@ export class Consumer {
         const early = await this.#takeAhead();
         const held = early ?? (await this.#get(deadline, Math.min(count, wanted)));
         const left = wanted - sizeOf(held ?? []);
-        if (held && left > 0) this.#askAhead(Math.min(count, left));
+        if (held && left > 0 && bytesOf(held) >= MANY) this.#askAhead(Math.min(count, left));
         return held;
       } catch (error) {
         if (!isLoss(error) || this.#ending) throw error;
@@ -117,14 +122,13 @@ export class Consumer {
   /** The first `count` of these messages are consumed. What goes wrong is thrown by the next `take` or `finish`. */
   done(held: Held[], count: number): void {
     if (count === 0) return;
-    const done = firstOf(held, count);
-    this.#unanswered.push(done);
-    this.#answersBefore = this.#answers;
-    this.#say(done);
+    this.#unsaid = firstOf(held, count);
+    if (this.#ahead !== undefined || this.#lease !== undefined) this.#sayUnsaid();
   }
 
   /** Waits until everything that was consumed is known to be; gives back what is held otherwise. */
   async finish(): Promise<void> {
+    this.#sayUnsaid();
     while (this.#unanswered.length > 0 && !this.#error) {
       const answered = this.#answers;
       await answered;
@@ -137,7 +141,7 @@ export class Consumer {
   /** Waits for no message any more. */
   interrupt(): void {
     this.#ending = true;
-    // Nothing is owed to the daemon while it is waited for: the wait ends with the connection.
+    // The wait ends with the connection, and its answer says what became of all that was said.
     if (this.#waiting) this.#connection.finish();
   }
 
@@ -171,8 +175,15 @@ export class Consumer {
         count,
         hold: true,
         lease: this.#lease,
+        done: this.#unsaid,
       });
+      this.#unsaid = undefined;
       return this.#read(new Reader(frame));
+    } catch (error) {
+      // Only the get failed: what was consumed is recorded.
+      if (error instanceof MqError && (error.code === 'CLOSED' || error.code === 'INTERRUPTED'))
+        this.#unsaid = undefined;
+      throw error;
     } finally {
       this.#waiting = false;
     }
@@ -196,6 +207,15 @@ export class Consumer {
       if (error instanceof MqError && error.code === 'NOQUEUE') return 0;
       throw error;
     }
+  }
+
+  #sayUnsaid(): void {
+    const done = this.#unsaid;
+    if (done === undefined) return;
+    this.#unsaid = undefined;
+    this.#unanswered.push(done);
+    this.#answersBefore = this.#answers;
+    this.#say(done);
   }
 
   #say(done: Done): void {
@@ -225,6 +245,10 @@ export class Consumer {
     this.#connection.onStopped = this.#onStopped;
     for (const done of this.#unanswered) this.#say(done);
   }
+}
+
+function bytesOf(held: Held[]): number {
+  return held.reduce((sum, { messages }) => sum + messages.bytes.length, 0);
 }
 
 function sizeOf(held: Held[]): number {

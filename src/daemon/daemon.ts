@@ -145,7 +145,12 @@ class Server implements Daemon {
 
   async #endStore(): Promise<void> {
     this.#ended = true;
-    await this.#queues?.store.end();
+    try {
+      await this.#queues?.store.end();
+    } catch (error) {
+      // Whoever was to be told that something is stored is told that it is not known.
+      log(`cannot close the store: ${textOf(error)}`);
+    }
     rmSync(this.#options.places.owner, { force: true });
   }
 

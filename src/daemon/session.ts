@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { MqError } from '../errors.ts';
+import { MqError, textOf } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
 import { FrameScanner } from '../protocol/frames.ts';
 import { parseRequest, type Request, requestLimits } from '../protocol/requests.ts';
@@ -153,6 +153,19 @@ export class Session implements Peer {
   }
 
   async #carryOut({ request }: Task): Promise<Answer> {
+    const result = await this.#outcomeOf(request);
+    if (result.promisesNothing) return result;
+    try {
+      await this.#queues.store.safe();
+      return result;
+    } catch (error) {
+      // After the others who wait for the same have been told.
+      setImmediate(() => this.#daemon.giveUp(textOf(error)));
+      return { value: error as MqError };
+    }
+  }
+
+  async #outcomeOf(request: Request | MqError): Promise<Answer> {
     if (request instanceof MqError) return { value: request };
     if (request.verb === 'PUT' && request.client) this.#clients.add(request.client.id);
     try {

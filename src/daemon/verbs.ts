@@ -41,6 +41,8 @@ export interface Answer {
   value: Value | undefined;
   /** Called when the operating system took the answer's last byte, or did not. */
   sent?: (taken: boolean) => void;
+  /** What it says may be said before what has happened is safe on disk: see `Store.safe`. */
+  promisesNothing?: boolean;
   /** The connection closes after this answer. */
   last?: boolean;
 }
@@ -109,7 +111,8 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return queues.put(session.consumer, queue, messages, options, timeout);
   },
 
-  async GET({ queues: names, timeout, count, hold, lease, until }, { session, queues }) {
+  async GET({ queues: names, timeout, count, hold, lease, until, done: said }, { session, queues }) {
+    if (said) await queues.done(session.consumer, said.queue, said.ids);
     const taken = await queues.get(session.consumer, names, {
       limit: { count: count ?? 1, bytes: ANSWER_BYTES },
       timeout,
@@ -119,11 +122,13 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     if (taken === undefined) return null;
     const { queue, runs } = taken;
     const value = prefix(names, queue, hold || lease ? held(runs, count) : bare(runs, count));
-    if (hold) return { value };
+    // A lease is promised to outlive the daemon; a message that is held or gone is not.
+    if (hold) return { value, promisesNothing: lease === undefined };
     const ids = runs.map(rangeOf);
     const leases = tokensOf(runs);
     return {
       value,
+      promisesNothing: lease === undefined,
       sent: (ok) => {
         if (lease) {
           // Should it fail, the leases run out.

@@ -38,6 +38,8 @@ export type Request =
       hold: boolean;
       lease?: number | undefined;
       until?: Until | undefined;
+      /** These are consumed first; an answer that brings messages says that this is recorded, not that it is on disk. */
+      done?: { queue: string; ids: Range[] } | undefined;
     }
   | { verb: 'DONE'; queue: string; ids: Range[]; leases: string[] }
   | { verb: 'FAIL'; queue: string; leases: string[]; delay: number | undefined }
@@ -136,6 +138,7 @@ function wordsOf(request: Request): string[] {
         ...numberWords('LEASE', request.lease),
         ...(request.hold ? ['HOLD'] : []),
         ...(request.until ? ['UNTIL', request.until.toUpperCase()] : []),
+        ...(request.done ? ['DONE', request.done.queue, ...request.done.ids.map(rangeWord)] : []),
       ];
     case 'DONE':
       return [request.queue, ...request.ids.map(rangeWord), ...request.leases];
@@ -232,10 +235,14 @@ class Words {
   }
 
   /** What is left, up to the end: at least one. */
+  all(what: string): string[] {
+    const words: string[] = [];
+    while (words.length === 0 || this.more) words.push(this.next(what));
+    return words;
+  }
+
   leases(): string[] {
-    const leases: string[] = [];
-    while (leases.length === 0 || this.more) leases.push(this.next('a lease').slice(0, 40));
-    return leases;
+    return this.all('a lease').map((lease) => lease.slice(0, 40));
   }
 
   name(of = 'a queue'): string {
@@ -365,6 +372,7 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     let hold = false;
     let lease: number | undefined;
     let until: Until | undefined;
+    let done: { queue: string; ids: Range[] } | undefined;
     words.options({
       OR: () => {
         queues.push(words.name());
@@ -384,15 +392,17 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       UNTIL: () => {
         until = parseUntil(words.next('what UNTIL is for'));
       },
+      DONE: () => {
+        done = { queue: words.name(), ids: words.all('the id of a message').map(parseRange) };
+      },
     });
     if (until !== undefined && queues.length > 1) throw new MqError('USAGE', 'UNTIL goes with one queue');
-    return { verb: 'GET', queues: [...new Set(queues)], timeout, count, hold, lease, until };
+    return { verb: 'GET', queues: [...new Set(queues)], timeout, count, hold, lease, until, done };
   },
 
   DONE(words) {
     const queue = words.name();
-    const items: string[] = [];
-    while (items.length === 0 || words.more) items.push(words.next('the id of a message or a lease'));
+    const items = words.all('the id of a message or a lease');
     const leases = items.filter((item) => item.includes('.'));
     if (leases.length > 0 && leases.length < items.length)
       throw new MqError('USAGE', 'DONE takes ids or leases, not both');

@@ -248,6 +248,8 @@ export class MemoryStore implements Store {
     return [...this.#queues.keys()].sort().map((name) => toState(this.#get(name)));
   }
 
+  async safe(): Promise<void> {}
+
   forget(client: string): void {
     this.#positions.delete(client);
   }

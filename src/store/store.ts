@@ -3,9 +3,11 @@ import type { Settings } from '../settings.ts';
 
 /**
  * What an engine has to do to carry queues. Each method is one atomic step: all of it happens, or
- * nothing. When its promise is fulfilled, what it changed is safe (with an engine that keeps
- * anything at all), and only then can others see it. Steps on one store happen in the order in
- * which they were called.
+ * nothing. When its promise is fulfilled, it has happened, and the end of this process does not undo
+ * it; only then can others see it. That the end of the machine does not undo it either (with an
+ * engine that keeps anything at all), `safe` says: nobody is to be told before that something is
+ * stored, but what is stored may be handed out. Steps on one store happen in the order in which they
+ * were called.
  *
  * Who waits is none of the store's business: it says that a queue has changed (a message, room, an
  * end), and the queue layer wakes those who wait. Nor does it look at the clock by itself: it says
@@ -110,6 +112,12 @@ export interface Store {
 
   /** All queues, by name. */
   list(): Promise<QueueState[]>;
+
+  /**
+   * Fulfilled when all that has happened is safe.
+   * @throws MqError IOERROR, DISKFULL: what of it is on disk is not known, nor can it be from then on
+   */
+  safe(): Promise<void>;
 
   /** The client with this id will not send anything again: its position need not be kept. */
   forget(client: string): void;

@@ -229,6 +229,34 @@ describe('what is lost: nothing', () => {
     ).toBe('');
   });
 
+  test('a put whose sync fails says so (75), and the daemon gives up: the next one has what was stored before', async ({
+    mq,
+    skip,
+  }) => {
+    await mq.run(['put', 'q', 'a']);
+    const pid = mq.daemonPid() as number;
+    const trace = join(mq.home, 'trace');
+    const strace = mq.startSh(
+      `exec strace -f -o ${trace} -e trace=fdatasync -e inject=fdatasync:error=EIO -p ${pid}`,
+    );
+    let isOver = false;
+    void strace.done.then(() => {
+      isOver = true;
+    });
+    await until(() => isOver || strace.err().includes('attached'));
+    if (isOver) skip(`nothing can be made to fail here: ${strace.err()}`);
+    expect(await mq.run(['put', 'q', 'b'])).toMatchObject({
+      status: 75,
+      err: expect.stringContaining('EIO: i/o error, fdatasync'),
+    });
+    await until(() => !isAlive(pid));
+    expect(mq.log).toContain('EIO: i/o error, fdatasync');
+    await strace.done;
+    const { out } = await mq.run(['get', '-a', 'q']);
+    // What became of the second is not known; the first is there.
+    expect(['a\n', 'a\nb\n']).toContain(out);
+  });
+
   test('a full disk is reported (75) with what was stored, and all goes on when there is room', async ({
     mq,
     skip,

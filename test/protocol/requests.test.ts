@@ -68,6 +68,17 @@ const REQUESTS: Request[] = [
   { ...get, timeout: 0 },
   { ...get, queues: ['LEASE'], lease: 5, until: 'idle' },
   { ...get, count: 2, hold: true, lease: 5, until: 'finished' },
+  {
+    ...get,
+    hold: true,
+    done: {
+      queue: 'COUNT',
+      ids: [
+        { first: 1, last: 5 },
+        { first: 9, last: 9 },
+      ],
+    },
+  },
   { verb: 'DONE', queue: 'q', ids: [{ first: 5, last: 5 }], leases: [] },
   {
     verb: 'DONE',

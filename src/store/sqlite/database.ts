@@ -27,7 +27,8 @@ export function openDatabase(path: string): DatabaseSync {
     const version = layoutOf(db, path);
     db.exec(`
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
+      -- Commits are synced by Syncer. Where the log begins anew and where it goes into the file, SQLite syncs.
+      PRAGMA synchronous = NORMAL;
       PRAGMA wal_autocheckpoint = 4000;
       PRAGMA journal_size_limit = 67108864;
       PRAGMA cache_size = -8192;
@@ -53,11 +54,11 @@ export function toMqError(error: unknown, path: string): MqError {
   });
 }
 
-/** What an error of the file system's means, from before SQLite has opened the file. */
+/** What an error of the file system's means, from before SQLite has opened the file or of a sync. */
 function meaningOf(errno: string | undefined): [Code, string] | undefined {
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return ['DISKFULL', 'the disk is full'];
   return errno?.startsWith('E') && !errno.startsWith('ERR_')
-    ? ['IOERROR', 'the store cannot be opened']
+    ? ['IOERROR', 'the store cannot be used']
     : undefined;
 }
 

@@ -13,15 +13,15 @@ interface Step {
 export interface GroupCommitHooks {
   /** Writes what the group has left to write, within the transaction. */
   beforeCommit: () => void;
-  /** The group is on disk. */
+  /** The group has happened; it is not synced. */
   afterCommit: () => void;
-  /** Nothing of the group is on disk; the undos were called. */
+  /** Nothing of the group has happened; the undos were called. */
   afterRollback: () => void;
   isRefusal: (error: unknown) => boolean;
 }
 
 /**
- * Steps that are asked for in one turn of the event loop share a transaction, and so one fsync.
+ * Steps that are asked for in one turn of the event loop share a transaction.
  * Their promises are fulfilled when it is committed. Where it cannot be, each step is tried in a
  * transaction of its own: a put that the full disk has no room for does not fail the others.
  */

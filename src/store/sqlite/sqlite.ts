@@ -33,6 +33,7 @@ import { Bodies } from './bodies.ts';
 import { openDatabase, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import { CLOSED_NOW, StoredQueue } from './queue.ts';
+import { type Sync, Syncer, syncFile } from './syncer.ts';
 import { type MessageRow, Tables } from './tables.ts';
 
 /** Batches are cut at this many bytes: large enough for speed, small enough to be loaded for one message. */
@@ -54,6 +55,7 @@ export class SqliteStore implements Store {
   readonly #inode: number;
   readonly #tables: Tables;
   readonly #group: GroupCommit;
+  readonly #syncer: Syncer;
   readonly #bodies = new Bodies();
   readonly #events: Events;
   readonly #clock: Clock;
@@ -72,13 +74,14 @@ export class SqliteStore implements Store {
   #damage: MqError | undefined;
 
   /** @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR */
-  constructor(path: string, events: Events, clock: Clock) {
+  constructor(path: string, events: Events, clock: Clock, sync: Sync = syncFile) {
     this.#path = path;
     this.#events = events;
     this.#clock = clock;
     try {
       this.#db = openDatabase(path);
       this.#inode = statSync(path).ino;
+      this.#syncer = new Syncer(`${path}-wal`, sync);
       this.#tables = new Tables(this.#db);
       this.#nextId = this.#writtenNextId = this.#tables.nextId();
       this.#group = new GroupCommit(this.#db, {
@@ -331,6 +334,10 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#tables.queueNames().map((name) => this.#get(name).state()));
   }
 
+  safe(): Promise<void> {
+    return this.#checked(() => this.#syncer.safe());
+  }
+
   forget(client: string): void {
     this.#forgotten.add(client);
   }
@@ -343,7 +350,9 @@ export class SqliteStore implements Store {
       void this.#write(() => undefined);
       this.#group.flush();
     }
+    await this.safe();
     this.#db.close();
+    this.#syncer.close();
   }
 
   /** What an earlier daemon left; on a full disk it is left to a later one. */
@@ -561,6 +570,7 @@ export class SqliteStore implements Store {
     this.#writtenNextId = this.#nextId;
     this.#unwritten.clear();
     this.#forgotten.clear();
+    this.#syncer.committed();
     this.#announce();
   }
 

@@ -1,0 +1,58 @@
+import { closeSync, fdatasync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+/** Brings what was written to a file to disk. */
+export type Sync = (fd: number) => Promise<void>;
+
+export const syncFile: Sync = promisify(fdatasync);
+
+/**
+ * Brings commits to disk while the event loop goes on: with `synchronous = NORMAL` SQLite leaves
+ * them in its log, unsynced (https://sqlite.org/pragma.html#pragma_synchronous). While a sync is
+ * under way, what is committed gathers for the next one.
+ *
+ * The log is one file for as long as the database is open: SQLite begins it anew at its start and may
+ * truncate it, but removes it only when it closes the database. It is not the file that SQLite's locks
+ * are on, which the closing of any descriptor would undo (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+ */
+export class Syncer {
+  readonly #fd: number;
+  readonly #sync: Sync;
+  /** Not ended, or failed: what is on disk is not known after that, whatever a later sync says (https://wiki.postgresql.org/wiki/Fsync_Errors). */
+  #running: Promise<void> | undefined;
+  /** Will begin. */
+  #next: Promise<void> | undefined;
+
+  constructor(path: string, sync: Sync) {
+    this.#fd = openSync(path, 'r');
+    this.#sync = sync;
+  }
+
+  /** To be called after each commit. */
+  committed(): void {
+    if (this.#next !== undefined) return;
+    const next: Promise<void> = (this.#running ?? afterHandingOut()).then(async () => {
+      this.#running = next;
+      this.#next = undefined;
+      await this.#sync(this.#fd);
+      this.#running = undefined;
+    });
+    this.#next = next;
+    // Whoever asks whether it is safe is told.
+    next.catch(() => {});
+  }
+
+  /** Fulfilled when all that was committed is on disk. */
+  async safe(): Promise<void> {
+    await (this.#next ?? this.#running);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Whoever waits for what was committed is served in this turn of the event loop. */
+function afterHandingOut(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Session } from '../../src/daemon/session.ts';
+import type { Daemon } from '../../src/daemon/verbs.ts';
+import { encodeRequest, type Request } from '../../src/protocol/requests.ts';
+import { Queues } from '../../src/queue/queues.ts';
+import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
+import type { QueueState } from '../../src/store/store.ts';
+import { packed } from '../store/messages.ts';
+
+/** Who is answered before a sync of the store has ended, and who is not. */
+describe('a session, while the store is synced', () => {
+  let folder: string;
+  let queues: Queues;
+  let server: Server;
+  /** Ends the syncs that are under way, and those that follow. */
+  let endSync: (error?: Error) => void;
+  const giveUp = vi.fn<Daemon['giveUp']>();
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'mq-session-'));
+    const ended = new Promise<void>((resolve, reject) => {
+      endSync = (error) => (error ? reject(error) : resolve());
+    });
+    ended.catch(() => {});
+    queues = new Queues(
+      (events) => new SqliteStore(join(folder, 'store'), events, Date.now, () => ended),
+      (error) => expect.unreachable(String(error)),
+    );
+    const daemon = { maxMessage: 1000, check() {}, giveUp } as Partial<Daemon> as Daemon;
+    server = createServer((socket) => new Session(socket, queues, daemon));
+    await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
+  });
+  afterEach(async () => {
+    giveUp.mockReset();
+    await new Promise((resolve) => server.close(resolve));
+    // What the connections held is given back then.
+    await new Promise((resolve) => setImmediate(resolve));
+    endSync();
+    await queues.store.end().catch(() => {});
+    queues.end();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** A client, and what it has heard. */
+  const open = () => {
+    const socket = connect(join(folder, 'socket'));
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk;
+    });
+    return {
+      say: (request: Request) => socket.write(encodeRequest(request)),
+      heard: () => heard,
+      hears: (answer: string) => vi.waitUntil(() => heard === answer),
+      end: () => socket.destroy(),
+    };
+  };
+  const put = (body: string) =>
+    ({ verb: 'PUT', queue: 'q', messages: packed(body), priority: 0, timeout: Infinity }) as const;
+  const get: Request = { verb: 'GET', queues: ['q'], timeout: Infinity, count: undefined, hold: true };
+
+  test('a message is handed out, and its put answered only after the sync', async () => {
+    const [producer, consumer] = [open(), open()];
+    consumer.say(get);
+    await vi.waitUntil(() => queues.consumersOf({ name: 'q' } as QueueState) === 1);
+    producer.say(put('a'));
+    await consumer.hears('*2\r\n:1\r\n$1\r\na\r\n');
+    expect(producer.heard()).toBe('');
+    endSync();
+    await producer.hears(':1\r\n');
+    producer.end();
+    consumer.end();
+  });
+
+  test('what a get says is done is recorded when it is answered; a get that brings nothing waits for the sync', async () => {
+    const [producer, consumer] = [open(), open()];
+    producer.say(put('a'));
+    consumer.say(get);
+    await consumer.hears('*2\r\n:1\r\n$1\r\na\r\n');
+    producer.say(put('b'));
+    consumer.say({ ...get, done: { queue: 'q', ids: [{ first: 1, last: 1 }] } });
+    await consumer.hears('*2\r\n:1\r\n$1\r\na\r\n*2\r\n:2\r\n$1\r\nb\r\n');
+    expect(await queues.store.stat('q')).toMatchObject({ done: 1, held: 1 });
+    consumer.say({ ...get, timeout: 0, done: { queue: 'q', ids: [{ first: 2, last: 2 }] } });
+    await vi.waitUntil(async () => (await queues.store.stat('q'))?.done === 2);
+    expect(consumer.heard()).toBe('*2\r\n:1\r\n$1\r\na\r\n*2\r\n:2\r\n$1\r\nb\r\n');
+    endSync();
+    await vi.waitUntil(() => consumer.heard().endsWith('$-1\r\n'));
+    await producer.hears(':1\r\n:1\r\n');
+    producer.end();
+    consumer.end();
+  });
+
+  test('a sync that fails fails all who wait for it, and then the daemon gives up', async () => {
+    const [one, other] = [open(), open()];
+    one.say(put('a'));
+    other.say(put('b'));
+    await vi.waitUntil(async () => (await queues.store.stat('q'))?.put === 2);
+    endSync(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+    await vi.waitUntil(() => one.heard() !== '' && other.heard() !== '');
+    for (const { heard } of [one, other])
+      expect(heard()).toMatch(/^-IOERROR .*EIO: i\/o error, fdatasync\r\n$/);
+    await vi.waitUntil(() => giveUp.mock.calls.length > 0);
+    // Nothing is said to be safe from then on, though a later sync may say that it was well.
+    one.say(put('c'));
+    await vi.waitUntil(() => one.heard().split('-IOERROR').length === 3);
+    one.end();
+    other.end();
+  });
+});
