@@ -3,8 +3,11 @@ import { version } from '../package.json';
 /** mq's own version, as package.json has it (semver). */
 export const VERSION: string = version;
 
-/** The version of the protocol between client and daemon; raised when an old one cannot follow. */
-export const PROTOCOL = 2;
+/** The version of the protocol between client and daemon; raised when an older daemon cannot follow. */
+export const PROTOCOL = 3;
+
+/** The oldest one whose clients the daemon understands; raised when they cannot follow. */
+export const OLDEST_PROTOCOL = 2;
 
 /** Whether semantic version `a` is later than `b` (pre-release tags are not compared). */
 export function isNewer(a: string, b: string): boolean {

@@ -6,7 +6,7 @@ import { OK, Simple, type Value } from '../protocol/values.ts';
 import type { Queues } from '../queue/queues.ts';
 import { deadLetterOf } from '../store/rules.ts';
 import { type QueueState, type Run, rangeOf, tokensOf } from '../store/store.ts';
-import { isNewer, PROTOCOL, VERSION } from '../version.ts';
+import { isNewer, OLDEST_PROTOCOL, PROTOCOL, VERSION } from '../version.ts';
 import { log } from './log.ts';
 import type { Opener, Pipes } from './pipes.ts';
 
@@ -89,7 +89,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
         setImmediate(() => daemon.makeRoom());
         return refusal('OUTDATED', `this daemon is mq ${VERSION}, older than ${mq.version}: it makes room`);
       }
-      if (mq.protocol !== PROTOCOL) {
+      if (mq.protocol < OLDEST_PROTOCOL || mq.protocol > PROTOCOL) {
         return refusal(
           'PROTOCOL',
           `this daemon (mq ${VERSION}) speaks protocol ${PROTOCOL}, not ${mq.protocol}`,
@@ -163,7 +163,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async PIPE(request, { session, daemon }) {
-    return (await daemon.pipes.open(request, session)) ? { value: undefined } : null;
+    return (await daemon.pipes.open(request, session)) ? { value: undefined, promisesNothing: true } : null;
   },
 
   async SIZE({ queue }, context) {

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { startOf } from '../processes.ts';
 import type { Range } from '../store/store.ts';
 
@@ -20,7 +20,8 @@ export interface Given {
  * survived too, and with it what was written.
  */
 export class Ledger {
-  readonly #fd: number;
+  readonly #path: string;
+  #fd: number;
   readonly #failed: (error: unknown) => void;
   readonly #open = new Set<string>();
   #size = 0;
@@ -28,6 +29,7 @@ export class Ledger {
 
   /** @param failed told when a line cannot be written: then a message can come twice after a crash */
   constructor(path: string, failed: (error: unknown) => void) {
+    this.#path = path;
     this.#failed = failed;
     this.#fd = openSync(path, 'a+', 0o600);
   }
@@ -53,19 +55,25 @@ export class Ledger {
     return given;
   }
 
-  /** Begins anew, with what is held now. */
+  /** Begins anew, with what is held now: at no time does the file say less than that. */
   rewrite(held: Iterable<[holder: string, queue: string, given: Given]>): void {
     if (this.#closed) return;
-    this.#try(() => ftruncateSync(this.#fd, 0));
-    this.#size = 0;
+    const lines: string[] = [];
     this.#open.clear();
-    for (const [holder, queue, given] of held) this.given(holder, queue, given);
+    for (const [holder, queue, given] of held) {
+      this.#open.add(holder);
+      lines.push(lineOf(holder, queue, given));
+    }
+    this.#try(() => {
+      if (lines.length === 0) ftruncateSync(this.#fd, 0);
+      else this.#replace(lines.join(''));
+      this.#size = lines.reduce((sum, { length }) => sum + length, 0);
+    });
   }
 
-  given(holder: string, queue: string, { ids, leases }: Given): void {
+  given(holder: string, queue: string, given: Given): void {
     this.#open.add(holder);
-    const items = [...ids.map(({ first, last }) => `${first}-${last}`), ...leases];
-    this.#write(`${holder} ${queue} ${items.join(',')}\n`);
+    this.#write(lineOf(holder, queue, given));
   }
 
   /** These leases are the consumer's own no more: they do not end with it. */
@@ -91,6 +99,19 @@ export class Ledger {
     this.#closed = true;
   }
 
+  #replace(text: string): void {
+    const path = `${this.#path}.new`;
+    const fd = openSync(path, 'w', 0o600);
+    try {
+      writeSync(fd, text);
+      renameSync(path, this.#path);
+    } finally {
+      closeSync(fd);
+    }
+    closeSync(this.#fd);
+    this.#fd = openSync(this.#path, 'a+', 0o600);
+  }
+
   #write(line: string): void {
     if (this.#closed) return;
     this.#try(() => {
@@ -105,6 +126,11 @@ export class Ledger {
       this.#failed(error);
     }
   }
+}
+
+function lineOf(holder: string, queue: string, { ids, leases }: Given): string {
+  const items = [...ids.map(({ first, last }) => `${first}-${last}`), ...leases];
+  return `${holder} ${queue} ${items.join(',')}\n`;
 }
 
 /** The holder that a process is, undefined when there is no such process. */

@@ -19,6 +19,12 @@ const TRY_AGAIN = 1000;
 /** How often it is looked whether the absent live, in ms. */
 const LOOK_EVERY = 200;
 
+interface Settling {
+  holder: string | undefined;
+  queue: string;
+  ids: Range[];
+}
+
 /**
  * The queues as those see them who put and get: who waits, who is next, who holds what. What is
  * true of the messages only the store knows; `store` serves all that needs no waiting.
@@ -35,6 +41,8 @@ export class Queues {
   readonly #consumers = new Set<Consumer>();
   readonly #failed: (error: unknown) => void;
   readonly #ledger: Ledger | undefined;
+  /** What is said to be consumed, and may not be recorded yet. */
+  readonly #settling = new Set<Settling>();
   /** Those who held messages when an earlier daemon died, and are not back. */
   readonly #absent = new Map<string, Consumer>();
   #absentTimer: NodeJS.Timeout | undefined;
@@ -191,8 +199,11 @@ export class Queues {
    */
   async done(consumer: Consumer, queue: string, ids: readonly Range[]): Promise<number> {
     const held = ids.flatMap((range) => consumer.unhold(queue, range));
+    const settling: Settling = { holder: consumer.holder, queue, ids: held };
+    this.#settling.add(settling);
     const missing = consumer.holder !== undefined && sizeOf(ids) > sizeOf(held);
     const found = missing ? [...held, ...(await this.store.takeThese(queue, ids))] : held;
+    settling.ids = found;
     try {
       await this.store.settle(queue, found, 'done');
     } catch (error) {
@@ -200,6 +211,8 @@ export class Queues {
       if (consumer.gone) await this.store.settle(queue, found, 'returned');
       else consumer.hold(queue, found);
       throw error;
+    } finally {
+      this.#settling.delete(settling);
     }
     this.#meter.count(queue, 'done', sizeOf(found));
     return sizeOf(found);
@@ -311,6 +324,9 @@ export class Queues {
       for (const [lease, queue] of [...consumer.leases(), ...consumer.unclaimed])
         yield [holder, queue, { ids: [], leases: [lease] }];
     }
+    // The daemon may be killed before this is recorded, and then they are its still.
+    for (const { holder, queue, ids } of this.#settling)
+      if (holder !== undefined) yield [holder, queue, { ids, leases: [] }];
   }
 
   /** Those who have died meanwhile do not come back. */

@@ -94,6 +94,25 @@ describe('Ledger', () => {
     }
   });
 
+  test('says at each moment what is held, also while it begins anew', async () => {
+    const ledger = openLedger();
+    const begin = () => ledger.rewrite([[me, 'q', { ids: [{ first: 1, last: 1 }], leases: [] }]]);
+    begin();
+    const reader = spawn(process.execPath, [
+      '-e',
+      `for (let i = 0; i < 50000; i++)
+         if (require('node:fs').readFileSync(process.argv[1], 'utf8') !== '${me} q 1-1\\n') process.exit(1);`,
+      path,
+    ]);
+    const ended = once(reader, 'exit');
+    while (reader.exitCode === null) {
+      for (let i = 0; i < 100; i++) begin();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await ended).toEqual([0, null]);
+    ledger.close();
+  });
+
   test('stays as it is once it is closed', () => {
     const ledger = openLedger();
     ledger.given(me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] });
@@ -185,6 +204,20 @@ describe('after a crash of the daemon', () => {
     await restart();
     expect(await waiting()).toEqual(['b', 'c', 'd']);
     expect(await queues.done(joinAs(process.pid), 'q', first?.runs.map(rangeOf) ?? [])).toBe(1);
+  });
+
+  test('what was consumed is in the ledger until that is recorded, also when it begins anew', async () => {
+    const mine = await queues.get(joinAs(process.pid), ['q'], ONE);
+    await queues.get(joinAs(other.pid as number), ['q'], ONE);
+    await restart();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    vi.spyOn(store, 'settle').mockReturnValueOnce(promise);
+    const done = queues.done(joinAs(process.pid), 'q', mine?.runs.map(rangeOf) ?? []);
+    // It asks for more: the ledger begins anew.
+    await queues.get(joinAs(other.pid as number), ['q'], ONE);
+    expect(openLedger().read().get(me)?.get('q')?.ids).toEqual(mine?.runs.map(rangeOf));
+    resolve();
+    expect(await done).toBe(1);
   });
 
   test('who had consumed all that it was given holds nothing', async () => {
