@@ -45,9 +45,9 @@ export class Consumer {
   readonly #lease: number | undefined;
   readonly #reconnect: () => Promise<Connection>;
   #connection: Connection;
-  /** Said and not answered. */
+  /** Said and not answered: with a get, or by itself. */
   #unanswered: Done[] = [];
-  /** Consumed and not known to be recorded: it is said with the next get, or by itself. */
+  /** Consumed, and to be said with the next get. */
   #unsaid: Done | undefined;
   #error: unknown;
   /** Asked for while what came before is written. */
@@ -55,7 +55,7 @@ export class Consumer {
   #ending = false;
   /** Nothing is under way but a get that waits. */
   #waiting = false;
-  /** What was said last had no answer because the connection ended. */
+  /** What was said had no answer because the connection ended. */
   #lost = false;
   /** Fulfilled when all that was said is answered. */
   #answers: Promise<void> = Promise.resolve();
@@ -122,13 +122,17 @@ export class Consumer {
   /** The first `count` of these messages are consumed. What goes wrong is thrown by the next `take` or `finish`. */
   done(held: Held[], count: number): void {
     if (count === 0) return;
+    // No get came in between: there was one ahead.
+    this.#sayUnsaid();
     this.#unsaid = firstOf(held, count);
-    if (this.#ahead !== undefined || this.#lease !== undefined) this.#sayUnsaid();
+    if (this.#lease !== undefined) this.#sayUnsaid();
   }
 
   /** Waits until everything that was consumed is known to be; gives back what is held otherwise. */
   async finish(): Promise<void> {
     this.#sayUnsaid();
+    // What was said with a get is answered with it.
+    await this.#ahead?.catch(() => {});
     while (this.#unanswered.length > 0 && !this.#error) {
       const answered = this.#answers;
       await answered;
@@ -166,6 +170,9 @@ export class Consumer {
   async #get(deadline: number, count: number): Promise<Held[] | undefined> {
     const timeout = Math.max(0, Math.ceil(deadline - now())) || 0;
     if (this.#ending) throw new MqError('INTERRUPTED', 'interrupted');
+    const done = this.#unsaid;
+    this.#unsaid = undefined;
+    if (done) this.#unanswered.push(done);
     this.#waiting = timeout > 0;
     try {
       const frame = await this.#connection.request({
@@ -175,18 +182,24 @@ export class Consumer {
         count,
         hold: true,
         lease: this.#lease,
-        done: this.#unsaid,
+        done,
       });
-      this.#unsaid = undefined;
+      this.#answered(done);
       return this.#read(new Reader(frame));
     } catch (error) {
       // Only the get failed: what was consumed is recorded.
       if (error instanceof MqError && (error.code === 'CLOSED' || error.code === 'INTERRUPTED'))
-        this.#unsaid = undefined;
+        this.#answered(done);
+      else if (isLoss(error)) this.#lost = true;
+      else if (done) this.#say(done);
       throw error;
     } finally {
       this.#waiting = false;
     }
+  }
+
+  #answered(done: Done | undefined): void {
+    this.#unanswered = this.#unanswered.filter((each) => each !== done);
   }
 
   #read(reader: Reader): Held[] | undefined {
@@ -219,16 +232,13 @@ export class Consumer {
   }
 
   #say(done: Done): void {
-    const said = this.#connection;
-    this.#answers = said.request(this.#consumed(done)).then(
-      () => {
-        if (said === this.#connection) this.#unanswered.shift();
-      },
+    this.#answers = this.#connection.request(this.#consumed(done)).then(
+      () => this.#answered(done),
       (error) => {
         if (isLoss(error)) this.#lost = true;
         // A lease that has run out has been printed all the same; whoever uses it is told.
         else if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
-        else if (said === this.#connection) this.#unanswered.shift();
+        else this.#answered(done);
       },
     );
   }

@@ -6,8 +6,8 @@ import type { Places } from '../paths.ts';
 import { connector } from './connect.ts';
 import type { Connection } from './connection.ts';
 
-/** So many bytes are sent ahead of the daemon's answers. */
-const WINDOW = 1024 * 1024;
+/** So many bytes are sent ahead of the daemon's answers: it has work while it waits for a sync, and for the next. */
+const WINDOW = 4 * 1024 * 1024;
 
 /** What a frame costs besides its bytes, about: a slow producer sends a line in each. */
 const FRAME_BYTES = 1024;

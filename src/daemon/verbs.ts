@@ -17,6 +17,8 @@ export interface Daemon {
   readonly pipes: Pipes;
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void;
+  /** @see Garbage.passed */
+  passed(bytes: number): void;
   /** What STATUS answers. */
   status(): Promise<Map<string, Value>>;
   /** Ends the daemon for good; fulfilled when everything but this session is closed. */
@@ -48,7 +50,7 @@ export interface Answer {
 }
 
 /** An answer brings no further message once it has so many bytes. */
-const ANSWER_BYTES = 128 * 1024;
+const ANSWER_BYTES = 256 * 1024;
 
 /** The same for PEEK, which cannot be asked for the rest. */
 const PEEK_BYTES = 64 * 1024 * 1024;
