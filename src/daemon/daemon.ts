@@ -9,6 +9,7 @@ import { Ledger } from '../queue/ledger.ts';
 import { Queues } from '../queue/queues.ts';
 import { SqliteStore } from '../store/sqlite/sqlite.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
+import { Garbage } from './garbage.ts';
 import { Listener } from './listener.ts';
 import { log } from './log.ts';
 import { Pipes } from './pipes.ts';
@@ -45,6 +46,7 @@ class Server implements Daemon {
   readonly #finished: (signal?: NodeJS.Signals) => void;
   readonly #sessions = new Map<Socket, Session>();
   readonly #startedAt = new Date();
+  readonly #garbage = new Garbage();
   #queues: Queues | undefined;
   #listener: Listener | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -85,6 +87,10 @@ class Server implements Daemon {
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void {
     if (this.#ended) throw new MqError('STOPPED', 'the daemon was stopped');
+  }
+
+  passed(bytes: number): void {
+    this.#garbage.passed(bytes);
   }
 
   async status(): Promise<Map<string, Value>> {

@@ -107,6 +107,7 @@ export class Session implements Peer {
   }
 
   #scan(chunk: Buffer): void {
+    this.#daemon.passed(chunk.length);
     try {
       this.#scanner.push(chunk, (frame) => this.#add(frame));
     } catch (error) {
@@ -208,6 +209,7 @@ export class Session implements Peer {
       return;
     }
     const chunks = encode(value, this.version);
+    this.#daemon.passed(chunks.reduce((sum, { length }) => sum + length, 0));
     this.socket.cork();
     for (const chunk of chunks.slice(0, -1)) this.socket.write(chunk);
     this.socket.write(chunks.at(-1) as Buffer, written);

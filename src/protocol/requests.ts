@@ -225,12 +225,12 @@ class Words {
   }
 
   next(what: string): string {
-    return this.bytes(what).toString();
+    this.#take(what);
+    return this.#reader.text();
   }
 
   bytes(what: string): Buffer {
-    if (this.#left === 0) throw new MqError('USAGE', `${what} is missing`);
-    this.#left -= 1;
+    this.#take(what);
     return this.#reader.bulk() as Buffer;
   }
 
@@ -279,6 +279,11 @@ class Words {
       this.#left -= 1;
       if (option() === 'end') return;
     }
+  }
+
+  #take(what: string): void {
+    if (this.#left === 0) throw new MqError('USAGE', `${what} is missing`);
+    this.#left -= 1;
   }
 
   end(): void {

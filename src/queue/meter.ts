@@ -6,6 +6,9 @@ const SLOTS = WINDOW / SLOT;
 /** Queues in which nothing has happened for the window are forgotten when there are so many. */
 const MANY = 1000;
 
+/** Of no more queues the messages are counted: then that begins anew for the one for which it began first. */
+const MOST = 10_000;
+
 const KINDS = ['put', 'done'] as const;
 type Counted = (typeof KINDS)[number];
 
@@ -22,6 +25,8 @@ interface Counts {
 export class Meter {
   readonly #queues = new Map<string, Counts>();
   readonly #clock: () => number;
+  /** The slot in which queues were forgotten last. */
+  #forgotten = -1;
 
   /** @param clock in ms */
   constructor(clock: () => number) {
@@ -65,7 +70,8 @@ export class Meter {
   }
 
   #begin(queue: string, slot: number): Counts {
-    if (this.#queues.size >= MANY) this.#forget(slot);
+    if (this.#queues.size >= MANY && slot > this.#forgotten) this.#forget(slot);
+    if (this.#queues.size >= MOST) this.#queues.delete(this.#queues.keys().next().value as string);
     const none = () => Array.from({ length: SLOTS }, () => 0);
     const counts = { since: slot, last: slot, put: none(), done: none() };
     this.#queues.set(queue, counts);
@@ -73,6 +79,7 @@ export class Meter {
   }
 
   #forget(slot: number): void {
+    this.#forgotten = slot;
     for (const [queue, { last }] of this.#queues) if (slot - last >= SLOTS) this.#queues.delete(queue);
   }
 }

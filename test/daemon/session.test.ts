@@ -30,7 +30,7 @@ describe('a session, while the store is synced', () => {
       (events) => new SqliteStore(join(folder, 'store'), events, Date.now, () => ended),
       (error) => expect.unreachable(String(error)),
     );
-    const daemon = { maxMessage: 1000, check() {}, giveUp } as Partial<Daemon> as Daemon;
+    const daemon = { maxMessage: 1000, check() {}, passed() {}, giveUp } as Partial<Daemon> as Daemon;
     server = createServer((socket) => new Session(socket, queues, daemon));
     await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
   });

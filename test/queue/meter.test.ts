@@ -44,3 +44,10 @@ test('forgets queues in which nothing happens', () => {
   expect(meter.rates('q4999').put).toBeGreaterThan(0);
   expect(meter.size).toBeLessThan(1100);
 });
+
+test('counts for the latest ten thousand queues when there are more', () => {
+  for (let i = 0; i < 20_000; i++) meter.count(`q${i}`, 'put', 1);
+  expect(meter.size).toBe(10_000);
+  expect(meter.rates('q19999').put).toBeGreaterThan(0);
+  expect(meter.rates('q0').put).toBe(0);
+});

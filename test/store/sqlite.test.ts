@@ -123,6 +123,19 @@ describe('SqliteStore: after it was ended and opened again', () => {
     expect(await waiting(store, 'q')).toEqual(['from x', 'from y', 'from y']);
   });
 
+  test('of many queues those that are in use are kept, and the others read again', async () => {
+    await put(store, 'held', 'a', 'b');
+    const [held] = (await take(store, 'held', 1)) as [Message];
+    for (let i = 0; i < 3000; i++) await put(store, `q${i}`, `${i}`);
+    expect(await store.stat('held')).toMatchObject({ held: 1, waiting: 1 });
+    expect((await store.list()).length).toBe(3001);
+    await store.settle('held', idsOf([held]), 'returned');
+    expect(await waiting(store, 'held')).toEqual(['a', 'b']);
+    expect(await waiting(store, 'q0')).toEqual(['0']);
+    await put(store, 'q0', 'more');
+    expect(await store.stat('q0')).toMatchObject({ waiting: 2, put: 2 });
+  });
+
   test('the file is for its user alone', async () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await put(store, 'q', 'a');

@@ -1,7 +1,10 @@
 import type { Packed } from '../../packed.ts';
 
 /** In bytes. */
-const LIMIT = 16 * 1024 * 1024;
+const LIMIT = 4 * 1024 * 1024;
+
+/** What a batch costs besides its bytes, about. */
+const ENTRY = 1024;
 
 /** The messages of the batches used last, so that what was just put is not read back for the getter that waits. */
 export class Bodies {
@@ -17,7 +20,7 @@ export class Bodies {
 
   set(first: number, packed: Packed): void {
     this.#cached.set(first, packed);
-    this.#bytes += packed.bytes.length;
+    this.#bytes += packed.bytes.length + ENTRY;
     if (this.#bytes <= LIMIT) return;
     for (const oldest of this.#cached.keys()) {
       if (this.#bytes <= LIMIT || oldest === first) break;
@@ -26,7 +29,9 @@ export class Bodies {
   }
 
   delete(first: number): void {
-    this.#bytes -= this.#cached.get(first)?.bytes.length ?? 0;
+    const packed = this.#cached.get(first);
+    if (packed === undefined) return;
+    this.#bytes -= packed.bytes.length + ENTRY;
     this.#cached.delete(first);
   }
 }

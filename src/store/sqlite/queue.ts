@@ -36,6 +36,11 @@ export class StoredQueue {
     );
   }
 
+  /** All that is known of it is in the file: it can be read again. */
+  get isIdle(): boolean {
+    return this.#active.size === 0 && this.#held === 0;
+  }
+
   get closed(): boolean {
     return this.row.closed !== 0;
   }
@@ -68,7 +73,9 @@ export class StoredQueue {
   /** The next messages that wait, in order; not those that have expired. */
   runs(limit: TakeLimit, now: number): Run[] {
     const runs: Run[] = [];
-    let { count, bytes } = limit;
+    // No look-up for what comes behind the last that waits.
+    let count = Math.min(limit.count, this.waiting);
+    let { bytes } = limit;
     if (count <= 0 || bytes <= 0) return runs;
     for (const batch of this.#waitingBatches()) {
       if (isExpired(batch.row, now)) continue;

@@ -42,6 +42,9 @@ const BATCH_BYTES = 64 * 1024;
 /** For how long the position of a client is kept that a dead daemon served: it may still come back. */
 const KEEP_CLIENTS = 7 * 86400e3;
 
+/** When so many queues are kept in memory, and twice as many as were in use, those that are not in use are let go. */
+const MANY = 1000;
+
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
 
@@ -60,6 +63,7 @@ export class SqliteStore implements Store {
   readonly #events: Events;
   readonly #clock: Clock;
   readonly #queues = new Map<string, StoredQueue>();
+  #mostQueues = MANY;
   readonly #changed = new Set<string>();
   readonly #unwritten = new Set<StoredQueue>();
   readonly #forgotten = new Set<string>();
@@ -331,7 +335,13 @@ export class SqliteStore implements Store {
   }
 
   list(): Promise<QueueState[]> {
-    return this.#read(() => this.#tables.queueNames().map((name) => this.#get(name).state()));
+    return this.#read(() =>
+      this.#tables.queueNames().map((name) => {
+        const state = this.#get(name).state();
+        this.#letGo();
+        return state;
+      }),
+    );
   }
 
   safe(): Promise<void> {
@@ -570,6 +580,7 @@ export class SqliteStore implements Store {
     this.#writtenNextId = this.#nextId;
     this.#unwritten.clear();
     this.#forgotten.clear();
+    this.#letGo();
     this.#syncer.committed();
     this.#announce();
   }
@@ -581,6 +592,13 @@ export class SqliteStore implements Store {
     }
     this.#unwritten.clear();
     this.#changed.clear();
+  }
+
+  #letGo(): void {
+    if (this.#queues.size < this.#mostQueues) return;
+    for (const [name, queue] of this.#queues)
+      if (queue.isIdle && !this.#unwritten.has(queue)) this.#queues.delete(name);
+    this.#mostQueues = Math.max(MANY, this.#queues.size * 2);
   }
 
   #announce(): void {
