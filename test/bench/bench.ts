@@ -1,6 +1,7 @@
 import { beanstalkd } from './beanstalkd.ts';
 import { fifo } from './fifo.ts';
 import { latency } from './latency.ts';
+import { load } from './load.ts';
 import { cleanUp, median, type Row } from './measure.ts';
 import { memory } from './memory.ts';
 import { multiprocessing } from './multiprocessing.ts';
@@ -22,7 +23,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, memory, work, pipe]
+const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, load, memory, work, pipe]
   .flatMap((group) => group())
   .filter(({ name }) => only === undefined || name.startsWith(only));
 let below = rows.length === 0;

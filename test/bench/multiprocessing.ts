@@ -33,7 +33,7 @@ export function multiprocessing(): Row[] {
       unit: 'M/s',
       rounds: QUICK ? 3 : 5,
       skip: missing('python3'),
-      least: 2,
+      least: 10,
       prepare: async () => {
         writeFileSync(join(folder, 'peer.py'), PROGRAM);
         await sh(`seq -f 'message %11.0f' ${n} >lines`);

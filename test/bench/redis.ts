@@ -16,7 +16,7 @@ export function redis(): Row[] {
       unit: 'M/s',
       rounds,
       skip,
-      least: 0.5,
+      least: 1.5,
       prepare: async () => {
         const lines = Array.from({ length: n }, (_, i) => `message ${String(i).padStart(11)}`);
         writeFileSync(join(folder, 'lines'), `${lines.join('\n')}\n`);
@@ -41,6 +41,7 @@ export function redis(): Row[] {
       unit: 'M/s',
       rounds,
       skip,
+      least: 1,
       mq: async () => {
         await sh('"$mq" purge -q q; "$mq" put q <lines');
         const seconds = await sh(`"$mq" get -c ${n} q >got`);

@@ -19,12 +19,12 @@ export function startup(): Row[] {
     other: () => call(NODE, empty),
   } as const;
   return [
-    { ...bare, name: 'start', what: 'bin/mq put q x', most: 1.35, mq: () => call(BIN, 'put', 's', 'x') },
+    { ...bare, name: 'start', what: 'bin/mq put q x', most: 1.2, mq: () => call(BIN, 'put', 's', 'x') },
     {
       ...bare,
       name: 'start-alone',
       what: 'dist/mq put q x',
-      most: 1.35,
+      most: 1.2,
       skip: existsSync(STANDALONE) ? undefined : 'not built: npm run build',
       mq: () => call(STANDALONE, 'put', 's', 'x'),
     },

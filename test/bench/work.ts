@@ -41,6 +41,7 @@ export function work(): Row[] {
       name: 'work-spawn',
       peer: 'a loop of spawn',
       other: async () => (await sh(`${NODE} ${loop} ${count}`)) * 1000,
+      most: 1.15,
     },
   ];
 }
