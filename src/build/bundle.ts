@@ -35,7 +35,6 @@ const REST = [
   'src/commands/progress-line.ts',
   'src/commands/serve.ts',
   'src/commands/table.ts',
-  'src/commands/work.ts',
   'chalk',
 ];
 
