@@ -10,6 +10,9 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 /** Where POSIX utilities are, whatever the user's PATH. */
 const UTILITIES = '/usr/bin:/bin';
 
+/** Asked for once: it takes some twenty system calls. */
+const FOLDER = tmpdir();
+
 /** Errors that say that the file system, or the kernel, does not know O_TMPFILE. */
 const UNKNOWN = ['EOPNOTSUPP', 'EISDIR', 'ENOENT', 'EINVAL'];
 
@@ -21,11 +24,11 @@ const UNKNOWN = ['EOPNOTSUPP', 'EISDIR', 'ENOENT', 'EINVAL'];
 export function openTemporary(mode = 0): number {
   const flags = constants.O_RDWR | mode;
   try {
-    return openSync(tmpdir(), flags | O_TMPFILE, 0o600);
+    return openSync(FOLDER, flags | O_TMPFILE, 0o600);
   } catch (error) {
     if (!UNKNOWN.includes(errnoOf(error) ?? '')) throw error;
   }
-  const path = join(tmpdir(), `mq.${process.pid}.${process.hrtime.bigint()}`);
+  const path = join(FOLDER, `mq.${process.pid}.${process.hrtime.bigint()}`);
   const fd = openSync(path, flags | constants.O_CREAT | constants.O_EXCL, 0o600);
   unlinkSync(path);
   return fd;
@@ -38,7 +41,7 @@ export function openTemporary(mode = 0): number {
  * @param ours which descriptor does not block: the one that stays here
  */
 export function openPipe(ours: 'reader' | 'writer'): { reader: number; writer: number } {
-  const folder = mkdtempSync(join(tmpdir(), 'mq.'));
+  const folder = mkdtempSync(join(FOLDER, 'mq.'));
   const path = join(folder, 'pipe');
   try {
     const { status, error } = spawnSync('mkfifo', [path], { stdio: 'ignore', env: { PATH: UTILITIES } });

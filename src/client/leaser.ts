@@ -46,6 +46,9 @@ export class Leaser {
   #lines: Promise<Lines>;
   /** Those that were taken and not settled. */
   readonly #leases = new Set<string>();
+  /** Done, and not told. */
+  readonly #done: string[] = [];
+  #telling: Promise<Map<string, Settled>> | undefined;
   readonly #timer: NodeJS.Timeout;
   #hasStoppedTaking = false;
   #onStopped: () => void = () => {};
@@ -107,8 +110,14 @@ export class Leaser {
     (await this.#lines).put.finish();
   }
 
-  done({ token }: Lease): Promise<Settled> {
-    return this.#settle(token, { verb: 'DONE', queue: this.#options.queue, ids: [], leases: [token] });
+  /** Those that are said to be done at one time are told to the daemon in one request. */
+  async done({ token }: Lease): Promise<Settled> {
+    this.#done.push(token);
+    this.#telling ??= Promise.resolve().then(() => {
+      this.#telling = undefined;
+      return this.#settleDone(this.#done.splice(0));
+    });
+    return (await this.#telling).get(token) as Settled;
   }
 
   /**
@@ -153,19 +162,42 @@ export class Leaser {
     );
   }
 
-  async #settle(token: string, request: Request): Promise<Settled> {
-    const line = request.verb === 'PUT' ? 'put' : 'settle';
-    const isFailure = request.verb === 'FAIL';
+  async #settleDone(leases: string[]): Promise<Map<string, Settled>> {
+    const request = (leases: string[]): Request => ({
+      verb: 'DONE',
+      queue: this.#options.queue,
+      ids: [],
+      leases,
+    });
     let isRepeated = false;
     try {
-      const answer = await this.#ask(line, request, read, () => {
+      await this.#ask('settle', request(leases), read, () => {
         isRepeated = true;
+      });
+      for (const lease of leases) this.#leases.delete(lease);
+      return new Map(leases.map((lease) => [lease, 'settled']));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      // One that is gone kept the others from being settled.
+      const settle = async (lease: string) =>
+        [lease, await this.#settle(lease, request([lease]), isRepeated)] as const;
+      return new Map(await Promise.all(leases.map(settle)));
+    }
+  }
+
+  async #settle(token: string, request: Request, isRepeated = false): Promise<Settled> {
+    const line = request.verb === 'PUT' ? 'put' : 'settle';
+    const isFailure = request.verb === 'FAIL';
+    let mayBeDone = isRepeated;
+    try {
+      const answer = await this.#ask(line, request, read, () => {
+        mayBeDone = true;
       });
       return isFailure && Number(answer) > 0 ? 'given up' : 'settled';
     } catch (error) {
       if (!isGone(error)) throw error;
       // A daemon that died may have done it before.
-      return isRepeated ? 'settled' : 'lost';
+      return mayBeDone ? 'settled' : 'lost';
     } finally {
       this.#leases.delete(token);
     }

@@ -73,8 +73,12 @@ class Worker {
   readonly #execution: ExecutionOptions;
   readonly #running = new Map<Lease, Execution>();
   readonly #settling = new Set<Promise<void>>();
-  /** Called when a place becomes free. */
-  #wake: () => void = () => {};
+  /** Those whose command runs, or is about to. */
+  readonly #busy = new Set<Lease>();
+  /** Who is about to begin a command, and who to ask the daemon something: see `#soon`. */
+  readonly #beginners: (() => void)[] = [];
+  readonly #askers: (() => void)[] = [];
+  #isDue = false;
   /** What ends the work, once what runs has finished. */
   #stop: Error | NodeJS.Signals | undefined;
   /** What runs is ended, and its messages go back. */
@@ -131,25 +135,31 @@ class Worker {
   }
 
   async #takeAll(): Promise<void> {
-    const { jobs } = this.#options;
     while (this.#stop === undefined) {
-      if (this.#running.size >= jobs) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        continue;
+      if (this.#free > 0) {
+        const leases = await this.#leaser.take(this.#free);
+        if (leases === undefined) return;
+        for (const lease of leases) this.#accept(lease);
       }
-      const leases = await this.#leaser.take(jobs - this.#running.size);
-      if (leases === undefined) return;
-      for (const lease of leases) this.#start(lease);
+      await new Promise<void>((resolve) => {
+        this.#askers.push(resolve);
+      });
     }
   }
 
-  #start(lease: Lease): void {
-    const settling = (this.#stop === undefined ? this.#carryOut(lease) : this.#leaser.giveBack(lease))
+  /** How many messages can be taken. What waits to be settled is limited too: there may be no room for outputs. */
+  get #free(): number {
+    const { jobs } = this.#options;
+    return Math.min(jobs - this.#busy.size, 2 * jobs - this.#settling.size);
+  }
+
+  #accept(lease: Lease): void {
+    this.#busy.add(lease);
+    const settling = this.#carryOut(lease)
       .catch((error) => this.#end(error))
       .finally(() => {
         this.#settling.delete(settling);
+        this.#soon();
       });
     this.#settling.add(settling);
   }
@@ -157,18 +167,51 @@ class Worker {
   async #carryOut(lease: Lease): Promise<void> {
     let execution: Execution | undefined;
     try {
+      await this.#queueUp(this.#beginners);
+      if (this.#stop !== undefined) return await this.#leaser.giveBack(lease);
       execution = new Execution(lease, this.#execution);
       this.#running.set(lease, execution);
-      await this.#settle(lease, execution, await execution.ended);
+      const end = await execution.ended;
+      this.#busy.delete(lease);
+      await this.#queueUp(this.#askers);
+      await this.#settle(lease, execution, end);
     } catch (error) {
       // The command or the queue is to blame, not the message.
       await this.#leaser.giveBack(lease);
       throw error;
     } finally {
       execution?.close();
+      this.#busy.delete(lease);
       this.#running.delete(lease);
-      this.#wake();
     }
+  }
+
+  #queueUp(queue: (() => void)[]): Promise<void> {
+    return new Promise((resolve) => {
+      queue.push(resolve);
+      this.#soon();
+    });
+  }
+
+  /**
+   * Starting a command stops this process for longer than all else that it does for a message. So one
+   * command begins in each turn of the event loop, and the daemon is asked before that, to work
+   * meanwhile; and while there is enough to begin it is not asked, to be asked for several messages in
+   * one step later.
+   */
+  #soon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      if (this.#free >= this.#beginners.length) for (const ask of this.#askers.splice(0)) ask();
+    });
+    setImmediate(() => {
+      const begin = this.#beginners.shift();
+      if (begin === undefined) return;
+      begin();
+      this.#soon();
+    });
   }
 
   async #settle(lease: Lease, execution: Execution, end: End): Promise<void> {
@@ -220,7 +263,7 @@ class Worker {
         note(`work ${this.#options.queue}: waiting for ${count} to finish; once more ends them`);
       }
       this.#leaser.stopTaking().catch((error) => this.#end(error));
-      this.#wake();
+      this.#soon();
     } else if (!this.#isEnding) this.#endRunning();
     else for (const execution of this.#running.values()) execution.kill('SIGKILL');
   }
@@ -231,7 +274,7 @@ class Worker {
     if (error instanceof MqError && (error.code === 'STOPPED' || error.code === 'UNREACHABLE'))
       this.#endRunning();
     else this.#leaser.stopTaking().catch(() => this.#endRunning());
-    this.#wake();
+    this.#soon();
   }
 
   #endRunning(): void {

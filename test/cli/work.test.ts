@@ -152,6 +152,27 @@ describe('mq work', () => {
     expect(await mq.stat('q')).toMatchObject({ done: 1, failed: 0 });
   });
 
+  test('of several that end at once, one whose lease is gone keeps no other from being done', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q', 'a', 'b', 'c']);
+    const go = join(mq.home, 'go');
+    const script = `read x; echo $MQ_LEASE > ${mq.home}/lease.$x; echo $$; until [ -e ${go} ]; do sleep 0.01; done`;
+    const work = mq.start(['work', 'q', '-j', '3', '--drain', '--', 'sh', '-c', script]);
+    await until(() => work.out().split('\n').length === 4);
+    const token = readFileSync(join(mq.home, 'lease.b'), 'utf8').trim();
+    expect((await mq.run(['done', 'q', token])).status).toBe(0);
+    work.child.kill('SIGSTOP');
+    writeFileSync(go, '');
+    const isZombie = (pid: string) => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+    await until(() => work.out().trim().split('\n').every(isZombie));
+    work.child.kill('SIGCONT');
+    const result = await work.done;
+    expect(result.status).toBe(0);
+    expect(result.err).toMatch(/^mq: work q: "b": its lease is gone[^\n]*\n$/);
+    expect(await mq.stat('q')).toMatchObject({ done: 3, failed: 0, waiting: 0, leased: 0 });
+  });
+
   test('wrong usage answers 2', async ({ mq }) => {
     for (const args of [['q'], [], ['q', '-j', '0', '--', 'true'], ['q', '--into', '.x', '--', 'true']]) {
       expect([args, (await mq.run(['work', ...args])).status]).toEqual([args, 2]);
@@ -202,6 +223,21 @@ describe('mq work --into', () => {
     expect((await working).status).toBe(0);
     expect((await mq.run(['get', '-a', 'out'])).out).toBe('1\n2\n3\n');
     expect(await mq.stat('q')).toMatchObject({ failed: 0, done: 1 });
+  });
+
+  test('while outputs wait for room, at most N more commands run', async ({ mq }) => {
+    await mq.run(['create', 'out', '--maxsize', '1']);
+    await mq.run(['put', 'out', 'full']);
+    await mq.run(['put', 'q'], seq(10));
+    const working = work(mq, `read x; echo $x | tee -a ${mq.home}/begun`, '-j', '2');
+    await until(async () => (await leased(mq)) === 4);
+    expect((await mq.run(['join', '-t', '300ms', 'q'])).status).toBe(3);
+    expect(await leased(mq)).toBe(4);
+    expect(readFileSync(join(mq.home, 'begun'), 'utf8').split('\n')).toHaveLength(5);
+    expect((await mq.run(['get', '-c', '11', 'out'])).out.split('\n').sort()).toEqual(
+      ['full', '', ...seq(10).trim().split('\n')].sort(),
+    );
+    expect((await working).status).toBe(0);
   });
 
   test('a closed one stops work (4), and the message is back, uncounted', async ({ mq }) => {
