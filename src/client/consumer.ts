@@ -1,5 +1,6 @@
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
+import { Fifo } from '../fifo.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
 import type { Range, Request } from '../protocol/requests.ts';
@@ -10,6 +11,9 @@ import { isLoss } from './producer.ts';
 
 /** An answer of so many bytes is likely not to have brought all that waits: the next is asked for at once. */
 const MANY = 32 * 1024;
+
+/** So many answers are asked for ahead: one is on its way while the daemon makes the next. */
+const AHEAD = 2;
 
 /** Messages that follow each other, held for us: see `Run` of mq-protocol(7), GET. */
 export interface Held {
@@ -50,8 +54,8 @@ export class Consumer {
   /** Consumed, and to be said with the next get. */
   #unsaid: Done | undefined;
   #error: unknown;
-  /** Asked for while what came before is written. */
-  #ahead: Promise<Held[] | undefined> | undefined;
+  /** Asked for while what came before is written, with how many messages are asked for. */
+  readonly #ahead = new Fifo<{ count: number; held: Promise<Held[] | undefined> }>();
   #ending = false;
   /** Nothing is under way but a get that waits. */
   #waiting = false;
@@ -98,7 +102,7 @@ export class Consumer {
         const early = await this.#takeAhead();
         const held = early ?? (await this.#get(deadline, Math.min(count, wanted)));
         const left = wanted - sizeOf(held ?? []);
-        if (held && left > 0 && bytesOf(held) >= MANY) this.#askAhead(Math.min(count, left));
+        if (held && bytesOf(held) >= MANY) this.#askAhead(count, left);
         return held;
       } catch (error) {
         if (!isLoss(error) || this.#ending) throw error;
@@ -132,7 +136,7 @@ export class Consumer {
   async finish(): Promise<void> {
     this.#sayUnsaid();
     // What was said with a get is answered with it.
-    await this.#ahead?.catch(() => {});
+    await Promise.allSettled([...this.#ahead].map(({ held }) => held));
     while (this.#unanswered.length > 0 && !this.#error) {
       const answered = this.#answers;
       await answered;
@@ -155,16 +159,26 @@ export class Consumer {
     this.#connection.onStopped = call;
   }
 
+  /** Undefined when nothing that was asked for ahead has come. */
   async #takeAhead(): Promise<Held[] | undefined> {
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
-    return ahead;
+    for (;;) {
+      const next = this.#ahead.shift();
+      if (next === undefined) return undefined;
+      const held = await next.held;
+      if (held) return held;
+    }
   }
 
-  #askAhead(count: number): void {
-    this.#ahead = this.#get(0, count);
-    // It is awaited by the next `take`.
-    this.#ahead.catch(() => {});
+  #askAhead(count: number, wanted: number): void {
+    let left = wanted;
+    for (const asked of this.#ahead) left -= asked.count;
+    while (this.#ahead.length < AHEAD && left > 0) {
+      const next = { count: Math.min(count, left), held: this.#get(0, Math.min(count, left)) };
+      // It is awaited by a later `take`.
+      next.held.catch(() => {});
+      this.#ahead.push(next);
+      left -= next.count;
+    }
   }
 
   async #get(deadline: number, count: number): Promise<Held[] | undefined> {
@@ -249,7 +263,7 @@ export class Consumer {
   }
 
   async #resume(): Promise<void> {
-    this.#ahead = undefined;
+    this.#ahead.clear();
     this.#lost = false;
     this.#connection = await this.#reconnect();
     this.#connection.onStopped = this.#onStopped;
