@@ -2,8 +2,8 @@
 'use strict';
 const { Script } = require('node:vm');
 
-const [codeCache, hot, rest] = sections(readImage());
-const modules = evaluate('hot.js', hot, codeCache);
+const section = openImage();
+const modules = evaluate('hot.js', section(1), section(0));
 
 load('mq:src/main.ts');
 
@@ -11,7 +11,7 @@ load('mq:src/main.ts');
 function load(name) {
   if (!name.startsWith('mq:')) return require(name);
   const path = name.slice(3);
-  if (modules[path] === undefined) Object.assign(modules, evaluate('rest.js', rest));
+  if (modules[path] === undefined) Object.assign(modules, evaluate('rest.js', section(2)));
   return modules[path]();
 }
 
@@ -23,18 +23,30 @@ function evaluate(filename, source, cachedData) {
   return module.exports;
 }
 
-/** From the standalone executable, or else from beside this file. */
-function readImage() {
+/**
+ * What gives the sections: of the standalone executable, or else of the file beside this one, which
+ * stays open: its sections belong together, and it may be replaced.
+ */
+function openImage() {
   const { isSea, getRawAsset } = require('node:sea');
-  if (isSea()) return Buffer.from(getRawAsset('mq.bin'));
-  return require('node:fs').readFileSync(`${__dirname}/mq.bin`);
+  if (isSea()) {
+    const image = Buffer.from(getRawAsset('mq.bin'));
+    return sections((start, size) => image.subarray(start, start + size));
+  }
+  const { openSync, readSync } = require('node:fs');
+  const fd = openSync(`${__dirname}/mq.bin`);
+  return sections((start, size) => {
+    const bytes = Buffer.allocUnsafeSlow(size);
+    readSync(fd, bytes, 0, size, start);
+    return bytes;
+  });
 }
 
-function sections(image) {
-  const [header, ...sizes] = new Uint32Array(image.buffer, image.byteOffset, 4);
-  let end = header;
-  return sizes.map((size) => {
-    end += size;
-    return image.subarray(end - size, end);
-  });
+function sections(read) {
+  const header = read(0, 16);
+  const [first, ...sizes] = new Uint32Array(header.buffer, header.byteOffset, 4);
+  return (index) => {
+    const start = sizes.slice(0, index).reduce((sum, size) => sum + size, first);
+    return read(start, sizes[index]);
+  };
 }
