@@ -33,6 +33,8 @@ export class Connection {
   readonly #socket: Socket;
   readonly #scanner = new FrameScanner({ bulk: Infinity, frame: Infinity, requests: false });
   readonly #unanswered = new Fifo<Unanswered>();
+  /** Not yet written. */
+  readonly #said: Buffer[] = [];
   #end: MqError | undefined;
   #stopped = false;
 
@@ -85,6 +87,7 @@ export class Connection {
 
   /** Sends nothing more; what was sent is still answered, but waits for nothing. */
   finish(): void {
+    this.#flush();
     this.#socket.end();
   }
 
@@ -95,11 +98,14 @@ export class Connection {
 
   /** What is said at one time goes out in one write(2). */
   #write(bytes: Buffer): void {
-    if (this.#socket.writableCorked === 0) {
-      this.#socket.cork();
-      process.nextTick(() => this.#socket.uncork());
-    }
-    this.#socket.write(bytes);
+    this.#said.push(bytes);
+    if (this.#said.length === 1) process.nextTick(() => this.#flush());
+  }
+
+  /** One buffer, and not a corked stream: to load that takes a short command longer than to copy. */
+  #flush(): void {
+    const said = this.#said.splice(0);
+    if (said.length > 0) this.#socket.write(said.length === 1 ? (said[0] as Buffer) : Buffer.concat(said));
   }
 
   async #greet(replace: boolean, holds: boolean): Promise<Map<string, Value>> {
