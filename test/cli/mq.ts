@@ -6,6 +6,9 @@ import { test as base } from 'vitest';
 
 export const BIN = resolve('bin/mq');
 
+/** What has not ended by itself so long after everything was stopped does not end any more, in ms. */
+const LAST_WAIT = 30_000;
+
 export interface Result {
   /** The exit status; undefined when a signal ended it. */
   status: number | undefined;
@@ -129,8 +132,12 @@ export class Mq {
   async #end(): Promise<void> {
     for (const child of this.#running) child.kill('SIGKILL');
     await this.run(['stop']);
-    await until(() => processesOf(this.home).length === 0);
+    const deadline = performance.now() + LAST_WAIT;
+    await until(() => processesOf(this.home).length === 0 || performance.now() > deadline);
+    const left = processesOf(this.home).map((pid) => [pid, `${pid} ${commandOf(pid)}`] as const);
+    for (const [pid] of left) process.kill(pid, 'SIGKILL');
     rmSync(this.home, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`left behind: ${left.map(([, what]) => what).join('; ')}`);
   }
 
   #spawn(file: string, args: string[], { input, open, env, stdin, stdout }: RunOptions): Running {
@@ -200,6 +207,14 @@ export function processesOf(home: string): number[] {
         return false;
       }
     });
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '(ended meanwhile)';
+  }
 }
 
 /** The numbers 1 to n, a line each, as seq(1) prints them. */
