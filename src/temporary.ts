@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, rmSync, unlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants, openSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { errnoOf } from './errors.ts';
 
 /** O_TMPFILE of open(2), which Node does not name; it goes with O_DIRECTORY. */
@@ -34,26 +36,25 @@ export function openTemporary(mode = 0): number {
   return fd;
 }
 
+/** The second shell has the pipe as descriptor 4, says who it is, and ends when descriptor 3 does. */
+const HOLD_PIPE = `: | sh -c 'exec 4<&0; echo $$; read x <&3'`;
+
 /**
- * Makes a pipe(7) that another process is to have one end of. Node knows only socket pairs, which are not
- * quite the same: they cannot be opened as /dev/stdin, and whoever reads one may get ECONNRESET instead of
- * the last bytes. So this is a FIFO whose name is gone again.
+ * Makes a pipe(7) that another process is to have one end of. Node knows only socket pairs, which cannot be
+ * opened as /dev/stdin, and nobody can open a FIFO as that once its writer has left. So this is the pipe
+ * of a shell, opened by way of its process (proc_pid_fd(5)).
  * @param ours which descriptor does not block: the one that stays here
  */
-export function openPipe(ours: 'reader' | 'writer'): { reader: number; writer: number } {
-  const folder = mkdtempSync(join(FOLDER, 'mq.'));
-  const path = join(folder, 'pipe');
+export async function openPipe(ours: 'reader' | 'writer'): Promise<{ reader: number; writer: number }> {
+  const env = { PATH: UTILITIES };
+  const shell = spawn('/bin/sh', ['-c', HOLD_PIPE], { env, stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
   try {
-    const { status, error } = spawnSync('mkfifo', [path], { stdio: 'ignore', env: { PATH: UTILITIES } });
-    if (status !== 0) throw error ?? new Error(`mkfifo ended with status ${status}`);
-    // Without O_NONBLOCK it would wait for the other end.
-    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (ours === 'reader') return { reader, writer: openSync(path, constants.O_WRONLY) };
-    const writer = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-    const theirs = openSync(path, constants.O_RDONLY);
-    closeSync(reader);
-    return { reader: theirs, writer };
+    const [pid] = await Promise.race([once(shell.stdout as Readable, 'data'), once(shell, 'exit')]);
+    const path = `/proc/${Number(pid)}/fd/4`;
+    const mode = (end: 'reader' | 'writer') => (end === ours ? constants.O_NONBLOCK : 0);
+    const reader = openSync(path, constants.O_RDONLY | mode('reader'));
+    return { reader, writer: openSync(path, constants.O_WRONLY | mode('writer')) };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    (shell.stdio[3] as Writable).destroy();
   }
 }

@@ -51,7 +51,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
 
 /** The command is the end: its status is ours, unless the pipe ended otherwise than in order. */
 async function serve(end: PipeEnd, argv: [string, ...string[]], direction: Direction): Promise<Outcome> {
-  const command = new PipedCommand(argv, direction);
+  const command = await PipedCommand.start(argv, direction);
   const signal = catchSignals(() => {
     end.destroy();
     const caught = signal();

@@ -4,6 +4,11 @@ import type { Direction } from '../protocol/requests.ts';
 import { openPipe } from '../temporary.ts';
 import { cannotStart, noFile } from './execution.ts';
 
+interface Pipe {
+  reader: number;
+  writer: number;
+}
+
 /** The command of `mq pipe`: what it reads and prints is the end of the pipe. */
 export class PipedCommand {
   /** Descriptors of what it reads and of what it prints; undefined where that is not the pipe's. */
@@ -13,10 +18,18 @@ export class PipedCommand {
   readonly ended: Promise<number | NodeJS.Signals>;
   readonly #child: ChildProcess | undefined;
 
-  /** @throws MqError IOERROR, DISKFULL when there can be no pipe to it */
-  constructor([file, ...args]: readonly [string, ...string[]], direction: Direction) {
-    const incoming = direction === 'send' ? undefined : pipe('writer');
-    const outgoing = direction === 'recv' ? undefined : pipe('reader');
+  /** @throws MqError IOERROR when there can be no pipe to it */
+  static async start(command: readonly [string, ...string[]], direction: Direction): Promise<PipedCommand> {
+    const incoming = direction === 'send' ? undefined : await pipe('writer');
+    const outgoing = direction === 'recv' ? undefined : await pipe('reader');
+    return new PipedCommand(command, incoming, outgoing);
+  }
+
+  private constructor(
+    [file, ...args]: readonly [string, ...string[]],
+    incoming: Pipe | undefined,
+    outgoing: Pipe | undefined,
+  ) {
     this.input = incoming?.writer;
     this.output = outgoing?.reader;
     const { promise, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
@@ -40,9 +53,9 @@ export class PipedCommand {
   }
 }
 
-function pipe(ours: 'reader' | 'writer'): { reader: number; writer: number } {
+async function pipe(ours: 'reader' | 'writer'): Promise<Pipe> {
   try {
-    return openPipe(ours);
+    return await openPipe(ours);
   } catch (cause) {
     throw noFile('a pipe cannot be made', cause);
   }

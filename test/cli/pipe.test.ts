@@ -99,7 +99,7 @@ describe('bytes', () => {
   });
 
   test('an endless writer against a reader that sleeps: nobody grows', async ({ mq }) => {
-    const { reader, writer } = openPipe('reader');
+    const { reader, writer } = await openPipe('reader');
     const zeros = openSync('/dev/zero', 'r');
     mq.start(['pipe', 'p', '--send'], { stdin: zeros });
     mq.start(['pipe', 'p', '--recv'], { stdout: writer });
@@ -311,8 +311,15 @@ describe('with a command', () => {
   });
 
   test('it has pipes: /dev/stdin and /dev/stdout can be opened', async ({ mq }) => {
-    const far = mq.start(['pipe', 'p', '--', 'sh', '-c', 'cat /dev/stdin > /dev/stdout']);
-    expect(await mq.run(['pipe', 'p'], 'hello\n')).toMatchObject({ status: 0, out: 'hello\n' });
+    // Also when the last byte and the end of the input have come already.
+    const script =
+      'echo begun; until [ -e "$MQ_HOME/go" ]; do sleep 0.01; done; cat /dev/stdin > /dev/stdout';
+    const far = mq.start(['pipe', 'p', '--', 'sh', '-c', script]);
+    const near = mq.start(['pipe', 'p'], { input: 'hello\n' });
+    await until(() => near.out() === 'begun\n');
+    await until(async () => (await pipes(mq))[0]?.ends.some(({ received }) => received === 6) ?? false);
+    writeFileSync(join(mq.home, 'go'), '');
+    expect(await near.done).toMatchObject({ status: 0, out: 'begun\nhello\n' });
     expect((await far.done).status).toBe(0);
   });
 
