@@ -1,11 +1,14 @@
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** In bytes. A collection takes some milliseconds at most, so of the time to move these about 2 %. */
+/** In bytes, as those below. A minor collection takes about a millisecond. */
 const EVERY = 8 * 1024 * 1024;
 
-/** The objects that a request makes in passing, about, in bytes. */
-const REQUEST = 16 * 1024;
+/** When so much more is in use after a minor collection than after the last major one, another follows. */
+const GROWTH = 8 * 1024 * 1024;
+
+/** The objects that a request makes in passing, about. */
+const REQUEST = 8 * 1024;
 
 type Collect = (options: { type: 'minor' | 'major' }) => void;
 
@@ -17,13 +20,14 @@ type Collect = (options: { type: 'minor' | 'major' }) => void;
 export class Garbage {
   readonly #collect: Collect;
   #bytes = 0;
-  #isMajorNext = false;
+  #used: number;
 
   constructor() {
     // The young generation stays at 1 MB; it would grow to 32.
     setFlagsFromString('--semi-space-growth-factor=1');
     setFlagsFromString('--expose-gc');
     this.#collect = runInNewContext('gc') as Collect;
+    this.#used = bytesInUse();
   }
 
   /** So many bytes of requests have come, or an answer of so many bytes has gone. */
@@ -31,7 +35,14 @@ export class Garbage {
     this.#bytes += bytes + REQUEST;
     if (this.#bytes < EVERY) return;
     this.#bytes = 0;
-    this.#collect({ type: this.#isMajorNext ? 'major' : 'minor' });
-    this.#isMajorNext = !this.#isMajorNext;
+    this.#collect({ type: 'minor' });
+    if (bytesInUse() < this.#used + GROWTH) return;
+    this.#collect({ type: 'major' });
+    this.#used = bytesInUse();
   }
+}
+
+function bytesInUse(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
 }

@@ -160,8 +160,11 @@ export class Session implements Peer {
       await this.#queues.store.safe();
       return result;
     } catch (error) {
+      const giveUp = () => this.#daemon.giveUp(textOf(error));
+      // Whoever is not answered asks the next daemon, which begins a new store.
+      if ((error as MqError).code === 'STOREGONE') giveUp();
       // After the others who wait for the same have been told.
-      setImmediate(() => this.#daemon.giveUp(textOf(error)));
+      else setImmediate(giveUp);
       return { value: error as MqError };
     }
   }
@@ -173,7 +176,6 @@ export class Session implements Peer {
       return await answer(request, this, this.#queues, this.#daemon);
     } catch (error) {
       if (error instanceof MqError) {
-        if (error.code === 'STOREGONE') this.#daemon.giveUp(error.message);
         if (error.code === 'INTERNAL')
           log(`${error.stack}\n${String((error.cause as Error | undefined)?.stack ?? '')}`);
         return { value: error };
@@ -210,10 +212,11 @@ export class Session implements Peer {
     }
     const chunks = encode(value, this.version);
     this.#daemon.passed(chunks.reduce((sum, { length }) => sum + length, 0));
-    this.socket.cork();
-    for (const chunk of chunks.slice(0, -1)) this.socket.write(chunk);
-    this.socket.write(chunks.at(-1) as Buffer, written);
-    this.socket.uncork();
+    const last = chunks.pop() as Buffer;
+    if (chunks.length > 0) this.socket.cork();
+    for (const chunk of chunks) this.socket.write(chunk);
+    this.socket.write(last, written);
+    if (chunks.length > 0) this.socket.uncork();
   }
 }
 

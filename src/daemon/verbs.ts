@@ -50,7 +50,7 @@ export interface Answer {
 }
 
 /** An answer brings no further message once it has so many bytes. */
-const ANSWER_BYTES = 256 * 1024;
+const ANSWER_BYTES = 1024 * 1024;
 
 /** The same for PEEK, which cannot be asked for the rest. */
 const PEEK_BYTES = 64 * 1024 * 1024;

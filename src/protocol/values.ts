@@ -35,7 +35,10 @@ export class Push {
 
 export const OK = new Simple('OK');
 
-/** Writes `value` as one frame: the chunks, large ones uncopied. */
+/** Up to so many bytes, to copy them costs less than to write them in pieces. */
+const COPIED = 4096;
+
+/** Writes `value` as one frame: in one chunk, or with large parts of it uncopied. */
 export function encode(value: Value, version: 2 | 3): Buffer[] {
   const writer = new Writer(version);
   writer.write(value);
@@ -53,7 +56,9 @@ class Writer {
 
   finish(): Buffer[] {
     this.#flush();
-    return this.#chunks;
+    const chunks = this.#chunks;
+    const size = chunks.reduce((sum, { length }) => sum + length, 0);
+    return chunks.length > 1 && size <= COPIED ? [Buffer.concat(chunks, size)] : chunks;
   }
 
   write(value: Value): void {

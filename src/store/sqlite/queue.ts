@@ -22,6 +22,8 @@ export class StoredQueue {
   /** The batches of which not all messages are waiting, by their first id: those that were looked at. */
   readonly #active = new Map<number, Batch>();
   readonly #front: Front;
+  /** The batch put last, while it is in the file: most often all that waits is in it, and nothing is looked up. */
+  #latest: Batch | undefined;
   #held = 0;
 
   /** @param undo told how to take back each change that is made here, but those by `release` */
@@ -208,6 +210,7 @@ export class StoredQueue {
     this.#tables.deleteBatches(this.row.id, { first: after, last: Number.MAX_SAFE_INTEGER });
     const before = [...this.#active];
     this.#active.clear();
+    this.#latest = undefined;
     for (const batch of kept) this.#active.set(batch.row.first, batch);
     this.#undo(() => {
       for (const [first, batch] of before) this.#active.set(first, batch);
@@ -218,9 +221,20 @@ export class StoredQueue {
     return dropped;
   }
 
-  /** A message is waiting there now. */
-  noticePlace(place: Place): void {
-    this.#front.notice(place);
+  /** A batch was put: its messages wait, unless they are delayed. */
+  append(row: BatchRow, messages: Packed): void {
+    const { first, count, priority } = row;
+    this.#tables.insertBatch(row, this.row.id, messages);
+    this.#bodies.set(first, messages);
+    this.#latest = new Batch(row, [], []);
+    this.row.size += count;
+    this.row.put += count;
+    if (row.due_at === null) this.#front.notice({ priority, first });
+    else this.row.delayed += count;
+    this.#undo(() => {
+      this.#latest = undefined;
+      this.#bodies.delete(first);
+    });
   }
 
   /** Looks for waiting messages from the start of the order. */
@@ -237,6 +251,10 @@ export class StoredQueue {
   }
 
   *#waitingBatches(): Generator<Batch> {
+    if (this.#latest?.count(WAITING) === this.waiting) {
+      yield this.#latest;
+      return;
+    }
     for (const place of this.#front.before) {
       const row = this.#tables.batch(place.first);
       const batch = row && this.#batch(row);
@@ -263,6 +281,7 @@ export class StoredQueue {
   }
 
   #batch(row: BatchRow): Batch {
+    if (row.first === this.#latest?.row.first) return this.#latest;
     return (
       this.#active.get(row.first) ?? new Batch(row, this.#tables.gone(row), this.#tables.messagesOf(row))
     );
@@ -305,7 +324,7 @@ export class StoredQueue {
     this.#count(to, sizeOf(changed));
     this.#active.set(first, batch);
     if (to === WAITING) {
-      this.noticePlace({ priority, first });
+      this.#front.notice({ priority, first });
       if (batch.count(WAITING) === count) this.#active.delete(first);
     }
     if (isUndone) {
@@ -330,9 +349,10 @@ export class StoredQueue {
       for (const each of finished) this.#tables.deleteMessages(each);
     if (batch.count(GONE) === count) {
       this.#tables.deleteBatch(first);
-      this.#tables.deleteGone({ first, last: batch.last });
+      if (sizeOf(finished) < count) this.#tables.deleteGone({ first, last: batch.last });
       this.#active.delete(first);
       this.#bodies.delete(first);
+      if (this.#latest === batch) this.#latest = undefined;
     } else {
       for (const each of finished) this.#tables.setGone(this.row.id, batch.goneAround(each.first));
     }

@@ -45,6 +45,9 @@ const KEEP_CLIENTS = 7 * 86400e3;
 /** When so many queues are kept in memory, and twice as many as were in use, those that are not in use are let go. */
 const MANY = 1000;
 
+/** So many ids are set aside at a time, so that most puts do not write how far they have come. */
+const RESERVE = 10_000;
+
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
 
@@ -68,7 +71,8 @@ export class SqliteStore implements Store {
   readonly #unwritten = new Set<StoredQueue>();
   readonly #forgotten = new Set<string>();
   #nextId: number;
-  #writtenNextId: number;
+  /** The file says of ids from here on that they were never used. */
+  #reserved: number;
   /** When something is due, and when that was last said to be. */
   #due = Infinity;
   #saidDue = Infinity;
@@ -85,9 +89,12 @@ export class SqliteStore implements Store {
     try {
       this.#db = openDatabase(path);
       this.#inode = statSync(path).ino;
-      this.#syncer = new Syncer(`${path}-wal`, sync);
+      this.#syncer = new Syncer(`${path}-wal`, async (fd) => {
+        await sync(fd);
+        this.#checkFile();
+      });
       this.#tables = new Tables(this.#db);
-      this.#nextId = this.#writtenNextId = this.#tables.nextId();
+      this.#nextId = this.#reserved = this.#tables.nextId();
       this.#group = new GroupCommit(this.#db, {
         beforeCommit: () => this.#beforeCommit(),
         afterCommit: () => this.#afterCommit(),
@@ -356,8 +363,8 @@ export class SqliteStore implements Store {
     this.#group.flush();
     // What is known to be damaged is not touched again; closing would write the log into it.
     if (this.#damage !== undefined) return;
-    if (this.#forgotten.size > 0) {
-      void this.#write(() => undefined);
+    if (this.#forgotten.size > 0 || this.#nextId < this.#reserved) {
+      void this.#write(() => this.#tables.setNextId(this.#nextId));
       this.#group.flush();
     }
     await this.safe();
@@ -418,18 +425,11 @@ export class SqliteStore implements Store {
 
   #append(queue: StoredQueue, messages: Packed, batch: Omit<BatchRow, 'first' | 'count'>): void {
     if (messages.count === 0) return;
-    const { priority, due_at, expires_at } = batch;
+    const { due_at, expires_at } = batch;
     for (const piece of pieces(messages, BATCH_BYTES)) {
-      const first = this.#nextId;
-      this.#tables.insertBatch({ ...batch, first, count: piece.count }, queue.row.id, piece);
-      this.#bodies.set(first, piece);
-      this.#group.undo(() => this.#bodies.delete(first));
+      queue.append({ ...batch, first: this.#nextId, count: piece.count }, piece);
       this.#nextId += piece.count;
-      if (due_at === null) queue.noticePlace({ priority, first });
     }
-    queue.row.size += messages.count;
-    queue.row.put += messages.count;
-    if (due_at !== null) queue.row.delayed += messages.count;
     this.#dueAt(Math.min(due_at ?? Infinity, expires_at ?? Infinity));
     this.#touch(queue);
   }
@@ -564,10 +564,9 @@ export class SqliteStore implements Store {
   }
 
   #beforeCommit(): void {
-    this.#checkFile();
     for (const queue of this.#unwritten) this.#tables.updateQueue(queue.row);
     for (const client of this.#forgotten) this.#tables.forget(client);
-    if (this.#nextId !== this.#writtenNextId) this.#tables.setNextId(this.#nextId);
+    if (this.#nextId > this.#reserved) this.#tables.setNextId(this.#nextId + RESERVE);
   }
 
   /** What is written to a file that nobody can open again is not safe. */
@@ -577,7 +576,7 @@ export class SqliteStore implements Store {
   }
 
   #afterCommit(): void {
-    this.#writtenNextId = this.#nextId;
+    if (this.#nextId > this.#reserved) this.#reserved = this.#nextId + RESERVE;
     this.#unwritten.clear();
     this.#forgotten.clear();
     this.#letGo();
