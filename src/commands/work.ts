@@ -249,7 +249,10 @@ class Worker {
       if (!quiet && !this.#isEnding)
         note(`work ${queue}: ${shown(body)}: its lease is gone: it ran out, or somebody settled it`);
     } else if (isVerbose || (typeof status === 'string' && !isSignal(status) && !quiet)) {
-      const last = settled === 'given up' ? `; given up on after ${attempt} attempts` : '';
+      const last =
+        settled === 'given up'
+          ? `; given up on after ${attempt === 1 ? '1 attempt' : `${attempt} attempts`}`
+          : '';
       note(`work ${queue}: ${shown(body)}: ${described(status)} (${(time / 1000).toFixed(3)} s)${last}`);
     }
   }

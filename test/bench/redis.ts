@@ -43,7 +43,7 @@ export function redis(): Row[] {
       skip,
       least: 1,
       mq: async () => {
-        await sh('"$mq" purge -q q; "$mq" put q <lines');
+        await sh('"$mq" create q; "$mq" purge -q q; "$mq" put q <lines');
         const seconds = await sh(`"$mq" get -c ${n} q >got`);
         await sh('cmp got lines');
         return n / 1e6 / seconds;

@@ -76,9 +76,9 @@ describe('mq work', () => {
     expect(result.err.replaceAll(/\d+\.\d{3} s/g, 'T s')).toBe(
       [
         'mq: work q: "exit 0": done (T s)',
-        'mq: work q: "exit 7": failed with status 7 (T s); given up on after 1 attempts',
-        'mq: work q: "exit 127": failed with status 127 (T s); given up on after 1 attempts',
-        'mq: work q: "kill -KILL $$": failed by SIGKILL (T s); given up on after 1 attempts',
+        'mq: work q: "exit 7": failed with status 7 (T s); given up on after 1 attempt',
+        'mq: work q: "exit 127": failed with status 127 (T s); given up on after 1 attempt',
+        'mq: work q: "kill -KILL $$": failed by SIGKILL (T s); given up on after 1 attempt',
         '',
       ].join('\n'),
     );
@@ -286,7 +286,8 @@ describe('a worker that ends', () => {
   const running = async (mq: Mq, ...args: string[]): Promise<Running> => {
     await mq.run(['put', 'q', 'a', 'b', 'c']);
     const work = mq.start(['work', 'q', '-j', '2', ...args]);
-    await until(async () => (await leased(mq)) === 2);
+    // What is on lease may not have begun.
+    await until(() => childrenOf(work.child.pid as number).length === 2);
     return work;
   };
   const forever = (mq: Mq) => ['--', 'sh', '-c', `echo $$ >> ${mq.home}/pids; while :; do sleep 0.05; done`];
@@ -446,3 +447,7 @@ describe('exactly one set of outputs for each input', () => {
     await check(mq);
   });
 });
+
+function childrenOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+}
