@@ -1,14 +1,15 @@
 import { isUtf8 } from 'node:buffer';
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import type { StdioOptions } from 'node:child_process';
 import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
 import type { Lease } from '../client/leaser.ts';
 import { now } from '../clock.ts';
-import { errnoOf, MqError, textOf } from '../errors.ts';
+import { errnoOf, type MqError } from '../errors.ts';
 import { openTemporary } from '../temporary.ts';
+import { type Child, noFile, startChild } from './child.ts';
 
 export interface ExecutionOptions {
   queue: string;
-  command: readonly string[];
+  command: readonly [string, ...string[]];
   /** What stands behind the message on standard input. */
   end: Buffer;
   /** Whether what the command prints is kept, instead of printed. */
@@ -26,12 +27,6 @@ export interface End {
 /** In an argument, what the message takes the place of. */
 const PLACE = '{}';
 
-/** @throws MqError USAGE for a command line that Node could not hand on as it is */
-export function checkCommand(command: readonly string[]): void {
-  if (command.some((arg) => arg.includes('\ufffd')))
-    throw new MqError('USAGE', 'the command is not valid UTF-8');
-}
-
 /** Bytes of output read at a time. */
 const CHUNK = 64 * 1024;
 
@@ -46,7 +41,7 @@ const environment: NodeJS.ProcessEnv = { ...process.env };
 export class Execution {
   /** @throws MqError NOTFOUND, NOTEXECUTABLE, IOERROR when the command cannot be started for any message */
   readonly ended: Promise<End>;
-  readonly #child: ChildProcess | undefined;
+  readonly #child: Child | undefined;
   readonly #output: number | undefined;
 
   /** @throws MqError IOERROR, DISKFULL when there can be no file */
@@ -58,33 +53,23 @@ export class Execution {
       this.ended = Promise.resolve(ended('an argument cannot hold the NUL in it'));
       return;
     }
-    const [file, ...args] = (isArgument ? withMessage(command, lease.body) : command) as [string];
     const input = isArgument ? undefined : fileOf(lease.body, end);
     this.#output = isKept ? openFile(constants.O_APPEND) : undefined;
     const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? 'inherit', 'inherit'];
     const { token, attempt } = lease;
     const env = { ...environment, MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
-    const { promise, resolve, reject } = Promise.withResolvers<End>();
-    this.ended = promise;
-    const failed = (cause: unknown) => {
-      if (errnoOf(cause) === 'E2BIG') resolve(ended('it is too long for an argument'));
-      else reject(cannotStart(command[0] as string, cause));
-    };
-    try {
-      this.#child = spawn(file, args, { detached: true, stdio, env });
-      this.#child.on('exit', (code, signal) => resolve(ended(signal ?? (code as number))));
-      this.#child.on('error', failed);
-    } catch (cause) {
-      // Some errors Node throws, others it tells later.
-      failed(cause);
-    } finally {
-      if (input !== undefined) closeSync(input);
-    }
+    const line = isArgument ? withMessage(command, lease.body) : command;
+    this.#child = startChild(line, { detached: true, stdio, env });
+    if (input !== undefined) closeSync(input);
+    this.ended = this.#child.ended.then(ended, (error: MqError) => {
+      if (errnoOf(error.cause) === 'E2BIG') return ended('it is too long for an argument');
+      throw error;
+    });
   }
 
   /** Sends a signal to all processes of the command that are still in its group. */
   kill(signal: NodeJS.Signals): void {
-    const pid = this.#child?.pid;
+    const pid = this.#child?.process?.pid;
     if (pid === undefined) return;
     try {
       process.kill(-pid, signal);
@@ -138,21 +123,15 @@ function openFile(mode?: number): number {
   }
 }
 
-export function noFile(what: string, cause: unknown): MqError {
-  const errno = errnoOf(cause);
-  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISKFULL' : 'IOERROR';
-  return new MqError(code, `${what}: ${errno ?? textOf(cause)}`, { cause });
-}
-
 /** The command line with the message in its place. */
-function withMessage([file, ...args]: readonly string[], body: Buffer): string[] {
+function withMessage([file, ...args]: ExecutionOptions['command'], body: Buffer): [string, ...string[]] {
   if (isUtf8(body)) {
     const text = body.toString();
-    return [file as string, ...args.map((arg) => arg.split(PLACE).join(text))];
+    return [file, ...args.map((arg) => arg.split(PLACE).join(text))];
   }
   // Node starts processes with arguments in UTF-8 only; printf(1) makes any bytes.
   const escaped = [...body].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
-  return ['/bin/sh', '-c', INSERT, 'sh', PLACE, escaped, file as string, ...args];
+  return ['/bin/sh', '-c', INSERT, 'sh', PLACE, escaped, file, ...args];
 }
 
 /** Puts the message $2 in the place of each $1 in the arguments of the command $3, and becomes that. */
@@ -176,12 +155,3 @@ while [ "$count" -gt 0 ]; do
 done
 exec "$command" "$@"
 `;
-
-/** What a command that cannot be started ends with (env(1)). */
-export function cannotStart(file: string, cause: unknown): MqError {
-  const errno = errnoOf(cause) ?? '';
-  const why = `${file} cannot be started: ${errno}`;
-  if (['ENOENT', 'ENOTDIR'].includes(errno)) return new MqError('NOTFOUND', why, { cause });
-  if (['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(errno)) return new MqError('IOERROR', why, { cause });
-  return new MqError('NOTEXECUTABLE', why, { cause });
-}

@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Direction } from '../protocol/requests.ts';
 import { openPipe } from '../temporary.ts';
-import { cannotStart, noFile } from './execution.ts';
+import { type Child, noFile, startChild } from './child.ts';
 
 interface Pipe {
   reader: number;
@@ -14,9 +13,7 @@ export class PipedCommand {
   /** Descriptors of what it reads and of what it prints; undefined where that is not the pipe's. */
   readonly input: number | undefined;
   readonly output: number | undefined;
-  /** Its exit status, or the signal that ended it. @throws MqError NOTFOUND, NOTEXECUTABLE, IOERROR */
-  readonly ended: Promise<number | NodeJS.Signals>;
-  readonly #child: ChildProcess | undefined;
+  readonly #child: Child;
 
   /** @throws MqError IOERROR when there can be no pipe to it */
   static async start(command: readonly [string, ...string[]], direction: Direction): Promise<PipedCommand> {
@@ -26,30 +23,24 @@ export class PipedCommand {
   }
 
   private constructor(
-    [file, ...args]: readonly [string, ...string[]],
+    command: readonly [string, ...string[]],
     incoming: Pipe | undefined,
     outgoing: Pipe | undefined,
   ) {
     this.input = incoming?.writer;
     this.output = outgoing?.reader;
-    const { promise, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
-    this.ended = promise;
-    const failed = (cause: unknown) => reject(cannotStart(file, cause));
-    try {
-      const stdio = [incoming?.reader ?? 'inherit', outgoing?.writer ?? 'inherit', 'inherit'] as const;
-      this.#child = spawn(file, args, { stdio: [...stdio] });
-      this.#child.on('exit', (code, signal) => resolve(signal ?? (code as number)));
-      this.#child.on('error', failed);
-    } catch (cause) {
-      // Some errors Node throws, others it tells later.
-      failed(cause);
-    } finally {
-      for (const fd of [incoming?.reader, outgoing?.writer]) if (fd !== undefined) closeSync(fd);
-    }
+    const stdio = [incoming?.reader ?? 'inherit', outgoing?.writer ?? 'inherit', 'inherit'] as const;
+    this.#child = startChild(command, { stdio: [...stdio] });
+    for (const fd of [incoming?.reader, outgoing?.writer]) if (fd !== undefined) closeSync(fd);
+  }
+
+  /** @see Child.ended */
+  get ended(): Promise<number | NodeJS.Signals> {
+    return this.#child.ended;
   }
 
   kill(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    this.#child.process?.kill(signal);
   }
 }
 

@@ -7,8 +7,9 @@ import { checkName } from '../names.ts';
 import { join, type Packed } from '../packed.ts';
 import { parseInteger } from '../settings.ts';
 import { note } from '../terminal.ts';
+import { checkCommand } from './child.ts';
 import type { Invocation, Outcome } from './command.ts';
-import { checkCommand, type End, Execution, type ExecutionOptions } from './execution.ts';
+import { type End, Execution, type ExecutionOptions } from './execution.ts';
 import { framingOf, periodOf } from './options.ts';
 import { startProgress } from './progress.ts';
 import { CAUGHT } from './signals.ts';
@@ -29,7 +30,7 @@ const GIVEN_UP = 123;
 
 interface WorkOptions {
   queue: string;
-  command: readonly string[];
+  command: readonly [string, ...string[]];
   jobs: number;
   into: string | undefined;
   framing: Framing;
@@ -39,7 +40,7 @@ interface WorkOptions {
 
 /** mq work: runs a command for each message. */
 export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
-  const [queue, ...command] = operands as [string, ...string[]];
+  const [queue, ...command] = operands as [string, string, ...string[]];
   const { jobs, into } = options;
   checkCommand(command);
   const work: WorkOptions = {

@@ -1,0 +1,46 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { errnoOf, MqError, textOf } from '../errors.ts';
+
+/** A process that runs a command which the user gave. */
+export interface Child {
+  process: ChildProcess | undefined;
+  /** Its exit status, or the signal that ended it. @throws MqError NOTFOUND, NOTEXECUTABLE, IOERROR when it cannot be started */
+  ended: Promise<number | NodeJS.Signals>;
+}
+
+/** @throws MqError USAGE for a command line that Node could not hand on as it is */
+export function checkCommand(command: readonly string[]): void {
+  if (command.some((arg) => arg.includes('\ufffd')))
+    throw new MqError('USAGE', 'the command is not valid UTF-8');
+}
+
+export function startChild([file, ...args]: readonly [string, ...string[]], options: SpawnOptions): Child {
+  const { promise, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
+  const failed = (cause: unknown) => reject(cannotStart(file, cause));
+  let child: ChildProcess | undefined;
+  try {
+    child = spawn(file, args, options);
+    child.on('exit', (code, signal) => resolve(signal ?? (code as number)));
+    child.on('error', failed);
+  } catch (cause) {
+    // Some errors Node throws, others it tells later.
+    failed(cause);
+  }
+  return { process: child, ended: promise };
+}
+
+/** The error when a file or a pipe that the command needs cannot be had. */
+export function noFile(what: string, cause: unknown): MqError {
+  const errno = errnoOf(cause);
+  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISKFULL' : 'IOERROR';
+  return new MqError(code, `${what}: ${errno ?? textOf(cause)}`, { cause });
+}
+
+/** What a command that cannot be started ends with (env(1)). */
+function cannotStart(file: string, cause: unknown): MqError {
+  const errno = errnoOf(cause) ?? '';
+  const why = `${file} cannot be started: ${errno}`;
+  if (['ENOENT', 'ENOTDIR'].includes(errno)) return new MqError('NOTFOUND', why, { cause });
+  if (['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(errno)) return new MqError('IOERROR', why, { cause });
+  return new MqError('NOTEXECUTABLE', why, { cause });
+}
