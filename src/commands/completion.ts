@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RootCommand, script } from '@bomb.sh/tab';
-import { ask } from '../client/ask.ts';
+import { list } from '../client/list.ts';
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
-import type { Value } from '../protocol/values.ts';
 import { KINDS } from '../settings.ts';
 import type { Command, Invocation, Option, Outcome } from './command.ts';
 import { isPipe, toObject } from './describe.ts';
@@ -57,7 +56,7 @@ async function complete(words: string[], places: Places): Promise<string> {
 /** Those of a daemon that runs; none is started for this. */
 async function namesOf(places: Places): Promise<Names> {
   try {
-    const all = ((await ask(places, false, { verb: 'LS' })) as Value[]).map(toObject);
+    const all = (await list(places, false)).map(toObject);
     return {
       queues: all
         .filter((each) => !isPipe(each))

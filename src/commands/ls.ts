@@ -1,5 +1,4 @@
-import { ask } from '../client/ask.ts';
-import type { Value } from '../protocol/values.ts';
+import { list } from '../client/list.ts';
 import type { Invocation, Outcome } from './command.ts';
 import { type Described, isPipe, toObject } from './describe.ts';
 import { print } from './print.ts';
@@ -7,7 +6,7 @@ import type { Cell } from './table.ts';
 
 /** mq ls: lists the queues, and behind them the pipes. */
 export async function run({ options, places, start }: Invocation): Promise<Outcome> {
-  const all = ((await ask(places, start, { verb: 'LS' })) as Value[]).map(toObject);
+  const all = (await list(places, start)).map(toObject);
   if (options['json']) return print(all.map((each) => `${JSON.stringify(each)}\n`).join(''));
   const { columns } = await import('./table.ts');
   const queues = all.filter((each) => !isPipe(each));

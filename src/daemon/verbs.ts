@@ -185,8 +185,9 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return describe(await state(queue, context), context.queues);
   },
 
-  async LS(_, { queues, daemon }) {
-    return [...(await queues.store.list()).map((each) => describe(each, queues)), ...daemon.pipes.list()];
+  async LS({ after, count = Infinity }, { queues, daemon }) {
+    const page = (await queues.store.list(after, count)).map((each) => describe(each, queues));
+    return page.length < count ? [...page, ...daemon.pipes.list()] : page;
   },
 
   async PEEK({ queue, count }, { queues }) {

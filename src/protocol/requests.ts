@@ -60,7 +60,8 @@ export type Request =
   | { verb: 'CLOSE'; queue: string; now: boolean }
   | { verb: 'MOVE'; queue: string; to: string; count: number | undefined }
   | { verb: 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'PURGE' | 'OPEN'; queue: string }
-  | { verb: 'LS' | 'STATUS' | 'STOP' | 'PING' | 'QUIT' | 'INFO' | 'COMMAND' | 'CLIENT' | 'SELECT' };
+  | { verb: 'LS'; after: string | undefined; count: number | undefined }
+  | { verb: 'STATUS' | 'STOP' | 'PING' | 'QUIT' | 'INFO' | 'COMMAND' | 'CLIENT' | 'SELECT' };
 
 export type Verb = Request['verb'];
 
@@ -173,6 +174,11 @@ function wordsOf(request: Request): string[] {
       return [request.queue, ...(request.now ? ['NOW'] : [])];
     case 'ECHO':
       return [request.text.toString()];
+    case 'LS':
+      return [
+        ...(request.after === undefined ? [] : ['AFTER', request.after]),
+        ...numberWords('COUNT', request.count),
+      ];
     case 'MOVE':
       return [request.queue, request.to, ...numberWords('COUNT', request.count)];
     default:
@@ -532,7 +538,20 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
 
   ECHO: (words) => ({ verb: 'ECHO', text: words.bytes('a text') }),
 
-  LS: parseBare,
+  LS(words) {
+    let after: string | undefined;
+    let count: number | undefined;
+    words.options({
+      AFTER: () => {
+        after = words.name();
+      },
+      COUNT: () => {
+        count = words.integer('COUNT', 1);
+      },
+    });
+    return { verb: 'LS', after, count };
+  },
+
   STATUS: parseBare,
   STOP: parseBare,
   PING: parseBare,
@@ -548,7 +567,7 @@ function parseQueue(words: Words, verb: 'SIZE'): Request {
   return { verb, queue: words.name() };
 }
 
-function parseBare(_: Words, verb: 'LS'): Request {
+function parseBare(_: Words, verb: 'STATUS'): Request {
   return { verb };
 }
 

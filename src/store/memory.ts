@@ -244,8 +244,9 @@ export class MemoryStore implements Store {
     return this.#queues.size;
   }
 
-  async list(): Promise<QueueState[]> {
-    return [...this.#queues.keys()].sort().map((name) => toState(this.#get(name)));
+  async list(after = '', count = Infinity): Promise<QueueState[]> {
+    const names = [...this.#queues.keys()].filter((name) => name > after).sort();
+    return names.slice(0, count).map((name) => toState(this.#get(name)));
   }
 
   async safe(): Promise<void> {}

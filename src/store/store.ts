@@ -110,8 +110,8 @@ export interface Store {
   /** How many queues there are. */
   count(): Promise<number>;
 
-  /** All queues, by name. */
-  list(): Promise<QueueState[]>;
+  /** The queues, by name: the first `count` of those behind the name `after`. */
+  list(after?: string, count?: number): Promise<QueueState[]>;
 
   /**
    * Fulfilled when all that has happened is safe.

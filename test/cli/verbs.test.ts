@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect } from 'vitest';
 import { seq, test } from './mq.ts';
 
@@ -51,6 +53,24 @@ describe('the rest of a queue', () => {
       put: 2,
       got: 0,
     });
+  });
+
+  test('ls has all queues where there are more than the daemon is asked for at a time', async ({ mq }) => {
+    await mq.run(['create', 'q']);
+    const names = Array.from({ length: 1000 }, (_, i) => `q${String(i).padStart(3, '0')}`);
+    const requests = names.map((name) => `*2\r\n$6\r\nCREATE\r\n$4\r\n${name}\r\n`);
+    const socket = connect(mq.socket).resume();
+    socket.end(requests.join(''));
+    await once(socket, 'close');
+    // The daemon's last answer has none: the 1000 fill those before.
+    await mq.run(['rm', 'q']);
+    const { out } = await mq.run(['ls', '--json']);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).name),
+    ).toEqual(names);
   });
 
   test('size, empty and full answer', async ({ mq }) => {

@@ -32,7 +32,7 @@ const get = {
   count: undefined,
   hold: false,
 };
-const bare = (['LS', 'STATUS', 'STOP', 'PING', 'QUIT', 'INFO', 'COMMAND', 'CLIENT', 'SELECT'] as const).map(
+const bare = (['STATUS', 'STOP', 'PING', 'QUIT', 'INFO', 'COMMAND', 'CLIENT', 'SELECT'] as const).map(
   (verb) => ({
     verb,
   }),
@@ -63,6 +63,8 @@ const REQUESTS: Request[] = [
   },
   { ...put, priority: 2 ** 31 - 1, messages: packed('m') },
   { ...put, delay: 5, ttl: 1, key: 'ID é', done: { queue: 'DONE', lease: '5.k3x' }, messages: packed('m') },
+  { verb: 'LS', after: undefined, count: undefined },
+  { verb: 'LS', after: 'COUNT', count: 5 },
   get,
   { ...get, queues: ['q', 'OR', 'HOLD'], timeout: 2 ** 31 - 1, count: 10, hold: true },
   { ...get, timeout: 0 },
@@ -282,6 +284,8 @@ describe('a bad request', () => {
     'SIZE q q',
     'STAT',
     'LS q',
+    'LS AFTER',
+    'LS COUNT 0',
     'PING hello',
     'ECHO',
     'ECHO a b',

@@ -897,6 +897,16 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(names).toEqual(['1', 'B', 'a', 'a.b', 'a/b', 'b']);
       expect((await store.list())[0]).toEqual(await stat('1'));
     });
+
+    test('list has part of the queues: those behind a name, and so many', async () => {
+      const names = async (...part: [after?: string, count?: number]) =>
+        (await store.list(...part)).map(({ name }) => name);
+      for (const name of ['d', 'b', 'a', 'c']) await put(name, 'x');
+      expect(await names('b')).toEqual(['c', 'd']);
+      expect(await names('bb', 1)).toEqual(['c']);
+      expect(await names(undefined, 2)).toEqual(['a', 'b']);
+      expect(await names('d', 2)).toEqual([]);
+    });
   });
 
   describe(`${engine}: onChange is called`, () => {

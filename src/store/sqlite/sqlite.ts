@@ -341,9 +341,9 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#tables.countQueues());
   }
 
-  list(): Promise<QueueState[]> {
+  list(after = '', count = Infinity): Promise<QueueState[]> {
     return this.#read(() =>
-      this.#tables.queueNames().map((name) => {
+      this.#tables.queueNames(after, count).map((name) => {
         const state = this.#get(name).state();
         this.#letGo();
         return state;

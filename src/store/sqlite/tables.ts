@@ -69,8 +69,14 @@ export class Tables {
     return this.#get<{ count: number }>('SELECT count(*) AS count FROM queue')?.count ?? 0;
   }
 
-  queueNames(): string[] {
-    return this.#all<{ name: string }>('SELECT name FROM queue ORDER BY name').map(({ name }) => name);
+  /** The first `count` behind the name `after`. */
+  queueNames(after: string, count: number): string[] {
+    const rows = this.#all<{ name: string }>(
+      'SELECT name FROM queue WHERE name > ? ORDER BY name LIMIT ?',
+      after,
+      Math.min(count, Number.MAX_SAFE_INTEGER),
+    );
+    return rows.map(({ name }) => name);
   }
 
   /** Those that drop what comes back, and have messages that are not on lease. */
