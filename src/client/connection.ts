@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { MqError } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
+import { encodeRequest } from '../protocol/encode-request.ts';
 import { FrameScanner } from '../protocol/frames.ts';
-import { encodeRequest, type Request } from '../protocol/requests.ts';
+import type { Request } from '../protocol/requests.ts';
 import { Push, Reader, type Value } from '../protocol/values.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
 

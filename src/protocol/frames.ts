@@ -6,7 +6,7 @@ import { MqError } from '../errors.ts';
  * for bulk strings the bytes that the line counts, for arrays and maps the values that it counts.
  *
  * The scanner only hops from header to header; what a frame says is for `values.ts` and
- * `requests.ts` to read. It remembers how far it has come, so that a frame that arrives in many
+ * `parse-request.ts` to read. It remembers how far it has come, so that a frame that arrives in many
  * chunks is scanned once.
  */
 export interface Limits {

@@ -1,13 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { pack, unpack } from '../../src/packed.ts';
+import { encodeRequest } from '../../src/protocol/encode-request.ts';
 import { FrameScanner } from '../../src/protocol/frames.ts';
-import {
-  encodeRequest,
-  parseRequest,
-  type Request,
-  requestLimits,
-  type Verb,
-} from '../../src/protocol/requests.ts';
+import { parseRequest, requestLimits } from '../../src/protocol/parse-request.ts';
+import type { Request, Verb } from '../../src/protocol/requests.ts';
 
 const packed = (...bodies: string[]) => pack(bodies.map((body) => Buffer.from(body)));
 

@@ -1,0 +1,111 @@
+import { NOTHING } from '../packed.ts';
+import type { Settings } from '../settings.ts';
+import type { Greeting, Range, Request } from './requests.ts';
+
+/** The frame of a request. */
+export function encodeRequest(request: Request): Buffer {
+  const words = [request.verb, ...wordsOf(request)];
+  const messages = request.verb === 'PUT' ? request.messages : NOTHING;
+  let head = `*${words.length + messages.count}\r\n`;
+  for (const word of words) head += `$${Buffer.byteLength(word)}\r\n${word}\r\n`;
+  return Buffer.concat([Buffer.from(head), messages.bytes]);
+}
+
+function wordsOf(request: Request): string[] {
+  switch (request.verb) {
+    case 'HELLO':
+      return [String(request.version ?? 2), ...greetingWords(request.mq)];
+    case 'PUT':
+      return [
+        ...timeoutWords(request.timeout),
+        ...(request.priority === 0 ? [] : ['PRIORITY', String(request.priority)]),
+        ...numberWords('DELAY', request.delay),
+        ...numberWords('TTL', request.ttl),
+        ...(request.key === undefined ? [] : ['ID', request.key]),
+        ...(request.client ? ['CLIENT', request.client.id, String(request.client.index)] : []),
+        ...(request.done ? ['DONE', request.done.queue, request.done.lease] : []),
+        'QUEUE',
+        request.queue,
+      ];
+    case 'GET':
+      return [
+        ...request.queues.flatMap((queue, i) => (i === 0 ? [queue] : ['OR', queue])),
+        ...timeoutWords(request.timeout),
+        ...numberWords('COUNT', request.count),
+        ...numberWords('LEASE', request.lease),
+        ...(request.hold ? ['HOLD'] : []),
+        ...(request.until ? ['UNTIL', request.until.toUpperCase()] : []),
+        ...(request.done ? ['DONE', request.done.queue, ...request.done.ids.map(rangeWord)] : []),
+      ];
+    case 'DONE':
+      return [request.queue, ...request.ids.map(rangeWord), ...request.leases];
+    case 'FAIL':
+      return [request.queue, ...numberWords('DELAY', request.delay), ...request.leases];
+    case 'RETURN':
+      return [request.queue, ...request.leases];
+    case 'EXTEND':
+      return [
+        request.queue,
+        String(request.duration),
+        ...(request.binding ? [request.binding.toUpperCase()] : []),
+        ...request.leases,
+      ];
+    case 'JOIN':
+      return [request.queue, ...timeoutWords(request.timeout)];
+    case 'PIPE':
+      return [
+        request.pipe,
+        ...(request.direction === 'both' ? [] : [request.direction.toUpperCase()]),
+        ...timeoutWords(request.timeout),
+        ...numberWords('PID', request.pid),
+      ];
+    case 'CREATE':
+    case 'SET':
+      return [request.queue, ...settingWords(request.settings)];
+    case 'PEEK':
+      return [request.queue, ...numberWords('COUNT', request.count)];
+    case 'RM':
+      return [request.queue, ...(request.force ? ['FORCE'] : [])];
+    case 'CLOSE':
+      return [request.queue, ...(request.now ? ['NOW'] : [])];
+    case 'ECHO':
+      return [request.text.toString()];
+    case 'LS':
+      return [
+        ...(request.after === undefined ? [] : ['AFTER', request.after]),
+        ...numberWords('COUNT', request.count),
+      ];
+    case 'MOVE':
+      return [request.queue, request.to, ...numberWords('COUNT', request.count)];
+    default:
+      return 'queue' in request ? [request.queue] : [];
+  }
+}
+
+function greetingWords(mq: Greeting | undefined): string[] {
+  if (mq === undefined) return [];
+  return [
+    'MQ',
+    String(mq.protocol),
+    mq.version,
+    ...(mq.replace ? ['REPLACE'] : []),
+    ...(mq.pid === undefined ? [] : ['PID', String(mq.pid)]),
+  ];
+}
+
+function timeoutWords(timeout: number): string[] {
+  if (timeout === Infinity) return [];
+  return timeout === 0 ? ['NOWAIT'] : ['TIMEOUT', String(timeout)];
+}
+
+function numberWords(option: string, number: number | undefined): string[] {
+  return number === undefined ? [] : [option, String(number)];
+}
+
+function rangeWord({ first, last }: Range): string {
+  return first === last ? String(first) : `${first}-${last}`;
+}
+
+function settingWords(settings: Partial<Settings>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [name.toUpperCase(), String(value)]);
+}
