@@ -9,7 +9,6 @@ import {
   deadLetterOf,
   differences,
   isGivenUp,
-  noQueue,
   notEmpty,
   retryDelay,
 } from '../rules.ts';
@@ -32,7 +31,8 @@ import { type BatchRow, DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
 import { openDatabase, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
-import { CLOSED_NOW, StoredQueue } from './queue.ts';
+import { CLOSED_NOW, type StoredQueue } from './queue.ts';
+import { StoredQueues } from './queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
 import { type MessageRow, Tables } from './tables.ts';
 
@@ -41,9 +41,6 @@ const BATCH_BYTES = 64 * 1024;
 
 /** For how long the position of a client is kept that a dead daemon served: it may still come back. */
 const KEEP_CLIENTS = 7 * 86400e3;
-
-/** When so many queues are kept in memory, and twice as many as were in use, those that are not in use are let go. */
-const MANY = 1000;
 
 /** So many ids are set aside at a time, so that most puts do not write how far they have come. */
 const RESERVE = 10_000;
@@ -65,10 +62,8 @@ export class SqliteStore implements Store {
   readonly #bodies = new Bodies();
   readonly #events: Events;
   readonly #clock: Clock;
-  readonly #queues = new Map<string, StoredQueue>();
-  #mostQueues = MANY;
+  readonly #queues: StoredQueues;
   readonly #changed = new Set<string>();
-  readonly #unwritten = new Set<StoredQueue>();
   readonly #forgotten = new Set<string>();
   #nextId: number;
   /** The file says of ids from here on that they were never used. */
@@ -95,6 +90,7 @@ export class SqliteStore implements Store {
       });
       this.#tables = new Tables(this.#db);
       this.#nextId = this.#reserved = this.#tables.nextId();
+      this.#queues = new StoredQueues(this.#tables, this.#bodies, (undo) => this.#group.undo(undo));
       this.#group = new GroupCommit(this.#db, {
         beforeCommit: () => this.#beforeCommit(),
         afterCommit: () => this.#afterCommit(),
@@ -112,8 +108,8 @@ export class SqliteStore implements Store {
       const { client, priority, key, done } = options;
       const known = client === undefined ? 0 : this.#tables.stored(client.id) - client.index;
       if (known >= messages.count) return { stored: messages.count };
-      const queue = this.#find(name);
-      const input = done && this.#get(done.queue);
+      const queue = this.#queues.find(name);
+      const input = done && this.#queues.get(done.queue);
       const leased = input?.leased(done?.lease as string);
       checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
       if (key !== undefined && queue && this.#tables.hasKey(queue.row.id, key)) return { stored: 1 };
@@ -124,7 +120,7 @@ export class SqliteStore implements Store {
       const stored = done ? messages.count : Math.min(messages.count, known + room);
       const [fitting] = splitAt(messages, stored);
       const [, fresh] = known === 0 ? [undefined, fitting] : splitAt(fitting, known);
-      this.#append(queue ?? this.#make(name, {}), fresh, this.#batchOf(options));
+      this.#append(queue ?? this.#queues.make(name), fresh, this.#batchOf(options));
       if (input && leased) this.#done(input, leased);
       if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
       return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
@@ -164,7 +160,7 @@ export class SqliteStore implements Store {
 
   takeThese(name: string, ids: readonly Range[]): Promise<Range[]> {
     return this.#read(() => {
-      const queue = this.#find(name);
+      const queue = this.#queues.find(name);
       return queue?.hold(ids) ?? [];
     });
   }
@@ -173,7 +169,7 @@ export class SqliteStore implements Store {
     return outcome === 'returned'
       ? this.#release(name, ids)
       : this.#write(() => {
-          const queue = this.#find(name);
+          const queue = this.#queues.find(name);
           if (queue === undefined) return;
           const done = queue.finish(ids, HELD);
           queue.row.got += done;
@@ -189,7 +185,7 @@ export class SqliteStore implements Store {
     delay?: number,
   ): Promise<number> {
     return this.#write(() => {
-      const queue = this.#get(name);
+      const queue = this.#queues.get(name);
       const { dead } = queue.row;
       for (const message of leasedOf(queue, leases)) {
         if (outcome === 'done') this.#done(queue, message);
@@ -202,7 +198,7 @@ export class SqliteStore implements Store {
 
   extend(name: string, leases: readonly string[], duration: number): Promise<void> {
     return this.#write(() => {
-      const queue = this.#get(name);
+      const queue = this.#queues.get(name);
       const until = this.#clock() + duration;
       for (const message of leasedOf(queue, leases)) queue.extend(message, until);
       this.#dueAt(until);
@@ -212,7 +208,7 @@ export class SqliteStore implements Store {
   elapse(): Promise<void> {
     return this.#write(() => {
       const now = this.#clock();
-      const queueOf = (row: { queue: number }) => this.#get(this.#tables.queueName(row.queue));
+      const queueOf = (row: { queue: number }) => this.#queues.get(this.#tables.queueName(row.queue));
       for (const message of this.#tables.dueMessages(now)) {
         const queue = queueOf(message);
         if (message.lease === null) this.#comeBack(queue, message);
@@ -239,13 +235,13 @@ export class SqliteStore implements Store {
   }
 
   peek(name: string, limit: TakeLimit): Promise<Run[]> {
-    return this.#read(() => this.#get(name).runs(limit, this.#clock()));
+    return this.#read(() => this.#queues.get(name).runs(limit, this.#clock()));
   }
 
   move(from: string, to: string, count = Infinity): Promise<number> {
     return this.#write(() => {
-      const source = this.#get(from);
-      const target = this.#find(to);
+      const source = this.#queues.get(from);
+      const target = this.#queues.find(to);
       const size = Math.min(count, source.waiting);
       if (target?.closed) throw new MqError('CLOSED', `queue ${to} is closed`);
       if (target && target !== source && target.room < size) {
@@ -263,7 +259,7 @@ export class SqliteStore implements Store {
         for (const run of runs) {
           const { expires_at, key } = source.message(run.id).row;
           source.finish([rangeOf(run)], WAITING);
-          destination ??= this.#make(to, {});
+          destination ??= this.#queues.make(to);
           this.#transfer(destination, run.messages, { ...run, expires_at, key });
           left -= run.messages.count;
         }
@@ -275,21 +271,14 @@ export class SqliteStore implements Store {
   }
 
   purge(name: string): Promise<number> {
-    return this.#write(() => this.#purge(this.#get(name)));
+    return this.#write(() => this.#purge(this.#queues.get(name)));
   }
 
   remove(name: string, force: boolean): Promise<void> {
     return this.#write(() => {
-      const queue = this.#get(name);
+      const queue = this.#queues.get(name);
       if (queue.row.size > 0 && !force) throw notEmpty(name, queue.row.size);
-      this.#tables.deleteQueue(queue.row.id);
-      this.#queues.delete(name);
-      this.#unwritten.delete(queue);
-      this.#group.undo(() => {
-        this.#queues.set(name, queue);
-        // So that its row is read again.
-        this.#unwritten.add(queue);
-      });
+      this.#queues.remove(queue);
       this.#changed.add(name);
     });
   }
@@ -297,8 +286,8 @@ export class SqliteStore implements Store {
   create(name: string, settings: Partial<Settings>): Promise<void> {
     return this.#write(() => {
       checkSettings(name, settings);
-      const queue = this.#find(name);
-      if (queue === undefined) this.#make(name, settings);
+      const queue = this.#queues.find(name);
+      if (queue === undefined) this.#queues.make(name, settings);
       else differences(name, queue.row, settings);
     });
   }
@@ -306,7 +295,7 @@ export class SqliteStore implements Store {
   configure(name: string, settings: Partial<Settings>): Promise<void> {
     return this.#write(() => {
       checkSettings(name, settings);
-      const queue = this.#get(name);
+      const queue = this.#queues.get(name);
       const { size, kind } = queue.row;
       if (settings.kind && settings.kind !== kind && size > 0) throw notEmpty(name, size);
       Object.assign(queue.row, settings);
@@ -318,7 +307,7 @@ export class SqliteStore implements Store {
 
   close(name: string, now: boolean): Promise<void> {
     return this.#write(() => {
-      const queue = this.#get(name);
+      const queue = this.#queues.get(name);
       queue.row.closed = now ? CLOSED_NOW : queue.row.closed || 1;
       if (now) this.#purge(queue);
       this.#touch(queue);
@@ -327,14 +316,14 @@ export class SqliteStore implements Store {
 
   open(name: string): Promise<void> {
     return this.#write(() => {
-      const queue = this.#get(name);
+      const queue = this.#queues.get(name);
       queue.row.closed = 0;
       this.#touch(queue);
     });
   }
 
   stat(name: string): Promise<QueueState | undefined> {
-    return this.#read(() => this.#find(name)?.state());
+    return this.#read(() => this.#queues.find(name)?.state());
   }
 
   count(): Promise<number> {
@@ -344,8 +333,8 @@ export class SqliteStore implements Store {
   list(after = '', count = Infinity): Promise<QueueState[]> {
     return this.#read(() =>
       this.#tables.queueNames(after, count).map((name) => {
-        const state = this.#get(name).state();
-        this.#letGo();
+        const state = this.#queues.get(name).state();
+        this.#queues.letGo();
         return state;
       }),
     );
@@ -378,7 +367,7 @@ export class SqliteStore implements Store {
       this.#group.atOnce(() => {
         this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
         // What was held has come back.
-        for (const name of this.#tables.queuesToEmpty()) this.#purge(this.#get(name));
+        for (const name of this.#tables.queuesToEmpty()) this.#purge(this.#queues.get(name));
         this.#dueAt(this.#tables.nextTime(this.#swept));
         // Nobody waits yet.
         this.#changed.clear();
@@ -389,30 +378,8 @@ export class SqliteStore implements Store {
     }
   }
 
-  #get(name: string): StoredQueue {
-    const queue = this.#find(name);
-    if (queue === undefined) throw noQueue(name);
-    return queue;
-  }
-
-  #find(name: string): StoredQueue | undefined {
-    const known = this.#queues.get(name);
-    if (known !== undefined) return known;
-    const row = this.#tables.queue(name);
-    if (row === undefined) return undefined;
-    const queue = new StoredQueue(row, this.#tables, this.#bodies, (undo) => this.#group.undo(undo));
-    this.#queues.set(name, queue);
-    return queue;
-  }
-
-  #make(name: string, settings: Partial<Settings>): StoredQueue {
-    this.#tables.insertQueue(name, { ...DEFAULT_SETTINGS, ...settings });
-    this.#group.undo(() => this.#queues.delete(name));
-    return this.#get(name);
-  }
-
   #take(name: string, limit: TakeLimit, take: (queue: StoredQueue, run: Run) => Run): TakeResult {
-    const queue = this.#find(name);
+    const queue = this.#queues.find(name);
     if (queue === undefined) return { runs: [], drained: false, finished: true };
     const runs = queue.runs(limit, this.#clock()).map((run) => take(queue, run));
     if (runs.length > 0) this.#changed.add(name);
@@ -420,7 +387,7 @@ export class SqliteStore implements Store {
   }
 
   #next(name: string): Run[] {
-    return this.#find(name)?.runs(ONE, this.#clock()) ?? [];
+    return this.#queues.find(name)?.runs(ONE, this.#clock()) ?? [];
   }
 
   #append(queue: StoredQueue, messages: Packed, batch: Omit<BatchRow, 'first' | 'count'>): void {
@@ -487,7 +454,7 @@ export class SqliteStore implements Store {
       queue.finish(ids, LEASED);
       const name = deadLetterOf(row.name, row);
       const { priority, put_at: putAt, key } = batch;
-      this.#transfer(this.#find(name) ?? this.#make(name, {}), messages, {
+      this.#transfer(this.#queues.find(name) ?? this.#queues.make(name), messages, {
         priority,
         putAt,
         expires_at: null,
@@ -512,12 +479,12 @@ export class SqliteStore implements Store {
 
   #release(name: string, ids: readonly Range[]): Promise<void> {
     const isDropped = () => {
-      const queue = this.#queues.get(name);
+      const queue = this.#queues.inUse(name);
       return queue?.row.closed === CLOSED_NOW || queue?.areExpired(ids, this.#clock());
     };
     // Steps that were asked for before this one may close the queue or open it: it is asked again then.
     const run = () => {
-      const queue = this.#queues.get(name);
+      const queue = this.#queues.inUse(name);
       const released = queue?.release(ids) ?? [];
       if (queue && isDropped()) this.#drop(queue, released);
       this.#changed.add(name);
@@ -536,7 +503,7 @@ export class SqliteStore implements Store {
   }
 
   #touch(queue: StoredQueue): void {
-    this.#unwritten.add(queue);
+    this.#queues.touch(queue);
     this.#changed.add(queue.row.name);
   }
 
@@ -564,7 +531,7 @@ export class SqliteStore implements Store {
   }
 
   #beforeCommit(): void {
-    for (const queue of this.#unwritten) this.#tables.updateQueue(queue.row);
+    this.#queues.write();
     for (const client of this.#forgotten) this.#tables.forget(client);
     if (this.#nextId > this.#reserved) this.#tables.setNextId(this.#nextId + RESERVE);
   }
@@ -577,27 +544,15 @@ export class SqliteStore implements Store {
 
   #afterCommit(): void {
     if (this.#nextId > this.#reserved) this.#reserved = this.#nextId + RESERVE;
-    this.#unwritten.clear();
+    this.#queues.written();
     this.#forgotten.clear();
-    this.#letGo();
     this.#syncer.committed();
     this.#announce();
   }
 
   #afterRollback(): void {
-    for (const queue of this.#unwritten) {
-      const row = this.#tables.queue(queue.row.name);
-      if (row !== undefined) Object.assign(queue.row, row);
-    }
-    this.#unwritten.clear();
+    this.#queues.restore();
     this.#changed.clear();
-  }
-
-  #letGo(): void {
-    if (this.#queues.size < this.#mostQueues) return;
-    for (const [name, queue] of this.#queues)
-      if (queue.isIdle && !this.#unwritten.has(queue)) this.#queues.delete(name);
-    this.#mostQueues = Math.max(MANY, this.#queues.size * 2);
   }
 
   #announce(): void {

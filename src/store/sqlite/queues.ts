@@ -1,0 +1,97 @@
+import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
+import { noQueue } from '../rules.ts';
+import type { Bodies } from './bodies.ts';
+import type { Undo } from './group-commit.ts';
+import { StoredQueue } from './queue.ts';
+import type { Tables } from './tables.ts';
+
+/** When so many queues are kept in memory, and twice as many as were in use, those that are not in use are let go. */
+const MANY = 1000;
+
+/** The queues of the store, as far as they were looked at, and which of their rows are to be written. */
+export class StoredQueues {
+  readonly #tables: Tables;
+  readonly #bodies: Bodies;
+  readonly #undo: (undo: Undo) => void;
+  readonly #known = new Map<string, StoredQueue>();
+  readonly #unwritten = new Set<StoredQueue>();
+  #most = MANY;
+
+  /** @param undo told how to take back each change in memory */
+  constructor(tables: Tables, bodies: Bodies, undo: (undo: Undo) => void) {
+    this.#tables = tables;
+    this.#bodies = bodies;
+    this.#undo = undo;
+  }
+
+  /** @throws MqError NOQUEUE */
+  get(name: string): StoredQueue {
+    const queue = this.find(name);
+    if (queue === undefined) throw noQueue(name);
+    return queue;
+  }
+
+  find(name: string): StoredQueue | undefined {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const row = this.#tables.queue(name);
+    if (row === undefined) return undefined;
+    const queue = new StoredQueue(row, this.#tables, this.#bodies, this.#undo);
+    this.#known.set(name, queue);
+    return queue;
+  }
+
+  /** Without looking into the file: undefined too for one of which nothing is held. */
+  inUse(name: string): StoredQueue | undefined {
+    return this.#known.get(name);
+  }
+
+  make(name: string, settings: Partial<Settings> = {}): StoredQueue {
+    this.#tables.insertQueue(name, { ...DEFAULT_SETTINGS, ...settings });
+    this.#undo(() => this.#known.delete(name));
+    return this.get(name);
+  }
+
+  remove(queue: StoredQueue): void {
+    const { id, name } = queue.row;
+    this.#tables.deleteQueue(id);
+    this.#known.delete(name);
+    this.#unwritten.delete(queue);
+    this.#undo(() => {
+      this.#known.set(name, queue);
+      // So that its row is read again.
+      this.#unwritten.add(queue);
+    });
+  }
+
+  /** Its row has changed in memory. */
+  touch(queue: StoredQueue): void {
+    this.#unwritten.add(queue);
+  }
+
+  /** Writes the rows that have changed; `written` is to follow when that is committed, `restore` when it is not. */
+  write(): void {
+    for (const queue of this.#unwritten) this.#tables.updateQueue(queue.row);
+  }
+
+  written(): void {
+    this.#unwritten.clear();
+    this.letGo();
+  }
+
+  restore(): void {
+    for (const queue of this.#unwritten) {
+      const row = this.#tables.queue(queue.row.name);
+      if (row !== undefined) Object.assign(queue.row, row);
+    }
+    this.#unwritten.clear();
+  }
+
+  /** Of queues that are not in use all is in the file. */
+  letGo(): void {
+    if (this.#known.size < this.#most) return;
+    for (const [name, queue] of this.#known)
+      if (queue.isIdle && !this.#unwritten.has(queue)) this.#known.delete(name);
+    this.#most = Math.max(MANY, this.#known.size * 2);
+  }
+}
