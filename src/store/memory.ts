@@ -332,6 +332,8 @@ export class MemoryStore implements Store {
   }
 
   #transfer({ priority, putAt, body, key }: Message, to: Queue, expiresAt: number): void {
+    // A dead letter: it is not to be dropped when it comes back.
+    if (to.closed === 'now') to.closed = true;
     this.#add(to, {
       id: this.#nextId++,
       priority: to.kind === 'priority' ? priority : 0,

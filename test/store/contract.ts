@@ -1265,6 +1265,16 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       ]);
     });
 
+    test('stays in a queue that was closed now, also when somebody had it and it comes back', async () => {
+      await given('dead', {}, 'x');
+      await store.close('dead', true);
+      await given('q', { max_attempts: 1, dead_letter: 'dead' }, 'a');
+      await fail('q');
+      expect(await stat('dead')).toMatchObject({ closed: true, waiting: 1 });
+      await settle('dead', await take('dead'), 'returned');
+      expect(await waiting('dead')).toEqual(['a']);
+    });
+
     test('a lease that runs out counts, and can be the last', async () => {
       await given('q', { max_attempts: 1 }, 'a');
       await isLeased('q');

@@ -17,7 +17,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { pack } from '../../src/packed.ts';
 import type { Kind } from '../../src/settings.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import type { Store } from '../../src/store/store.ts';
+import { type Store, tokensOf } from '../../src/store/store.ts';
 import { storeContract } from './contract.ts';
 import { ALL, bodiesOf, idsOf, type Message, messagesOf, packed, SILENT } from './messages.ts';
 
@@ -174,6 +174,37 @@ describe('SqliteStore: after a crash', () => {
       await store.end();
     },
   );
+
+  test('ids are not used again, though the store was empty, and though ids are set aside many at a time', async () => {
+    const path = join(newFolder(), 'store');
+    const store = openAt(path);
+    for (const count of [1, 30_000]) {
+      await put(store, 'q', ...Array.from({ length: count }, () => 'a'));
+      const before = await take(store, 'q');
+      await store.settle('q', idsOf(before), 'done');
+      const copy = copyOf(path);
+      await put(copy, 'q', 'b');
+      const [{ id }] = (await take(copy, 'q')) as [Message];
+      expect(id).toBeGreaterThan((before.at(-1) as Message).id);
+      await copy.end();
+    }
+    await store.end();
+  });
+
+  test('a message that was given up on is in a queue that was closed now', async () => {
+    const path = join(newFolder(), 'store');
+    const store = openAt(path);
+    await store.create('q', { max_attempts: 1 });
+    await store.create('q.dead', {});
+    await store.close('q.dead', true);
+    await put(store, 'q', 'a');
+    const { runs } = await store.lease('q', ALL, 1000);
+    await store.settleLeases('q', tokensOf(runs), 'failed');
+    const copy = copyOf(path);
+    expect(await waiting(copy, 'q.dead')).toEqual(['a']);
+    await copy.end();
+    await store.end();
+  });
 
   test('a killed process leaves all that it said was stored', async () => {
     const path = join(newFolder(), 'store');

@@ -423,6 +423,8 @@ export class SqliteStore implements Store {
       key,
     }: { priority: number; putAt: number } & Pick<BatchRow, 'expires_at' | 'key'>,
   ): void {
+    // A dead letter: it is not to be dropped when it comes back.
+    if (to.row.closed === CLOSED_NOW) to.row.closed = 1;
     this.#append(to, messages, {
       priority: to.row.kind === 'priority' ? priority : 0,
       put_at: putAt,
