@@ -3,8 +3,9 @@ import type { Command, Outcome } from './commands/command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { parse } from './commands/parse.ts';
 import { type Code, EXIT_STATUS, MqError } from './errors.ts';
+import { abridged } from './names.ts';
 import { places } from './paths.ts';
-import { complain } from './terminal.ts';
+import { complain, note } from './terminal.ts';
 
 /** What a command can come to in good order; -q keeps it quiet. */
 const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
@@ -42,7 +43,8 @@ async function runCommand(
   context.what = `${name}: `;
   const { operands, options } = await parse(command, args);
   if (options['help']) return help(name, true);
-  if (operands.length > 0) context.what = `${name} ${operands[0]}: `;
+  const [first] = operands;
+  if (first !== undefined) context.what = `${name} ${abridged(first)}: `;
   context.quiet = options['quiet'] === true;
   const start = command.mayStart && !options['no-start'] && process.env['MQ_NO_START'] !== '1';
   const { run } = await command.load();
@@ -101,7 +103,7 @@ function exit(status: number): never {
   process.exit(status);
 }
 
-main(process.argv.slice(2)).then(end, async (error: unknown) => {
-  await complain('', `an error in mq itself: ${error instanceof Error ? error.stack : error}`, undefined);
+main(process.argv.slice(2)).then(end, (error: unknown) => {
+  note(`an error in mq itself: ${error instanceof Error ? error.stack : error}`);
   end(EXIT_STATUS.INTERNAL);
 });

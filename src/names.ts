@@ -8,9 +8,14 @@ const NAME = /^[A-Za-z0-9_:/][A-Za-z0-9._:/-]*$/;
 /** @throws MqError BADNAME unless `name` may name a queue or pipe. */
 export function checkName(name: string): string {
   if (name.length > LONGEST_NAME || !NAME.test(name)) {
-    throw new MqError('BADNAME', `'${name.slice(0, 210)}' cannot be a name`, {
+    throw new MqError('BADNAME', `'${abridged(name)}' cannot be a name`, {
       advice: 'A name has 1 to 200 of A-Z a-z 0-9 . _ : / - and does not start with a dot or a hyphen.',
     });
   }
   return name;
+}
+
+/** As errors show it: one that is too long is cut. */
+export function abridged(name: string): string {
+  return name.length > LONGEST_NAME ? `${name.slice(0, 40)}...` : name;
 }

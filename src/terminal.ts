@@ -28,12 +28,18 @@ export function note(text: string): void {
  * @param what the command and what it was about
  */
 export async function complain(what: string, why: string, advice: ErrorOptions['advice']): Promise<void> {
+  const text = visible(`${what}${why}`);
   if (!hasColour(2)) {
-    write(`mq: ${what}${why}\n${advice ? `${advice}\n` : ''}`);
+    write(`mq: ${text}\n${advice ? `${advice}\n` : ''}`);
     return;
   }
   const { chalkStderr } = await import('chalk');
-  write(`${chalkStderr.red('mq:')} ${what}${why}\n${advice ? `${chalkStderr.dim(advice)}\n` : ''}`);
+  write(`${chalkStderr.red('mq:')} ${text}\n${advice ? `${chalkStderr.dim(advice)}\n` : ''}`);
+}
+
+/** What a terminal would obey, written as JSON writes it: what was typed may be quoted, and stays on one line. */
+function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function write(text: string): void {

@@ -12,6 +12,8 @@ import { print } from './print.ts';
 /** For how long a daemon may take to name its queues, in ms: somebody has just pressed Tab. */
 const PATIENCE = 1000;
 
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
 /** Words that can come next, and what is said about each. */
 type Choices = readonly (readonly [word: string, what: string])[];
 
@@ -77,7 +79,7 @@ function choicesOf(what: string, { queues, pipes }: Names): Choices {
   if (what === 'QUEUE' || what === 'FROM' || what === 'TO') return queues;
   if (what === 'NAME') return pipes;
   if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
-  return what.includes('|') ? what.split('|').map((word) => [word, ''] as const) : [];
+  return what === 'SHELL' ? SHELLS.map((shell) => [shell, ''] as const) : [];
 }
 
 function addOptions(

@@ -36,8 +36,7 @@ function overview(): Argv {
     .example('mq get jobs', 'wait for a message and print it')
     .example('mq get -f jobs | while read -r job; do echo "$job"; done', 'handle messages as they come')
     .epilogue(`mq COMMAND --help says more of each; the manual is mq(1). This is mq ${VERSION}.`);
-  for (const { name, usage, summary } of COMMANDS)
-    parser.command(`${name} ${usage.replace(/[|]/g, ',')}`.trim(), summary);
+  for (const { name, usage, summary } of COMMANDS) parser.command(`${name} ${usage}`.trim(), summary);
   return withOptions(parser, [{ name: 'version', summary: 'print the version' }]);
 }
 

@@ -378,8 +378,8 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'completion',
-    summary: 'print the completion script for a shell',
-    usage: 'bash|zsh|fish',
+    summary: 'print the completion script for bash, zsh or fish',
+    usage: 'SHELL',
     operands: [1, Infinity],
     options: [],
     examples: [

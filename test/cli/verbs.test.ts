@@ -155,6 +155,8 @@ describe('wrong usage answers 2 in one clear line', () => {
     [['frobnicate'], "unknown command 'frobnicate'"],
     [['put', '.hidden', 'x'], "'.hidden' cannot be a name"],
     [['put', 'a b', 'x'], "'a b' cannot be a name"],
+    [['put', 'a\n\x1b[31m', 'x'], "'a\\u000a\\u001b[31m' cannot be a name"],
+    [['put', 'n'.repeat(300), 'x'], `'${'n'.repeat(40)}...' cannot be a name`],
     [['put', 'q', '-t', '-1', 'x'], 'duration'],
     [['put', 'q', '-t', 'soon', 'x'], "'soon' is not a duration"],
     [['put', 'q', '-n', '-t', '1', 'x'], 'exclude'],
