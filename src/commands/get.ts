@@ -1,4 +1,5 @@
 import { Consumer, type Held } from '../client/consumer.ts';
+import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
@@ -9,8 +10,12 @@ import { startProgress } from './progress.ts';
 import { joinRendered, leaseRenderer, type Render, renderer, renderJson } from './render.ts';
 import { catchSignals } from './signals.ts';
 
-/** So many messages are asked for at a time; the daemon bounds their bytes. */
-const WINDOW = 10_000;
+/** So many messages are asked for at a time at most, and at first; the daemon bounds their bytes. */
+const LARGEST_WINDOW = 10_000;
+const FIRST_WINDOW = 256;
+
+/** What is asked for at a time should be written within so many ms. */
+const MOMENT = 50;
 
 /** mq get: messages from the first of the queues that has one, to standard output. */
 export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
@@ -42,6 +47,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   };
   let wanted = follow ? Infinity : (count ?? 1);
   let got = 0;
+  let window = FIRST_WINDOW;
   let endProgress = () => {};
   try {
     if (all) {
@@ -50,9 +56,12 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
       endProgress = startProgress({ unit: 'messages', done: () => got, total: () => wanted, quiet, file: 1 });
     }
     while (got < wanted) {
-      const taken = await consumer.take(deadline, WINDOW, wanted - got);
+      const taken = await consumer.take(deadline, window, wanted - got);
       if (taken === undefined) break;
-      got += await write(taken, render, output, consumer);
+      const begun = now();
+      const written = await write(taken, render, output, consumer);
+      got += written;
+      window = nextWindow(window, written, now() - begun);
     }
     await consumer.finish();
   } catch (error) {
@@ -70,6 +79,15 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   if (got < wanted && !(all && got > 0))
     throw new MqError('EMPTY', deadline === 0 ? 'no message' : 'no message in time');
   return 0;
+}
+
+/**
+ * How many to ask for next, when `written` messages took so many ms: behind a slow reader only a few, so
+ * that others can have the rest, and few come again if this process is killed.
+ */
+function nextWindow(window: number, written: number, time: number): number {
+  const most = time > MOMENT ? Math.ceil((written * MOMENT) / time) : window * 4;
+  return Math.min(most, LARGEST_WINDOW);
 }
 
 /** Writes messages, and says so; answers how many. What could not be written is not said to be. */

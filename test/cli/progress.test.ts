@@ -122,14 +122,14 @@ function screen(out: string): string {
 
 /** A socket that passes everything on to the daemon, but GET not before it is let go. */
 async function holdGets(mq: Mq): Promise<{ socket: string; letGo: () => void }> {
-  const held: (() => void)[] = [];
+  let held: (() => void)[] | undefined = [];
   const server = createServer((client) => {
     const daemon = connect(mq.socket);
     daemon.pipe(client);
     client.on('end', () => daemon.end());
     client.on('data', (bytes) => {
       const pass = () => daemon.write(bytes);
-      if (bytes.includes('GET')) held.push(pass);
+      if (held && bytes.includes('GET')) held.push(pass);
       else pass();
     });
   });
@@ -139,7 +139,8 @@ async function holdGets(mq: Mq): Promise<{ socket: string; letGo: () => void }> 
     socket,
     letGo: () => {
       server.close();
-      for (const pass of held) pass();
+      for (const pass of held ?? []) pass();
+      held = undefined;
     },
   };
 }

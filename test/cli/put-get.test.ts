@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { seq, test, until } from './mq.ts';
 
@@ -156,6 +158,21 @@ describe('put and get', () => {
     expect(out).toBe('200000000\n');
     const status = JSON.parse((await mq.run(['status', '--json'])).out) as { memory: number };
     expect(status.memory).toBeLessThan(200e6);
+  });
+
+  test('a get with a slow reader holds few messages; others can have the rest', async ({ mq }) => {
+    const put = 5000;
+    await mq.sh(`seq -f %01000.0f ${put} | mq put q`);
+    const read = join(mq.home, 'read');
+    const slow = `while read -r line; do echo >> ${read}; sleep 0.001; done`;
+    const get = mq.startSh(`exec 3< <(exec mq get -f q); ${slow} <&3`);
+    await until(async () => {
+      const waiting = await mq.size('q');
+      const finished = statSync(read, { throwIfNoEntry: false })?.size ?? 0;
+      return finished > 1000 && waiting > 0 && put - waiting - finished < 300;
+    });
+    get.child.kill();
+    await get.done;
   });
 
   test('get -a takes what is there and does not wait', async ({ mq }) => {
