@@ -110,7 +110,14 @@ describe('mq-protocol(7)', () => {
 
 describe.skipIf(spawnSync('mandoc', ['-T', 'lint', 'man/mq.1']).error !== undefined)('mandoc', () => {
   test.each(['man/mq.1', 'man/mq-protocol.7'])('has nothing to say about %s', (page) => {
-    expect(spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', page], { encoding: 'utf8' }).stdout).toBe('');
+    const { stdout } = spawnSync('mandoc', ['-T', 'lint', page], { encoding: 'utf8' });
+    // Which other pages are installed is not known.
+    expect(
+      stdout
+        .split('\n')
+        .filter((line) => !line.includes('referenced manual not found'))
+        .join('\n'),
+    ).toBe('');
   });
 });
 
