@@ -1,17 +1,6 @@
 import { join, offsetsOf, type Packed } from '../../packed.ts';
 import type { Range, Run, TakeLimit } from '../store.ts';
-import type { MessageRow } from './tables.ts';
-
-/** A batch as its row has it, without the messages. */
-export interface BatchRow {
-  first: number;
-  count: number;
-  priority: number;
-  put_at: number;
-  due_at: number | null;
-  expires_at: number | null;
-  key: string | null;
-}
+import type { BatchRow, MessageRow } from './tables.ts';
 
 /** What can be of a message. */
 export const WAITING = 0;

@@ -1,11 +1,11 @@
 import type { Packed } from '../../packed.ts';
 import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
 import { type QueueState, type Range, type Run, rangeOf, type TakeLimit } from '../store.ts';
-import { Batch, type BatchRow, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
+import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
 import type { Bodies } from './bodies.ts';
 import { Front } from './front.ts';
 import type { Undo } from './group-commit.ts';
-import type { MessageRow, Place, QueueRow, Tables } from './tables.ts';
+import type { BatchRow, MessageRow, Place, QueueRow, Tables } from './tables.ts';
 
 const FIRST: Place = { priority: -Infinity, first: 0 };
 const LAST: Place = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };

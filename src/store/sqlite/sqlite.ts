@@ -27,14 +27,14 @@ import {
   type TakeResult,
   tokensOf,
 } from '../store.ts';
-import { type BatchRow, DELAYED, HELD, LEASED, WAITING } from './batch.ts';
+import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
 import { openDatabase, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import { CLOSED_NOW, type StoredQueue } from './queue.ts';
 import { StoredQueues } from './queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
-import { type MessageRow, Tables } from './tables.ts';
+import { type BatchRow, type MessageRow, Tables } from './tables.ts';
 
 /** Batches are cut at this many bytes: large enough for speed, small enough to be loaded for one message. */
 const BATCH_BYTES = 64 * 1024;

@@ -2,7 +2,6 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Packed } from '../../packed.ts';
 import type { Settings } from '../../settings.ts';
 import type { Range } from '../store.ts';
-import type { BatchRow } from './batch.ts';
 
 /** A row of the table `queue`. */
 export interface QueueRow extends Settings {
@@ -18,6 +17,17 @@ export interface QueueRow extends Settings {
   failed: number;
   dead: number;
   expired: number;
+}
+
+/** A row of the table `batch`, without the messages. */
+export interface BatchRow {
+  first: number;
+  count: number;
+  priority: number;
+  put_at: number;
+  due_at: number | null;
+  expires_at: number | null;
+  key: string | null;
 }
 
 /** A row of the table `message`. */
