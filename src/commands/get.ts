@@ -77,7 +77,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     endProgress();
   }
   if (got < wanted && !(all && got > 0))
-    throw new MqError('EMPTY', deadline === 0 ? 'no message' : 'no message in time');
+    throw new MqError('EMPTY', `no ${got > 0 ? 'further ' : ''}message${deadline === 0 ? '' : ' in time'}`);
   return 0;
 }
 

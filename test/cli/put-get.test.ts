@@ -185,7 +185,7 @@ describe('put and get', () => {
     await mq.run(['put', 'q', 'a', 'b']);
     const result = await mq.run(['get', '-c', '3', '-t', '0.2', 'q']);
     expect(result).toMatchObject({ status: 3, out: 'a\nb\n' });
-    expect(result.err).toBe('mq: get q: no message in time\n');
+    expect(result.err).toBe('mq: get q: no further message in time\n');
   });
 
   test('several gets can write into one pipe: each line stays whole', async ({ mq }) => {
