@@ -249,11 +249,9 @@ class Worker {
     if (settled === 'lost') {
       if (!quiet && !this.#isEnding)
         note(`work ${queue}: ${shown(body)}: its lease is gone: it ran out, or somebody settled it`);
-    } else if (isVerbose || (typeof status === 'string' && !isSignal(status) && !quiet)) {
-      const last =
-        settled === 'given up'
-          ? `; given up on after ${attempt === 1 ? '1 attempt' : `${attempt} attempts`}`
-          : '';
+    } else if (isVerbose || (!quiet && (settled === 'given up' || isOurs(status)))) {
+      const attempts = attempt === 1 ? '1 attempt' : `${attempt} attempts`;
+      const last = settled === 'given up' ? `; given up on after ${attempts}` : '';
       note(`work ${queue}: ${shown(body)}: ${described(status)} (${(time / 1000).toFixed(3)} s)${last}`);
     }
   }
@@ -309,6 +307,11 @@ function described(status: End['status']): string {
   if (status === 0) return 'done';
   if (typeof status === 'number') return `failed with status ${status}`;
   return isSignal(status) ? `failed by ${status}` : `failed: ${status}`;
+}
+
+/** It is no status of the command, so the command cannot have told. */
+function isOurs(status: End['status']): boolean {
+  return typeof status === 'string' && !isSignal(status);
 }
 
 function isSignal(status: string): status is NodeJS.Signals {
