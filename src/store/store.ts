@@ -68,7 +68,8 @@ export interface Store {
 
   /**
    * Does what time brings: what was delayed waits, what was leased and not settled has failed and is
-   * back, what has expired is gone. To be called when `Events.due` said so.
+   * back, what has expired is gone. To be called when `Events.due` said so; where that is much, it does
+   * a part, and says at once when it is to be called for the rest.
    */
   elapse(): Promise<void>;
 

@@ -36,6 +36,34 @@ const take = async (store: Store, queue: string, count = Infinity) =>
 const waiting = async (store: Store, queue: string) => bodiesOf(messagesOf(await store.peek(queue, ALL)));
 const refusal = (code: string) => expect.objectContaining({ code });
 
+describe('SqliteStore: when much is due at once', () => {
+  test('it does a part of it, and then asks for its next turn at once', async () => {
+    let now = 1_000_000;
+    let due = Infinity;
+    const events = {
+      ...SILENT,
+      due: (time: number) => {
+        due = time;
+      },
+    };
+    const store = new SqliteStore(join(newFolder(), 'store'), events, () => now);
+    const many = Array.from({ length: 10_000 }, (_, i) => `${i}`);
+    await put(store, 'leased', ...many);
+    await store.lease('leased', ALL, 1000);
+    await Promise.all(many.map((body) => store.put('delayed', packed(body), { priority: 0, delay: 1000 })));
+    now += 2000;
+    let turns = 0;
+    for (; due <= now; turns++) {
+      due = Infinity;
+      await store.elapse();
+      expect((await store.stat('leased'))?.waiting).toBeLessThanOrEqual(2000 * (turns + 1));
+    }
+    expect(turns).toBeGreaterThan(1);
+    for (const queue of ['leased', 'delayed']) expect(await waiting(store, queue)).toEqual(many);
+    await store.end();
+  });
+});
+
 describe('SqliteStore: after it was ended and opened again', () => {
   let path: string;
   let store: Store;

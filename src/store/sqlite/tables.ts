@@ -171,8 +171,12 @@ export class Tables {
     this.#run('UPDATE batch SET due_at = NULL WHERE first = ?', first);
   }
 
-  dueBatches(until: number): (BatchRow & { queue: number })[] {
-    return this.#all(`SELECT ${COLUMNS}, queue FROM batch WHERE due_at <= ? ORDER BY due_at`, until);
+  dueBatches(until: number, most: number): (BatchRow & { queue: number })[] {
+    return this.#all(
+      `SELECT ${COLUMNS}, queue FROM batch WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
+      until,
+      most,
+    );
   }
 
   expiredBatches(after: number, until: number): (BatchRow & { queue: number })[] {
@@ -203,8 +207,8 @@ export class Tables {
     return this.#all('SELECT * FROM message WHERE id >= ? AND id < ?', first, first + count);
   }
 
-  dueMessages(until: number): MessageRow[] {
-    return this.#all('SELECT * FROM message WHERE until <= ? ORDER BY until, id', until);
+  dueMessages(until: number, most: number): MessageRow[] {
+    return this.#all('SELECT * FROM message WHERE until <= ? ORDER BY until, id LIMIT ?', until, most);
   }
 
   leasedOf(queue: number): MessageRow[] {
