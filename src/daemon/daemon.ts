@@ -89,8 +89,8 @@ class Server implements Daemon {
     if (this.#ended) throw new MqError('STOPPED', 'the daemon was stopped');
   }
 
-  passed(bytes: number): void {
-    this.#garbage.passed(bytes);
+  passed(bytes: number, requests?: number): void {
+    this.#garbage.passed(bytes, requests);
   }
 
   async status(): Promise<Map<string, Value>> {

@@ -30,9 +30,12 @@ export class Garbage {
     this.#used = bytesInUse();
   }
 
-  /** So many bytes of requests have come, or an answer of so many bytes has gone. */
-  passed(bytes: number): void {
-    this.#bytes += bytes + REQUEST;
+  /**
+   * So many bytes of requests have come, or an answer of so many bytes has gone.
+   * @param requests how many, or one that is as much work as so many
+   */
+  passed(bytes: number, requests = 1): void {
+    this.#bytes += bytes + requests * REQUEST;
     if (this.#bytes < EVERY) return;
     this.#bytes = 0;
     this.#collect({ type: 'minor' });

@@ -18,7 +18,7 @@ export interface Daemon {
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void;
   /** @see Garbage.passed */
-  passed(bytes: number): void;
+  passed(bytes: number, requests?: number): void;
   /** What STATUS answers. */
   status(): Promise<Map<string, Value>>;
   /** Ends the daemon for good; fulfilled when everything but this session is closed. */
@@ -187,6 +187,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
 
   async LS({ after, count = Infinity }, { queues, daemon }) {
     const page = (await queues.store.list(after, count)).map((each) => describe(each, queues));
+    daemon.passed(0, page.length);
     return page.length < count ? [...page, ...daemon.pipes.list()] : page;
   },
 
