@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RootCommand, script } from '@bomb.sh/tab';
-import { list } from '../client/list.ts';
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import { KINDS } from '../settings.ts';
 import type { Command, Invocation, Option, Outcome } from './command.ts';
-import { isPipe, toObject } from './describe.ts';
+import { isPipe } from './describe.ts';
 import { COMMANDS, COMMON } from './index.ts';
+import { list } from './list.ts';
 import { print } from './print.ts';
 
 /** For how long a daemon may take to name its queues, in ms: somebody has just pressed Tab. */
@@ -58,7 +58,7 @@ async function complete(words: string[], places: Places): Promise<string> {
 /** Those of a daemon that runs; none is started for this. */
 async function namesOf(places: Places): Promise<Names> {
   try {
-    const all = (await list(places, false)).map(toObject);
+    const all = await list(places, false);
     return {
       queues: all
         .filter((each) => !isPipe(each))

@@ -1,12 +1,12 @@
-import { list } from '../client/list.ts';
 import type { Invocation, Outcome } from './command.ts';
-import { type Described, isPipe, toObject } from './describe.ts';
+import { type Described, isPipe } from './describe.ts';
+import { list } from './list.ts';
 import { print } from './print.ts';
 import type { Cell } from './table.ts';
 
 /** mq ls: lists the queues, and behind them the pipes. */
 export async function run({ options, places, start }: Invocation): Promise<Outcome> {
-  const all = (await list(places, start)).map(toObject);
+  const all = await list(places, start);
   if (options['json']) return print(all.map((each) => `${JSON.stringify(each)}\n`).join(''));
   const { columns } = await import('./table.ts');
   const queues = all.filter((each) => !isPipe(each));
