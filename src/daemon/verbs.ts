@@ -124,8 +124,8 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     if (taken === undefined) return null;
     const { queue, runs } = taken;
     const value = prefix(names, queue, hold || lease ? held(runs, count) : bare(runs, count));
-    // A lease is promised to outlive the daemon; a message that is held or gone is not.
-    if (hold) return { value, promisesNothing: lease === undefined };
+    // What ends with the connection need not outlive the machine.
+    if (hold) return { value, promisesNothing: true };
     const ids = runs.map(rangeOf);
     const leases = tokensOf(runs);
     return {

@@ -96,6 +96,20 @@ describe('a session, while the store is synced', () => {
     consumer.end();
   });
 
+  test('a lease that ends with its connection is given before the sync, one that does not after it', async () => {
+    const [producer, worker, other] = [open(), open(), open()];
+    producer.say(put('a'));
+    producer.say(put('b'));
+    worker.say({ ...get, count: 1, lease: 1000 });
+    await vi.waitUntil(() => worker.heard().includes('$1\r\na\r\n'));
+    other.say({ ...get, count: 1, lease: 1000, hold: false });
+    await vi.waitUntil(async () => (await queues.store.stat('q'))?.leased === 2);
+    expect(other.heard()).toBe('');
+    endSync();
+    await vi.waitUntil(() => other.heard().includes('$1\r\nb\r\n'));
+    for (const each of [producer, worker, other]) each.end();
+  });
+
   test('a sync that fails fails all who wait for it, and then the daemon gives up', async () => {
     const [one, other] = [open(), open()];
     one.say(put('a'));

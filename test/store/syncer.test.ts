@@ -39,6 +39,21 @@ test('nothing was committed: it is safe', async () => {
   expect(begun.length).toBe(0);
 });
 
+test('a sync is made when somebody asks, and soon where nobody does', async () => {
+  syncer.committed();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(begun.length).toBe(0);
+  const asked = syncer.safe();
+  await isBegun(1);
+  end(0);
+  await asked;
+  syncer.committed();
+  await isBegun(2);
+  end(1);
+  await syncer.safe();
+  expect(begun.length).toBe(2);
+});
+
 test('who asks waits for a sync that began after the last commit', async () => {
   syncer.committed();
   const first = syncer.safe();

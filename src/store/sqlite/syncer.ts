@@ -6,10 +6,13 @@ export type Sync = (fd: number) => Promise<void>;
 
 export const syncFile: Sync = promisify(fdatasync);
 
+/** What is committed, and nobody asks whether it is safe, is brought to disk after so many ms. */
+const UNASKED = 100;
+
 /**
  * Brings commits to disk while the event loop goes on: with `synchronous = NORMAL` SQLite leaves
- * them in its log, unsynced (https://sqlite.org/pragma.html#pragma_synchronous). While a sync is
- * under way, what is committed gathers for the next one.
+ * them in its log, unsynced (https://sqlite.org/pragma.html#pragma_synchronous). A sync is made when
+ * somebody asks for it; while one is under way, what is committed gathers for the next one.
  *
  * The log is one file for as long as the database is open: SQLite begins it anew at its start and may
  * truncate it, but removes it only when it closes the database. It is not the file that SQLite's locks
@@ -18,6 +21,8 @@ export const syncFile: Sync = promisify(fdatasync);
 export class Syncer {
   readonly #fd: number;
   readonly #sync: Sync;
+  /** Something was committed since the last sync began; it is brought to disk then. */
+  #unsynced: NodeJS.Timeout | undefined;
   /** Not ended, or failed: what is on disk is not known after that, whatever a later sync says (https://wiki.postgresql.org/wiki/Fsync_Errors). */
   #running: Promise<void> | undefined;
   /** Will begin. */
@@ -30,25 +35,28 @@ export class Syncer {
 
   /** To be called after each commit. */
   committed(): void {
-    if (this.#next !== undefined) return;
-    const next: Promise<void> = (this.#running ?? afterHandingOut()).then(async () => {
-      this.#running = next;
-      this.#next = undefined;
-      await this.#sync(this.#fd);
-      this.#running = undefined;
-    });
-    this.#next = next;
-    // Whoever asks whether it is safe is told.
-    next.catch(() => {});
+    this.#unsynced ??= setTimeout(() => void this.safe().catch(() => {}), UNASKED).unref();
   }
 
   /** Fulfilled when all that was committed is on disk. */
   async safe(): Promise<void> {
+    if (this.#unsynced !== undefined) this.#next ??= this.#begin();
     await (this.#next ?? this.#running);
   }
 
   close(): void {
+    clearTimeout(this.#unsynced);
     closeSync(this.#fd);
+  }
+
+  async #begin(): Promise<void> {
+    await (this.#running ?? afterHandingOut());
+    clearTimeout(this.#unsynced);
+    this.#unsynced = undefined;
+    this.#running = this.#next;
+    this.#next = undefined;
+    await this.#sync(this.#fd);
+    this.#running = undefined;
   }
 }
 
