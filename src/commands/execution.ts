@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import type { StdioOptions } from 'node:child_process';
-import { closeSync, constants, fstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import type { Lease } from '../client/leaser.ts';
 import { now } from '../clock.ts';
 import { errnoOf, type MqError } from '../errors.ts';
-import { openTemporary } from '../temporary.ts';
+import { openTemporary, temporaryWith } from '../temporary.ts';
 import { type Child, noFile, startChild } from './child.ts';
 
 export interface ExecutionOptions {
@@ -53,8 +53,8 @@ export class Execution {
       this.ended = Promise.resolve(ended('an argument cannot hold the NUL in it'));
       return;
     }
-    const input = isArgument ? undefined : fileOf(lease.body, end);
-    this.#output = isKept ? openFile(constants.O_APPEND) : undefined;
+    const input = isArgument ? undefined : fileFrom(() => temporaryWith(Buffer.concat([lease.body, end])));
+    this.#output = isKept ? fileFrom(() => openTemporary(constants.O_APPEND)) : undefined;
     const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? 'inherit', 'inherit'];
     const { token, attempt } = lease;
     const env = { ...environment, MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
@@ -101,23 +101,9 @@ export class Execution {
   }
 }
 
-/** A file with the message, to be read from its start. */
-function fileOf(body: Buffer, end: Buffer): number {
-  const fd = openFile();
+function fileFrom(open: () => number): number {
   try {
-    const bytes = Buffer.concat([body, end]);
-    // Each at its place, so that the descriptor stays at the start.
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
-    return fd;
-  } catch (cause) {
-    closeSync(fd);
-    throw noFile('a temporary file cannot be written', cause);
-  }
-}
-
-function openFile(mode?: number): number {
-  try {
-    return openTemporary(mode);
+    return open();
   } catch (cause) {
     throw noFile('a temporary file cannot be written', cause);
   }

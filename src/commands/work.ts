@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Lease, Leaser, type Settled } from '../client/leaser.ts';
+import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { type Framing, Splitter, separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
@@ -24,6 +25,12 @@ const PATIENCE = 5000;
 const ASK_EVERY = 1000;
 
 const MOST_JOBS = 10_000;
+
+/** As many messages are taken ahead as are likely to have begun within so many ms. */
+const AHEAD = 20;
+
+/** Those that have not begun within so many ms go back: others may be free for them. */
+const STALE = 100;
 
 /** Something was given up on (as xargs(1) says that a command failed). */
 const GIVEN_UP = 123;
@@ -76,8 +83,14 @@ class Worker {
   readonly #settling = new Set<Promise<void>>();
   /** Those whose command runs, or is about to. */
   readonly #busy = new Set<Lease>();
-  /** Who is about to begin a command, and who to ask the daemon something: see `#soon`. */
-  readonly #beginners: (() => void)[] = [];
+  /** How many commands run. */
+  #jobs = 0;
+  /** How many messages are taken ahead; how many commands have ended since that was found, and when it was. */
+  #ahead = 0;
+  #ended = 0;
+  #foundAt = now();
+  /** What is about to begin, told whether it may, and who is about to ask the daemon something: see `#soon`. */
+  readonly #beginners = new Map<Lease, (may: boolean) => void>();
   readonly #askers: (() => void)[] = [];
   #isDue = false;
   /** What ends the work, once what runs has finished. */
@@ -137,10 +150,12 @@ class Worker {
 
   async #takeAll(): Promise<void> {
     while (this.#stop === undefined) {
+      this.#findAhead();
       if (this.#free > 0) {
         const leases = await this.#leaser.take(this.#free);
         if (leases === undefined) return;
         for (const lease of leases) this.#accept(lease);
+        if (this.#ahead > 0) setTimeout(() => this.#refuse(leases), STALE).unref();
       }
       await new Promise<void>((resolve) => {
         this.#askers.push(resolve);
@@ -148,10 +163,39 @@ class Worker {
     }
   }
 
-  /** How many messages can be taken. What waits to be settled is limited too: there may be no room for outputs. */
+  /** How many messages can be taken. */
   get #free(): number {
-    const { jobs } = this.#options;
-    return Math.min(jobs - this.#busy.size, 2 * jobs - this.#settling.size);
+    return this.#ahead + Math.min(this.#options.jobs - this.#busy.size, this.#room - this.#beginners.size);
+  }
+
+  /** How many more can begin before some are settled: for their outputs there may be no room. */
+  get #room(): number {
+    return 2 * this.#options.jobs - (this.#settling.size - this.#beginners.size);
+  }
+
+  /** Short commands are worth a request for many; behind long ones no message is to wait that others could take. */
+  #findAhead(): void {
+    const time = now() - this.#foundAt;
+    if (time < AHEAD) return;
+    this.#ahead = Math.floor((this.#ended * AHEAD) / time);
+    this.#ended = 0;
+    this.#foundAt += time;
+  }
+
+  /** Whose command can begin now. */
+  get #next(): Lease | undefined {
+    const canBegin = this.#jobs < this.#options.jobs && this.#room > 0;
+    return canBegin ? this.#beginners.keys().next().value : undefined;
+  }
+
+  /** Those of the messages whose commands have not begun go back. */
+  #refuse(leases: Iterable<Lease>): void {
+    for (const lease of leases) this.#admit(lease, false);
+  }
+
+  #admit(lease: Lease, may: boolean): void {
+    this.#beginners.get(lease)?.(may);
+    this.#beginners.delete(lease);
   }
 
   #accept(lease: Lease): void {
@@ -168,13 +212,19 @@ class Worker {
   async #carryOut(lease: Lease): Promise<void> {
     let execution: Execution | undefined;
     try {
-      await this.#queueUp(this.#beginners);
-      if (this.#stop !== undefined) return await this.#leaser.giveBack(lease);
-      execution = new Execution(lease, this.#execution);
-      this.#running.set(lease, execution);
-      const end = await execution.ended;
+      if (!(await this.#mayBegin(lease))) return await this.#leaser.giveBack(lease);
+      this.#jobs += 1;
+      let end: End;
+      try {
+        execution = new Execution(lease, this.#execution);
+        this.#running.set(lease, execution);
+        end = await execution.ended;
+      } finally {
+        this.#jobs -= 1;
+        this.#ended += 1;
+      }
       this.#busy.delete(lease);
-      await this.#queueUp(this.#askers);
+      await this.#mayAsk();
       await this.#settle(lease, execution, end);
     } catch (error) {
       // The command or the queue is to blame, not the message.
@@ -187,9 +237,16 @@ class Worker {
     }
   }
 
-  #queueUp(queue: (() => void)[]): Promise<void> {
+  #mayBegin(lease: Lease): Promise<boolean> {
     return new Promise((resolve) => {
-      queue.push(resolve);
+      this.#beginners.set(lease, resolve);
+      this.#soon();
+    });
+  }
+
+  #mayAsk(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#askers.push(resolve);
       this.#soon();
     });
   }
@@ -205,12 +262,14 @@ class Worker {
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      if (this.#free >= this.#beginners.length) for (const ask of this.#askers.splice(0)) ask();
+      if (this.#next === undefined || this.#free >= this.#beginners.size)
+        for (const ask of this.#askers.splice(0)) ask();
     });
     setImmediate(() => {
-      const begin = this.#beginners.shift();
-      if (begin === undefined) return;
-      begin();
+      if (this.#stop !== undefined) this.#refuse(this.#beginners.keys());
+      const next = this.#next;
+      if (next === undefined) return;
+      this.#admit(next, true);
       this.#soon();
     });
   }

@@ -129,6 +129,18 @@ describe('mq work', () => {
     }
   });
 
+  test('messages are taken ahead of short commands, and go back behind a long one', async ({ mq }) => {
+    await mq.sh(`yes short | head -n 800 | mq put q; mq put q long; seq 50 | mq put q; mkfifo go`);
+    const script = 'read x; case $x in long) cat go; esac';
+    const working = mq.run(['work', 'q', '--drain', '--', 'sh', '-c', script]);
+    await until(async () => ((await leased(mq)) as number) > 1);
+    await until(async () => (await mq.stat('q'))['waiting'] === 50 && (await leased(mq)) === 1);
+    expect((await mq.run(['get', '-c', '50', 'q'])).out).toBe(seq(50));
+    await mq.sh('echo went > go');
+    expect(await working).toMatchObject({ status: 0, out: 'went\n', err: '' });
+    expect(await mq.stat('q')).toMatchObject({ done: 851, failed: 0, put: 851 });
+  });
+
   test('--drain waits for what others have and for what is delayed; without it, work ends when the queue is closed', async ({
     mq,
   }) => {
@@ -244,7 +256,7 @@ describe('mq work --into', () => {
     const working = work(mq, `read x; echo $x | tee -a ${mq.home}/begun`, '-j', '2');
     await until(async () => (await leased(mq)) === 4);
     expect((await mq.run(['join', '-t', '300ms', 'q'])).status).toBe(3);
-    expect(await leased(mq)).toBe(4);
+    await until(async () => (await leased(mq)) === 4);
     expect(readFileSync(join(mq.home, 'begun'), 'utf8').split('\n')).toHaveLength(5);
     expect((await mq.run(['get', '-c', '11', 'out'])).out.split('\n').sort()).toEqual(
       ['full', '', ...seq(10).trim().split('\n')].sort(),
