@@ -32,11 +32,15 @@ export function letGo(fd: 0 | 1): void {
 
 /**
  * Node opens /dev/null, for reading and writing, where it is started with a closed descriptor; what
- * is written there would be lost. A user's own `> /dev/null` is open for writing only, and whoever
- * starts a daemon has one /dev/null for all three (daemon(3)).
+ * is written there would be lost. bin/mq says which are open. Without it, it is told by this: a user's own
+ * `> /dev/null` is open for writing only, and whoever starts a daemon has one /dev/null for all three
+ * (daemon(3)).
  */
 export function wasClosed(fd: 0 | 1): boolean {
-  return isNullForBoth(fd) && ![0, 1, 2].every(isNullForBoth);
+  if (!isNullForBoth(fd)) return false;
+  const [pid, open] = process.env['MQ_OPEN']?.split(':') ?? [];
+  if (Number(pid) === process.pid) return !open?.includes(String(fd));
+  return ![0, 1, 2].every(isNullForBoth);
 }
 
 function isNullForBoth(fd: number): boolean {

@@ -52,6 +52,7 @@ describe.skipIf(whyNot !== '')(`the standalone executable${whyNot}`, () => {
     const mq = (...args: string[]) => run('./mq', args, folder);
     const silent = { status: 0, err: '' };
     expect(mq('put', 'q', 'x', 'y')).toEqual({ ...silent, out: '' });
+    expect(run('/bin/sh', ['-c', './mq get q >&-'], folder).status).toBe(74);
     expect(mq('get', 'q')).toEqual({ ...silent, out: 'x\n' });
     expect(mq('status')).toMatchObject({
       ...silent,

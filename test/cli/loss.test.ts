@@ -131,6 +131,15 @@ describe('what is lost: nothing', () => {
     expect(await mq.size('q')).toBe(0);
   });
 
+  test('a /dev/null that is open for reading too, as Python and Node hand it on, takes all', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q', 'a']);
+    expect((await mq.sh('mq get q 1<>/dev/null')).status).toBe(0);
+    expect((await mq.sh('mq put -w q 0<>/dev/null')).status).toBe(0);
+    expect(await mq.size('q')).toBe(1);
+  });
+
   test('a closed standard input is no empty message (2)', async ({ mq }) => {
     expect(await mq.sh('mq put -w q <&-')).toMatchObject({
       status: 2,
