@@ -166,11 +166,11 @@ describe('mq work', () => {
       'q',
       '--drain',
       '--lease',
-      '200ms',
+      '1s',
       '--',
       'sh',
       '-c',
-      'sleep 1; echo $MQ_ATTEMPT',
+      'sleep 3; echo $MQ_ATTEMPT',
     ]);
     expect(await work.done).toMatchObject({ status: 0, out: '1\n', err: '' });
     expect(await mq.stat('q')).toMatchObject({ done: 1, failed: 0 });
@@ -240,9 +240,9 @@ describe('mq work --into', () => {
     await mq.run(['create', 'out', '--maxsize', '1']);
     await mq.run(['put', 'out', 'full']);
     await mq.run(['put', 'q', 'a']);
-    const working = work(mq, 'echo 1; echo 2; echo 3', '--lease', '300ms');
+    const working = work(mq, 'echo 1; echo 2; echo 3', '--lease', '1s');
     await until(async () => (await leased(mq)) === 1);
-    expect((await mq.run(['join', '-t', '1s', 'q'])).status).toBe(3);
+    expect((await mq.run(['join', '-t', '3s', 'q'])).status).toBe(3);
     expect((await mq.run(['get', 'out'])).out).toBe('full\n');
     expect((await working).status).toBe(0);
     expect((await mq.run(['get', '-a', 'out'])).out).toBe('1\n2\n3\n');
@@ -291,7 +291,7 @@ describe('mq work --into', () => {
     await mq.run(['put', 'q', 'a']);
     const go = join(mq.home, 'go');
     const script = `until [ -e ${go} ]; do sleep 0.01; done; echo "from $MQ_ATTEMPT"`;
-    const args = ['work', 'q', '--into', 'out', '--lease', '200ms', '--drain', '--', 'sh', '-c'];
+    const args = ['work', 'q', '--into', 'out', '--lease', '1s', '--drain', '--', 'sh', '-c'];
     const hung = mq.start([...args, script]);
     await until(async () => (await leased(mq)) === 1);
     hung.child.kill('SIGSTOP');
