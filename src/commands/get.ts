@@ -7,7 +7,7 @@ import { Output } from '../output.ts';
 import type { Invocation, Outcome } from './command.ts';
 import { countOf, deadlineOf, framingOf, periodOf } from './options.ts';
 import { startProgress } from './progress.ts';
-import { joinRendered, leaseRenderer, type Render, renderer, renderJson } from './render.ts';
+import { leaseRenderer, type Render, renderer, renderJson } from './render.ts';
 import { catchSignals } from './signals.ts';
 
 /** So many messages are asked for at a time at most, and at first; the daemon bounds their bytes. */
@@ -92,7 +92,7 @@ function nextWindow(window: number, written: number, time: number): number {
 
 /** Writes messages, and says so; answers how many. What could not be written is not said to be. */
 async function write(taken: Held[], render: Render, output: Output, consumer: Consumer): Promise<number> {
-  const { bytes, ends } = joinRendered(taken.map(render));
+  const { bytes, ends } = render(taken);
   const before = output.taken;
   try {
     await output.write(bytes, ends);

@@ -26,5 +26,5 @@ export async function run({ operands, options, places, start }: Invocation): Pro
   const held = runs.map(([id, step, priority, putAt, attempt, messages]): Held => {
     return { queue, id, step, priority, putAt, attempt, messages: pack(messages) };
   });
-  return print(Buffer.concat(held.map((each) => render(each).bytes)));
+  return print(render(held).bytes);
 }
