@@ -196,6 +196,7 @@ export class Consumer {
         count,
         hold: true,
         lease: this.#lease,
+        packed: true,
         done,
       });
       this.#answered(done);
@@ -279,18 +280,20 @@ function sizeOf(held: Held[]): number {
   return held.reduce((sum, { messages }) => sum + messages.count, 0);
 }
 
-/** See PEEK of mq-protocol(7). */
+/** A packed run: see GET of mq-protocol(7). */
 export function readRun(reader: Reader, queue: string): Held {
   const fields = reader.number();
-  const [id, step, priority, putAt, attempt] = Array.from({ length: 5 }, () => reader.number()) as [
+  const [id, step, priority, putAt, attempt, count] = Array.from({ length: 6 }, () => reader.number()) as [
     number,
     1 | -1,
     number,
     number,
     number,
+    number,
   ];
-  const held: Held = { queue, id, step, priority, putAt, attempt, messages: reader.packed() };
-  if (fields > 6) held.leases = { until: reader.number(), tokens: (reader.read() as Buffer[]).map(String) };
+  const messages = { count, bytes: reader.bulk() as Buffer };
+  const held: Held = { queue, id, step, priority, putAt, attempt, messages };
+  if (fields > 7) held.leases = { until: reader.number(), tokens: (reader.read() as Buffer[]).map(String) };
   return held;
 }
 

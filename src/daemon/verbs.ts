@@ -113,7 +113,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return queues.put(session.consumer, queue, messages, options, timeout);
   },
 
-  async GET({ queues: names, timeout, count, hold, lease, until, done: said }, { session, queues }) {
+  async GET({ queues: names, timeout, count, hold, lease, packed, until, done: said }, { session, queues }) {
     if (said) await queues.done(session.consumer, said.queue, said.ids);
     const taken = await queues.get(session.consumer, names, {
       limit: { count: count ?? 1, bytes: ANSWER_BYTES },
@@ -123,7 +123,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     });
     if (taken === undefined) return null;
     const { queue, runs } = taken;
-    const value = prefix(names, queue, hold || lease ? held(runs, count) : bare(runs, count));
+    const value = prefix(names, queue, hold || lease ? held(runs, count, packed) : bare(runs, count));
     // What ends with the connection need not outlive the machine.
     if (hold) return { value, promisesNothing: true };
     const ids = runs.map(rangeOf);
@@ -192,7 +192,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async PEEK({ queue, count }, { queues }) {
-    return (await queues.store.peek(queue, { count, bytes: PEEK_BYTES })).map(runValue);
+    return (await queues.store.peek(queue, { count, bytes: PEEK_BYTES })).map((run) => runValue(run));
   },
 
   PURGE: ({ queue }, { queues }) => queues.store.purge(queue),
@@ -271,8 +271,8 @@ function prefix(names: readonly string[], queue: string, value: Value): Value {
   return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
 }
 
-function held(runs: Run[], count: number | undefined): Value[] {
-  if (count !== undefined) return runs.map(runValue);
+function held(runs: Run[], count: number | undefined, isPacked: boolean | undefined): Value[] {
+  if (count !== undefined) return runs.map((run) => runValue(run, isPacked));
   return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, ...unpack(messages)]);
 }
 
@@ -281,8 +281,12 @@ function bare(runs: Run[], count: number | undefined): Value {
   return count === undefined ? (unpack(messages)[0] as Buffer) : messages;
 }
 
-function runValue({ id, step, priority, putAt, failures, messages, leases }: Run): Value {
-  const run = [id, step, priority, putAt, failures + 1, messages];
+function runValue(
+  { id, step, priority, putAt, failures, messages, leases }: Run,
+  isPacked: boolean | undefined = false,
+): Value {
+  const bodies = isPacked ? [messages.count, messages.bytes] : [messages];
+  const run = [id, step, priority, putAt, failures + 1, ...bodies];
   if (leases === undefined) return run;
   // In wall-clock time: it is for people to read.
   return [...run, leases.until - steadyTime() + Date.now(), leases.tokens];

@@ -34,6 +34,7 @@ function wordsOf(request: Request): string[] {
         ...numberWords('COUNT', request.count),
         ...numberWords('LEASE', request.lease),
         ...(request.hold ? ['HOLD'] : []),
+        ...(request.packed ? ['PACKED'] : []),
         ...(request.until ? ['UNTIL', request.until.toUpperCase()] : []),
         ...(request.done ? ['DONE', request.done.queue, ...request.done.ids.map(rangeWord)] : []),
       ];

@@ -108,6 +108,7 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     let count: number | undefined;
     let hold = false;
     let lease: number | undefined;
+    let packed: boolean | undefined;
     let until: Until | undefined;
     let done: { queue: string; ids: Range[] } | undefined;
     words.options({
@@ -126,6 +127,9 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       LEASE: () => {
         lease = words.integer('LEASE', 1, LONGEST_DELAY);
       },
+      PACKED: () => {
+        packed = true;
+      },
       UNTIL: () => {
         until = parseUntil(words.next('what UNTIL is for'));
       },
@@ -134,7 +138,7 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       },
     });
     if (until !== undefined && queues.length > 1) throw new MqError('USAGE', 'UNTIL goes with one queue');
-    return { verb: 'GET', queues: [...new Set(queues)], timeout, count, hold, lease, until, done };
+    return { verb: 'GET', queues: [...new Set(queues)], timeout, count, hold, lease, packed, until, done };
   },
 
   DONE(words) {

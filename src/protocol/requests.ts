@@ -26,6 +26,8 @@ export type Request =
       count: number | undefined;
       hold: boolean;
       lease?: number | undefined;
+      /** The bodies of a run come packed, so that nobody has to look at each on the way. */
+      packed?: boolean | undefined;
       until?: Until | undefined;
       /** These are consumed first; an answer that brings messages says that this is recorded, not that it is on disk. */
       done?: { queue: string; ids: Range[] } | undefined;

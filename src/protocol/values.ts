@@ -1,5 +1,5 @@
 import { type Code, EXIT_STATUS, MqError } from '../errors.ts';
-import { messageEnd, type Packed } from '../packed.ts';
+import type { Packed } from '../packed.ts';
 
 /**
  * Answers as data, and as the bytes of a RESP frame. A Packed stands for the array of its
@@ -207,14 +207,6 @@ export class Reader {
   /** All bytes that are left, as `count` packed messages. */
   rest(count: number): Packed {
     return { count, bytes: this.#bytes.subarray(this.at) };
-  }
-
-  /** An array of bulk strings, packed. */
-  packed(): Packed {
-    const count = this.number();
-    const start = this.at;
-    for (let i = 0; i < count; i++) this.at = messageEnd(this.#bytes, this.at);
-    return { count, bytes: this.#bytes.subarray(start, this.at) };
   }
 
   /** Goes on behind a bulk string; answers where its bytes end. */

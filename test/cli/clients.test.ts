@@ -64,6 +64,13 @@ async function exercise(mq: Mq, send: (...words: string[]) => Promise<unknown>):
   expect(await send('GET', 'none', 'OR', 'q')).toEqual(['q', 'd']);
   await send('PUT', 'PRIORITY', '0', 'TIMEOUT', '50', 'QUEUE', 'NOWAIT', 'e', 'f');
   expect(await send('GET', 'NOWAIT', 'COUNT', '2')).toEqual(['e', 'f']);
+  await send('PUT', 'q', 'g', 'h', '');
+  const [run] = (await send('GET', 'q', 'COUNT', '2', 'HOLD')) as [unknown[]];
+  expect([run.length, run.at(-1)]).toEqual([6, ['g', 'h']]);
+  expect(await send('DONE', 'q', `${run[0]}-${Number(run[0]) + 1}`)).toBe(2);
+  const [packed] = (await send('GET', 'q', 'COUNT', '2', 'LEASE', '60000', 'PACKED')) as [unknown[]];
+  expect(packed.slice(5)).toEqual([1, '$0\r\n\r\n', expect.any(Number), [expect.any(String)]]);
+  expect(await send('DONE', 'q', ...(packed.at(-1) as string[]))).toBe(1);
   await expect(send('PUT', 'PRIORITY', '1', 'q', 'x')).rejects.toThrow(/NOTPRIORITY/);
   await expect(send('NONSENSE')).rejects.toThrow(/USAGE/);
   expect(await mq.size('q')).toBe(0);

@@ -63,6 +63,7 @@ const REQUESTS: Request[] = [
   { verb: 'LS', after: 'COUNT', count: 5 },
   get,
   { ...get, queues: ['q', 'OR', 'HOLD'], timeout: 2 ** 31 - 1, count: 10, hold: true },
+  { ...get, count: 10, hold: true, packed: true },
   { ...get, timeout: 0 },
   { ...get, queues: ['LEASE'], lease: 5, until: 'idle' },
   { ...get, count: 2, hold: true, lease: 5, until: 'finished' },
