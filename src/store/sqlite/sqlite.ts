@@ -36,8 +36,11 @@ import { StoredQueues } from './queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
 import { type BatchRow, type MessageRow, Tables } from './tables.ts';
 
-/** Batches are cut at this many bytes: large enough for speed, small enough to be loaded for one message. */
-const BATCH_BYTES = 64 * 1024;
+/**
+ * Batches are cut at this many bytes: small enough to be loaded for one message, and large enough that
+ * what mq put reads at a time is one, with what stands around each message.
+ */
+const BATCH_BYTES = 96 * 1024;
 
 /** For how long the position of a client is kept that a dead daemon served: it may still come back. */
 const KEEP_CLIENTS = 7 * 86400e3;
