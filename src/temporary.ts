@@ -18,7 +18,7 @@ const FOLDER = tmpdir();
 /** Where files are kept in memory, if there is such a place (shm_overview(7)). */
 const MEMORY = '/dev/shm';
 
-/** Files of up to so many bytes go there: on ext4 one costs as much as a tenth of starting a process. */
+/** Files of up to so many bytes go there: one takes half as long as on ext4. */
 const SMALL = 64 * 1024;
 
 /** Errors that say that the file system, or the kernel, does not know O_TMPFILE. */

@@ -82,9 +82,16 @@ export class Leaser {
    */
   async take(count: number): Promise<Lease[] | undefined> {
     const { queue, duration: lease, until } = this.#options;
-    const queues = [queue];
-    const wait = { timeout: Infinity, until };
-    const request: Request = { verb: 'GET', queues, ...wait, count, hold: true, lease, packed: true };
+    const request: Request = {
+      verb: 'GET',
+      queues: [queue],
+      timeout: Infinity,
+      count,
+      hold: true,
+      lease,
+      packed: true,
+      until,
+    };
     try {
       const taken = await this.#ask('take', request, (frame) => this.#read(new Reader(frame)));
       for (const { token } of taken ?? []) this.#leases.add(token);

@@ -83,8 +83,6 @@ class Worker {
   readonly #settling = new Set<Promise<void>>();
   /** Those whose command runs, or is about to. */
   readonly #busy = new Set<Lease>();
-  /** How many commands run. */
-  #jobs = 0;
   /** How many messages are taken ahead; how many commands have ended since that was found, and when it was. */
   #ahead = 0;
   #ended = 0;
@@ -157,13 +155,14 @@ class Worker {
         for (const lease of leases) this.#accept(lease);
         if (this.#ahead > 0) setTimeout(() => this.#refuse(leases), STALE).unref();
       }
+      // Not by #mayAsk: as long as nothing ends there is nothing to ask for.
       await new Promise<void>((resolve) => {
         this.#askers.push(resolve);
       });
     }
   }
 
-  /** How many messages can be taken. */
+  /** How many messages can be taken, with those that are taken ahead. */
   get #free(): number {
     return this.#ahead + Math.min(this.#options.jobs - this.#busy.size, this.#room - this.#beginners.size);
   }
@@ -184,7 +183,8 @@ class Worker {
 
   /** Whose command can begin now. */
   get #next(): Lease | undefined {
-    const canBegin = this.#jobs < this.#options.jobs && this.#room > 0;
+    const running = this.#busy.size - this.#beginners.size;
+    const canBegin = running < this.#options.jobs && this.#room > 0;
     return canBegin ? this.#beginners.keys().next().value : undefined;
   }
 
@@ -213,17 +213,11 @@ class Worker {
     let execution: Execution | undefined;
     try {
       if (!(await this.#mayBegin(lease))) return await this.#leaser.giveBack(lease);
-      this.#jobs += 1;
-      let end: End;
-      try {
-        execution = new Execution(lease, this.#execution);
-        this.#running.set(lease, execution);
-        end = await execution.ended;
-      } finally {
-        this.#jobs -= 1;
-        this.#ended += 1;
-      }
+      execution = new Execution(lease, this.#execution);
+      this.#running.set(lease, execution);
+      const end = await execution.ended;
       this.#busy.delete(lease);
+      this.#ended += 1;
       await this.#mayAsk();
       await this.#settle(lease, execution, end);
     } catch (error) {

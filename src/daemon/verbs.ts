@@ -271,7 +271,7 @@ function prefix(names: readonly string[], queue: string, value: Value): Value {
   return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
 }
 
-function held(runs: Run[], count: number | undefined, isPacked: boolean | undefined): Value[] {
+function held(runs: Run[], count: number | undefined, isPacked = false): Value[] {
   if (count !== undefined) return runs.map((run) => runValue(run, isPacked));
   return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, ...unpack(messages)]);
 }
@@ -281,10 +281,7 @@ function bare(runs: Run[], count: number | undefined): Value {
   return count === undefined ? (unpack(messages)[0] as Buffer) : messages;
 }
 
-function runValue(
-  { id, step, priority, putAt, failures, messages, leases }: Run,
-  isPacked: boolean | undefined = false,
-): Value {
+function runValue({ id, step, priority, putAt, failures, messages, leases }: Run, isPacked = false): Value {
   const bodies = isPacked ? [messages.count, messages.bytes] : [messages];
   const run = [id, step, priority, putAt, failures + 1, ...bodies];
   if (leases === undefined) return run;

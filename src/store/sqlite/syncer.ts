@@ -35,6 +35,7 @@ export class Syncer {
 
   /** To be called after each commit. */
   committed(): void {
+    // When that fails, whoever asks next is told.
     this.#unsynced ??= setTimeout(() => void this.safe().catch(() => {}), UNASKED).unref();
   }
 
