@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /**
  * What can go wrong, as stable codes. Tests and programs compare codes; texts may change.
  * The same codes begin the protocol's error answers (mq-protocol(7)).
@@ -71,6 +73,12 @@ export class MqError extends Error {
 /** The `code` of an error of Node's (`ENOENT`, ...), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Whether an error of Node's says that the disk is full, or this user's share of it: Node has no name for EDQUOT. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error && 'errno' in error)) return false;
+  return error.errno === -constants.errno.ENOSPC || error.errno === -constants.errno.EDQUOT;
 }
 
 /** The text of anything thrown. */

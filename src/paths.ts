@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, type Stats, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { errnoOf, MqError } from './errors.ts';
+import { errnoOf, isDiskFull, MqError } from './errors.ts';
 
 /** sun_path holds 108 bytes with its final NUL (unix(7)); Node cuts longer paths without a word. */
 const LONGEST_SOCKET_PATH = 107;
@@ -103,7 +103,7 @@ function makeFolder(path: string, stat: Look): void {
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno !== 'EEXIST') {
-      const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISKFULL' : 'NOTALLOWED';
+      const code = isDiskFull(cause) ? 'DISKFULL' : 'NOTALLOWED';
       throw new MqError(code, `the folder ${path} cannot be made: ${errno}`, { cause });
     }
   }

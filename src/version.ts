@@ -4,7 +4,7 @@ import { version } from '../package.json';
 export const VERSION: string = version;
 
 /** The version of the protocol between client and daemon; raised when an older daemon cannot follow. */
-export const PROTOCOL = 5;
+export const PROTOCOL = 6;
 
 /** The oldest one whose clients the daemon understands; raised when they cannot follow. */
 export const OLDEST_PROTOCOL = 2;

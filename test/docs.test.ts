@@ -54,6 +54,7 @@ const VERBS = Object.keys({
   PURGE: 0,
   MOVE: 0,
   RM: 0,
+  POSITION: 0,
   STATUS: 0,
   STOP: 0,
   PING: 0,

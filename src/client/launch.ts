@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { isSea } from 'node:sea';
 import { setTimeout as delay } from 'node:timers/promises';
 import { now } from '../clock.ts';
-import { type Code, errnoOf, MqError } from '../errors.ts';
+import { type Code, errnoOf, isDiskFull, MqError } from '../errors.ts';
 import { makeFolders, type Places } from '../paths.ts';
 
 /** A daemon that a command started ends after so long without a connection. */
@@ -47,7 +47,7 @@ function takeLock(path: string): boolean {
     const errno = errnoOf(cause);
     if (errno === 'EEXIST') return !isLocked(path);
     // Without room for a lock there may still be room for the daemon: gets go on with a full disk.
-    if (errno === 'ENOSPC' || errno === 'EDQUOT') return true;
+    if (isDiskFull(cause)) return true;
     throw new MqError('NOTALLOWED', `cannot write in the state folder: ${errno}`, { cause });
   }
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { errnoOf, MqError, textOf } from '../errors.ts';
+import { errnoOf, isDiskFull, MqError, textOf } from '../errors.ts';
 
 /** A process that runs a command which the user gave. */
 export interface Child {
@@ -31,9 +31,8 @@ export function startChild([file, ...args]: readonly [string, ...string[]], opti
 
 /** The error when a file or a pipe that the command needs cannot be had. */
 export function noFile(what: string, cause: unknown): MqError {
-  const errno = errnoOf(cause);
-  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISKFULL' : 'IOERROR';
-  return new MqError(code, `${what}: ${errno ?? textOf(cause)}`, { cause });
+  const code = isDiskFull(cause) ? 'DISKFULL' : 'IOERROR';
+  return new MqError(code, `${what}: ${errnoOf(cause) ?? textOf(cause)}`, { cause });
 }
 
 /** What a command that cannot be started ends with (env(1)). */

@@ -35,7 +35,7 @@ export class Session implements Peer {
   readonly #queues: Queues;
   readonly #daemon: Daemon;
   readonly #scanner: FrameScanner;
-  /** The ids that its puts named. */
+  /** The ids of clients that its requests named. */
   readonly #clients = new Set<string>();
   readonly #tasks = new Fifo<Task>();
   /** How many are begun and not answered, and whether all of those are puts. */
@@ -172,7 +172,7 @@ export class Session implements Peer {
 
   async #outcomeOf(request: Request | MqError): Promise<Answer> {
     if (request instanceof MqError) return { value: request };
-    if (request.verb === 'PUT' && request.client) this.#clients.add(request.client.id);
+    this.#remember(request);
     try {
       return await answer(request, this, this.#queues, this.#daemon);
     } catch (error) {
@@ -197,7 +197,13 @@ export class Session implements Peer {
     if (this.#closing) this.#endWhenIdle();
   }
 
-  /** The client ended the connection, so it sends nothing again: see `PutOptions.client`. */
+  #remember(request: Request): void {
+    if (request.verb === 'PUT' && request.client) this.#clients.add(request.client.id);
+    else if (request.verb === 'POSITION') this.#clients.add(request.client);
+    if ('once' in request && request.once) this.#clients.add(request.once.client);
+  }
+
+  /** The client ended the connection, so it sends nothing again: see `PutOptions.client` and `Once`. */
   #forget(): void {
     for (const id of this.#clients) this.#queues.store.forget(id);
   }

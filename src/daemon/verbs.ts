@@ -149,14 +149,16 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     };
   },
 
-  async DONE({ queue, ids, leases }, { session, queues }) {
+  async DONE({ queue, ids, leases, once }, { session, queues }) {
     if (leases.length === 0) return queues.done(session.consumer, queue, ids);
-    await queues.settleLeases(queue, leases, 'done');
+    await queues.settleLeases(queue, leases, 'done', undefined, once);
     return leases.length;
   },
 
-  FAIL: ({ queue, leases, delay }, { queues }) => queues.settleLeases(queue, leases, 'failed', delay),
-  RETURN: ({ queue, leases }, { queues }) => done(queues.settleLeases(queue, leases, 'returned')),
+  FAIL: ({ queue, leases, delay, once }, { queues }) =>
+    queues.settleLeases(queue, leases, 'failed', delay, once),
+  RETURN: ({ queue, leases, once }, { queues }) =>
+    done(queues.settleLeases(queue, leases, 'returned', undefined, once)),
   EXTEND: ({ queue, leases, duration, binding }, { session, queues }) =>
     done(queues.extend(session.consumer, queue, leases, duration, binding)),
 
@@ -195,13 +197,15 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return (await queues.store.peek(queue, { count, bytes: PEEK_BYTES })).map((run) => runValue(run));
   },
 
-  PURGE: ({ queue }, { queues }) => queues.store.purge(queue),
-  MOVE: ({ queue, to, count }, { queues }) => queues.store.move(queue, to, count),
-  RM: ({ queue, force }, { queues }) => done(queues.store.remove(queue, force)),
+  PURGE: ({ queue, once }, { queues }) => queues.store.purge(queue, once),
+  MOVE: ({ queue, to, count, once }, { queues }) => queues.store.move(queue, to, count, once),
+  RM: ({ queue, force, once }, { queues }) => done(queues.store.remove(queue, force, once)),
   CREATE: ({ queue, settings }, { queues }) => done(queues.store.create(queue, settings)),
   SET: ({ queue, settings }, { queues }) => done(queues.store.configure(queue, settings)),
   CLOSE: ({ queue, now }, { queues }) => done(queues.store.close(queue, now)),
   OPEN: ({ queue }, { queues }) => done(queues.store.open(queue)),
+
+  POSITION: ({ client }, { queues }) => queues.store.stored(client),
 
   STATUS: (_, { daemon }) => daemon.status(),
 

@@ -1,6 +1,6 @@
 import { NOTHING } from '../packed.ts';
 import type { Settings } from '../settings.ts';
-import type { Greeting, Range, Request } from './requests.ts';
+import type { Greeting, Once, Range, Request } from './requests.ts';
 
 /** The frame of a request. */
 export function encodeRequest(request: Request): Buffer {
@@ -24,6 +24,7 @@ function wordsOf(request: Request): string[] {
         ...(request.key === undefined ? [] : ['ID', request.key]),
         ...(request.client ? ['CLIENT', request.client.id, String(request.client.index)] : []),
         ...(request.done ? ['DONE', request.done.queue, request.done.lease] : []),
+        ...onceWords(request.once),
         'QUEUE',
         request.queue,
       ];
@@ -39,11 +40,16 @@ function wordsOf(request: Request): string[] {
         ...(request.done ? ['DONE', request.done.queue, ...request.done.ids.map(rangeWord)] : []),
       ];
     case 'DONE':
-      return [request.queue, ...request.ids.map(rangeWord), ...request.leases];
+      return [request.queue, ...onceWords(request.once), ...request.ids.map(rangeWord), ...request.leases];
     case 'FAIL':
-      return [request.queue, ...numberWords('DELAY', request.delay), ...request.leases];
+      return [
+        request.queue,
+        ...numberWords('DELAY', request.delay),
+        ...onceWords(request.once),
+        ...request.leases,
+      ];
     case 'RETURN':
-      return [request.queue, ...request.leases];
+      return [request.queue, ...onceWords(request.once), ...request.leases];
     case 'EXTEND':
       return [
         request.queue,
@@ -66,7 +72,7 @@ function wordsOf(request: Request): string[] {
     case 'PEEK':
       return [request.queue, ...numberWords('COUNT', request.count)];
     case 'RM':
-      return [request.queue, ...(request.force ? ['FORCE'] : [])];
+      return [request.queue, ...(request.force ? ['FORCE'] : []), ...onceWords(request.once)];
     case 'CLOSE':
       return [request.queue, ...(request.now ? ['NOW'] : [])];
     case 'ECHO':
@@ -77,7 +83,11 @@ function wordsOf(request: Request): string[] {
         ...numberWords('COUNT', request.count),
       ];
     case 'MOVE':
-      return [request.queue, request.to, ...numberWords('COUNT', request.count)];
+      return [request.queue, request.to, ...numberWords('COUNT', request.count), ...onceWords(request.once)];
+    case 'PURGE':
+      return [request.queue, ...onceWords(request.once)];
+    case 'POSITION':
+      return [request.client];
     default:
       return 'queue' in request ? [request.queue] : [];
   }
@@ -101,6 +111,10 @@ function timeoutWords(timeout: number): string[] {
 
 function numberWords(option: string, number: number | undefined): string[] {
   return number === undefined ? [] : [option, String(number)];
+}
+
+function onceWords(once: Once | undefined): string[] {
+  return once ? ['ONCE', once.client, String(once.seq), String(once.acked)] : [];
 }
 
 function rangeWord({ first, last }: Range): string {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { MqError } from '../errors.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_PRIORITY, parseKind, type Settings } from '../settings.ts';
-import type { Direction, Greeting, Position, Range, Request, Until } from './requests.ts';
+import type { Direction, Greeting, Once, Position, Range, Request, Until } from './requests.ts';
 import { Words } from './words.ts';
 
 /**
@@ -66,6 +66,7 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     let ttl: number | undefined;
     let key: string | undefined;
     let done: { queue: string; lease: string } | undefined;
+    let once: Once | undefined;
     let queue: string | undefined;
     // Options stand before the queue: a message may look like anything.
     words.options({
@@ -76,7 +77,7 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
         priority = words.integer('PRIORITY', LEAST_PRIORITY, MOST_PRIORITY);
       },
       CLIENT: () => {
-        client = { id: words.next('the id of a client').slice(0, 100), index: words.integer('CLIENT', 0) };
+        client = { id: parseClient(words), index: words.integer('CLIENT', 0) };
       },
       DELAY: () => {
         delay = words.integer('DELAY', 0, LONGEST_DELAY);
@@ -90,6 +91,9 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       DONE: () => {
         done = { queue: words.name(), lease: words.next('a lease').slice(0, 40) };
       },
+      ...onceOption(words, (named) => {
+        once = named;
+      }),
       QUEUE: () => {
         queue = words.name();
         return 'end';
@@ -99,7 +103,8 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     if (!words.more) throw new MqError('USAGE', 'a message is missing');
     const messages = words.messages();
     if (key !== undefined && messages.count > 1) throw new MqError('USAGE', 'ID goes with one message');
-    return { verb: 'PUT', queue, messages, priority, timeout, client, delay, ttl, key, done };
+    if (once && !done) throw new MqError('USAGE', 'ONCE goes with DONE');
+    return { verb: 'PUT', queue, messages, priority, timeout, client, delay, ttl, key, done, once };
   },
 
   GET(words) {
@@ -143,25 +148,45 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
 
   DONE(words) {
     const queue = words.name();
+    let once: Once | undefined;
+    words.options(
+      onceOption(words, (named) => {
+        once = named;
+      }),
+    );
     const items = words.all('the id of a message or a lease');
     const leases = items.filter((item) => item.includes('.'));
     if (leases.length > 0 && leases.length < items.length)
       throw new MqError('USAGE', 'DONE takes ids or leases, not both');
-    return { verb: 'DONE', queue, ids: leases.length > 0 ? [] : items.map(parseRange), leases };
+    if (once && leases.length === 0) throw new MqError('USAGE', 'ONCE goes with leases');
+    return { verb: 'DONE', queue, ids: leases.length > 0 ? [] : items.map(parseRange), leases, once };
   },
 
   FAIL(words) {
     const queue = words.name();
     let delay: number | undefined;
+    let once: Once | undefined;
     words.options({
       DELAY: () => {
         delay = words.integer('DELAY', 0, LONGEST_DELAY);
       },
+      ...onceOption(words, (named) => {
+        once = named;
+      }),
     });
-    return { verb: 'FAIL', queue, leases: words.leases(), delay };
+    return { verb: 'FAIL', queue, leases: words.leases(), delay, once };
   },
 
-  RETURN: (words) => ({ verb: 'RETURN', queue: words.name(), leases: words.leases() }),
+  RETURN(words) {
+    const queue = words.name();
+    let once: Once | undefined;
+    words.options(
+      onceOption(words, (named) => {
+        once = named;
+      }),
+    );
+    return { verb: 'RETURN', queue, leases: words.leases(), once };
+  },
 
   EXTEND(words) {
     const queue = words.name();
@@ -228,12 +253,16 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
   RM(words) {
     const queue = words.name();
     let force = false;
+    let once: Once | undefined;
     words.options({
       FORCE: () => {
         force = true;
       },
+      ...onceOption(words, (named) => {
+        once = named;
+      }),
     });
-    return { verb: 'RM', queue, force };
+    return { verb: 'RM', queue, force, once };
   },
 
   CLOSE(words) {
@@ -251,19 +280,35 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     const queue = words.name();
     const to = words.name();
     let count: number | undefined;
+    let once: Once | undefined;
     words.options({
       COUNT: () => {
         count = words.integer('COUNT', 1);
       },
+      ...onceOption(words, (named) => {
+        once = named;
+      }),
     });
-    return { verb: 'MOVE', queue, to, count };
+    return { verb: 'MOVE', queue, to, count, once };
   },
+
+  PURGE(words) {
+    const queue = words.name();
+    let once: Once | undefined;
+    words.options(
+      onceOption(words, (named) => {
+        once = named;
+      }),
+    );
+    return { verb: 'PURGE', queue, once };
+  },
+
+  POSITION: (words) => ({ verb: 'POSITION', client: parseClient(words) }),
 
   SIZE: parseQueue,
   EMPTY: parseQueue,
   FULL: parseQueue,
   STAT: parseQueue,
-  PURGE: parseQueue,
   OPEN: parseQueue,
 
   ECHO: (words) => ({ verb: 'ECHO', text: words.bytes('a text') }),
@@ -334,6 +379,21 @@ function timeoutOptions(words: Words, set: (milliseconds: number) => void): Reco
     NOWAIT: () => set(0),
     TIMEOUT: () => set(words.integer('TIMEOUT', 0, MOST_MILLISECONDS)),
   };
+}
+
+function onceOption(words: Words, set: (once: Once) => void): Record<string, () => void> {
+  return {
+    ONCE: () =>
+      set({
+        client: parseClient(words),
+        seq: words.integer('ONCE', 0),
+        acked: words.integer('ONCE', 0),
+      }),
+  };
+}
+
+function parseClient(words: Words): string {
+  return words.next('the id of a client').slice(0, 100);
 }
 
 /** In bytes. */

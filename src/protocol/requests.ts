@@ -18,6 +18,8 @@ export type Request =
       ttl?: number | undefined;
       key?: string | undefined;
       done?: { queue: string; lease: string } | undefined;
+      /** With `done` only. */
+      once?: Once | undefined;
     }
   | {
       verb: 'GET';
@@ -32,9 +34,10 @@ export type Request =
       /** These are consumed first; an answer that brings messages says that this is recorded, not that it is on disk. */
       done?: { queue: string; ids: Range[] } | undefined;
     }
-  | { verb: 'DONE'; queue: string; ids: Range[]; leases: string[] }
-  | { verb: 'FAIL'; queue: string; leases: string[]; delay: number | undefined }
-  | { verb: 'RETURN'; queue: string; leases: string[] }
+  /** `once` with leases only. */
+  | { verb: 'DONE'; queue: string; ids: Range[]; leases: string[]; once?: Once | undefined }
+  | { verb: 'FAIL'; queue: string; leases: string[]; delay: number | undefined; once?: Once | undefined }
+  | { verb: 'RETURN'; queue: string; leases: string[]; once?: Once | undefined }
   | {
       verb: 'EXTEND';
       queue: string;
@@ -46,11 +49,14 @@ export type Request =
   | { verb: 'PIPE'; pipe: string; direction: Direction; timeout: number; pid: number | undefined }
   | { verb: 'CREATE' | 'SET'; queue: string; settings: Partial<Settings> }
   | { verb: 'PEEK'; queue: string; count: number }
-  | { verb: 'RM'; queue: string; force: boolean }
+  | { verb: 'RM'; queue: string; force: boolean; once?: Once | undefined }
   | { verb: 'ECHO'; text: Buffer }
   | { verb: 'CLOSE'; queue: string; now: boolean }
-  | { verb: 'MOVE'; queue: string; to: string; count: number | undefined }
-  | { verb: 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'PURGE' | 'OPEN'; queue: string }
+  | { verb: 'MOVE'; queue: string; to: string; count: number | undefined; once?: Once | undefined }
+  | { verb: 'PURGE'; queue: string; once?: Once | undefined }
+  /** How many of the client's messages are stored. */
+  | { verb: 'POSITION'; client: string }
+  | { verb: 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'OPEN'; queue: string }
   | { verb: 'LS'; after: string | undefined; count: number | undefined }
   | { verb: 'STATUS' | 'STOP' | 'PING' | 'QUIT' | 'INFO' | 'COMMAND' | 'CLIENT' | 'SELECT' };
 
@@ -76,6 +82,15 @@ export interface Greeting {
 export interface Position {
   id: string;
   index: number;
+}
+
+/** Names a step of a client's that is to happen once, however often it is asked for: see `Once` of the store. */
+export interface Once {
+  client: string;
+  /** Which of the client's steps it is. */
+  seq: number;
+  /** Those before this one will not be asked for again. */
+  acked: number;
 }
 
 /** Message ids `first` to `last`, both included. */

@@ -1,7 +1,7 @@
 import { steadyTime } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import type { Packed } from '../packed.ts';
-import type { Events, Outcome, PutOptions, QueueState, Range, Store } from '../store/store.ts';
+import type { Events, Once, Outcome, PutOptions, QueueState, Range, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { Consumer } from './consumer.ts';
 import { type GetOptions, Getters, type Taken } from './getters.ts';
@@ -162,8 +162,9 @@ export class Queues {
     leases: readonly string[],
     outcome: Outcome | 'failed',
     delay?: number,
+    once?: Once,
   ): Promise<number> {
-    const dead = await this.store.settleLeases(queue, leases, outcome, delay);
+    const dead = await this.store.settleLeases(queue, leases, outcome, delay, once);
     this.#settled(queue, leases, outcome);
     return dead;
   }

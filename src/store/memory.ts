@@ -17,6 +17,7 @@ import {
 import type {
   Clock,
   Events,
+  Once,
   Outcome,
   PutOptions,
   PutResult,
@@ -55,6 +56,8 @@ type Counts = Pick<QueueState, 'put' | 'got' | 'done' | 'failed' | 'dead' | 'exp
 export class MemoryStore implements Store {
   readonly #queues = new Map<string, Queue>();
   readonly #positions = new Map<string, number>();
+  /** By client and `Once.seq`. */
+  readonly #answers = new Map<string, Map<number, number>>();
   readonly #events: Events;
   readonly #clock: Clock;
   #nextId = 1;
@@ -65,7 +68,9 @@ export class MemoryStore implements Store {
   }
 
   async put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
-    const { client, priority, key, done } = options;
+    const { client, priority, key, done, once } = options;
+    const answer = this.#answer(once);
+    if (answer !== undefined) return { stored: answer };
     const known = client === undefined ? 0 : (this.#positions.get(client.id) ?? 0) - client.index;
     if (known >= messages.count) return { stored: messages.count };
     const queue = this.#queues.get(name);
@@ -81,6 +86,7 @@ export class MemoryStore implements Store {
     if (done && leased) this.#finish(this.#get(done.queue), leased);
     const stored = known + fresh.length;
     if (client) this.#positions.set(client.id, client.index + stored);
+    if (once) this.#setAnswer(once, stored);
     return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
   }
 
@@ -133,14 +139,17 @@ export class MemoryStore implements Store {
     leases: readonly string[],
     outcome: Outcome | 'failed',
     delay?: number,
+    once?: Once,
   ): Promise<number> {
-    const messages = this.#leased(name, leases);
-    const queue = this.#get(name);
-    const { dead } = queue;
-    if (outcome === 'done') this.#finish(queue, messages);
-    else if (outcome === 'returned') this.#comeBack(queue, messages);
-    else for (const message of messages) this.#fail(queue, message, delay);
-    return queue.dead - dead;
+    return this.#once(once, () => {
+      const messages = this.#leased(name, leases);
+      const queue = this.#get(name);
+      const { dead } = queue;
+      if (outcome === 'done') this.#finish(queue, messages);
+      else if (outcome === 'returned') this.#comeBack(queue, messages);
+      else for (const message of messages) this.#fail(queue, message, delay);
+      return queue.dead - dead;
+    });
   }
 
   async extend(name: string, leases: readonly string[], duration: number): Promise<void> {
@@ -174,36 +183,28 @@ export class MemoryStore implements Store {
     return this.#next(queue, limit).map((message) => toRun(queue, message));
   }
 
-  async move(from: string, to: string, count = Infinity): Promise<number> {
-    const source = this.#get(from);
-    const size = Math.min(count, source.messages.filter(({ state }) => state === 'waiting').length);
-    const target = this.#queues.get(to);
-    if (target?.closed) throw new MqError('CLOSED', `queue ${to} is closed`);
-    if (target !== source && size > roomIn(target)) {
-      throw new MqError('FULL', `queue ${to} has no room for ${size} messages`);
-    }
-    const moved = this.#next(source, { count, bytes: Infinity });
-    if (moved.length === 0) return 0;
-    remove(source, moved);
-    const destination = target ?? this.#make(to);
-    for (const message of moved) this.#transfer(message, destination, message.expiresAt);
-    this.#events.changed(from);
-    return moved.length;
+  async move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
+    return this.#once(once, () => this.#move(from, to, count));
   }
 
-  async purge(name: string): Promise<number> {
-    const queue = this.#get(name);
-    const dropped = pending(queue);
-    remove(queue, dropped);
-    this.#events.changed(name);
-    return dropped.length;
+  async purge(name: string, once?: Once): Promise<number> {
+    return this.#once(once, () => {
+      const queue = this.#get(name);
+      const dropped = pending(queue);
+      remove(queue, dropped);
+      this.#events.changed(name);
+      return dropped.length;
+    });
   }
 
-  async remove(name: string, force: boolean): Promise<void> {
-    const queue = this.#get(name);
-    if (queue.messages.length > 0 && !force) throw notEmpty(name, queue.messages.length);
-    this.#queues.delete(name);
-    this.#events.changed(name);
+  async remove(name: string, force: boolean, once?: Once): Promise<void> {
+    this.#once(once, () => {
+      const queue = this.#get(name);
+      if (queue.messages.length > 0 && !force) throw notEmpty(name, queue.messages.length);
+      this.#queues.delete(name);
+      this.#events.changed(name);
+      return 0;
+    });
   }
 
   async create(name: string, settings: Partial<Settings>): Promise<void> {
@@ -251,11 +252,33 @@ export class MemoryStore implements Store {
 
   async safe(): Promise<void> {}
 
+  async stored(client: string): Promise<number> {
+    return this.#positions.get(client) ?? 0;
+  }
+
   forget(client: string): void {
     this.#positions.delete(client);
+    this.#answers.delete(client);
   }
 
   async end(): Promise<void> {}
+
+  #once(once: Once | undefined, run: () => number): number {
+    const known = this.#answer(once);
+    if (known !== undefined) return known;
+    const answer = run();
+    if (once) this.#setAnswer(once, answer);
+    return answer;
+  }
+
+  #answer(once: Once | undefined): number | undefined {
+    return once && this.#answers.get(once.client)?.get(once.seq);
+  }
+
+  #setAnswer({ client, seq, acked }: Once, answer: number): void {
+    const kept = [...(this.#answers.get(client) ?? [])].filter(([each]) => each >= acked);
+    this.#answers.set(client, new Map([...kept, [seq, answer]]));
+  }
 
   #get(name: string): Queue {
     const queue = this.#queues.get(name);
@@ -268,6 +291,23 @@ export class MemoryStore implements Store {
     const queue: Queue = { ...DEFAULT_SETTINGS, ...counts, name, closed: false, messages: [] };
     this.#queues.set(name, queue);
     return queue;
+  }
+
+  #move(from: string, to: string, count: number): number {
+    const source = this.#get(from);
+    const size = Math.min(count, source.messages.filter(({ state }) => state === 'waiting').length);
+    const target = this.#queues.get(to);
+    if (target?.closed) throw new MqError('CLOSED', `queue ${to} is closed`);
+    if (target !== source && size > roomIn(target)) {
+      throw new MqError('FULL', `queue ${to} has no room for ${size} messages`);
+    }
+    const moved = this.#next(source, { count, bytes: Infinity });
+    if (moved.length === 0) return 0;
+    remove(source, moved);
+    const destination = target ?? this.#make(to);
+    for (const message of moved) this.#transfer(message, destination, message.expiresAt);
+    this.#events.changed(from);
+    return moved.length;
   }
 
   /** The next messages, not those that have expired. */

@@ -58,6 +58,7 @@ export interface Store {
     leases: readonly string[],
     outcome: Outcome | 'failed',
     delay?: number,
+    once?: Once,
   ): Promise<number>;
 
   /**
@@ -82,13 +83,13 @@ export interface Store {
    * @returns how many were moved
    * @throws MqError NOQUEUE, CLOSED, FULL (no room for all of them)
    */
-  move(from: string, to: string, count?: number): Promise<number>;
+  move(from: string, to: string, count?: number, once?: Once): Promise<number>;
 
   /** Drops what is waiting or delayed. @returns how many were dropped. @throws MqError NOQUEUE */
-  purge(queue: string): Promise<number>;
+  purge(queue: string, once?: Once): Promise<number>;
 
   /** @throws MqError NOQUEUE, NOTEMPTY (unless forced) */
-  remove(queue: string, force: boolean): Promise<void>;
+  remove(queue: string, force: boolean, once?: Once): Promise<void>;
 
   /** @throws MqError DIFFERS when there is such a queue and it has other settings */
   create(queue: string, settings: Partial<Settings>): Promise<void>;
@@ -120,7 +121,10 @@ export interface Store {
    */
   safe(): Promise<void>;
 
-  /** The client with this id will not send anything again: its position need not be kept. */
+  /** How many of this client's messages are stored: see `PutOptions.client`. */
+  stored(client: string): Promise<number>;
+
+  /** The client with this id will not send anything again: its position and its answers need not be kept. */
   forget(client: string): void;
 
   /** Ends all use of the store, once what was begun is done. */
@@ -160,6 +164,22 @@ export interface PutOptions {
    * messages is always the first so many.
    */
   client?: { id: string; index: number } | undefined;
+  /** With `done`: the step happens once. */
+  once?: Once | undefined;
+}
+
+/**
+ * Names a step of a client's, which is asked for again when its answer was lost: it happens once. When
+ * it has happened, in an earlier daemon it may be, it does nothing and gives the answer that it gave
+ * then. One that was refused has not happened.
+ */
+export interface Once {
+  /** The client's id, as in `PutOptions.client`. */
+  client: string;
+  /** Which of the client's steps it is. */
+  seq: number;
+  /** Steps with a lesser `seq` will not be asked for again: their answers need not be kept. */
+  acked: number;
 }
 
 export interface PutResult {

@@ -110,6 +110,33 @@ describe('a session, while the store is synced', () => {
     for (const each of [producer, worker, other]) each.end();
   });
 
+  test('what a client asks for once is known until it ends the connection', async () => {
+    endSync();
+    await queues.store.put('q', packed('a', 'b', 'c'), { priority: 0 });
+    const move: Request = {
+      ...{ verb: 'MOVE', queue: 'q', to: 'other', count: 1 },
+      once: { client: 'x', seq: 1, acked: 0 },
+    };
+    const [first, second] = [open(), open()];
+    first.say(move);
+    await first.hears(':1\r\n');
+    second.say(move);
+    second.say({ ...put('d'), client: { id: 'x', index: 0 } });
+    second.say({ verb: 'POSITION', client: 'x' });
+    await second.hears(':1\r\n:1\r\n:1\r\n');
+    expect(await queues.store.stat('other')).toMatchObject({ waiting: 1 });
+    second.end();
+    // Forgotten with the next step.
+    await vi.waitUntil(async () => {
+      await queues.store.put('any', packed('e'), { priority: 0 });
+      return (await queues.store.stored('x')) === 0;
+    });
+    first.say(move);
+    await first.hears(':1\r\n:1\r\n');
+    expect(await queues.store.stat('other')).toMatchObject({ waiting: 2 });
+    first.end();
+  });
+
   test('a sync that fails fails all who wait for it, and then the daemon gives up', async () => {
     const [one, other] = [open(), open()];
     one.say(put('a'));

@@ -28,12 +28,13 @@ const get = {
   count: undefined,
   hold: false,
 };
+const once = { client: 'client one', seq: 12345, acked: 0 };
 const bare = (['STATUS', 'STOP', 'PING', 'QUIT', 'INFO', 'COMMAND', 'CLIENT', 'SELECT'] as const).map(
   (verb) => ({
     verb,
   }),
 );
-const named = (['SIZE', 'EMPTY', 'FULL', 'STAT', 'PURGE', 'OPEN'] as const).map((verb) => ({
+const named = (['SIZE', 'EMPTY', 'FULL', 'STAT', 'OPEN'] as const).map((verb) => ({
   verb,
   queue: 'q',
 }));
@@ -108,6 +109,16 @@ const REQUESTS: Request[] = [
   { verb: 'CLOSE', queue: 'NOW', now: true },
   { verb: 'MOVE', queue: 'a', to: 'b', count: undefined },
   { verb: 'MOVE', queue: 'COUNT', to: 'COUNT', count: 7 },
+  { verb: 'PURGE', queue: 'ONCE' },
+  { verb: 'POSITION', client: 'ONCE' },
+  { ...put, done: { queue: 'ONCE', lease: '5.k3x' }, once, messages: packed('ONCE', 'x', '1', '0') },
+  { verb: 'DONE', queue: 'ONCE', ids: [], leases: ['5.k3x', '6.0'], once },
+  { verb: 'FAIL', queue: 'ONCE', leases: ['5.k3x'], delay: 5, once },
+  { verb: 'FAIL', queue: 'q', leases: ['5.k3x'], delay: undefined, once: { ...once, client: 'DELAY' } },
+  { verb: 'RETURN', queue: 'ONCE', leases: ['5.k3x'], once },
+  { verb: 'MOVE', queue: 'ONCE', to: 'ONCE', count: 7, once },
+  { verb: 'RM', queue: 'ONCE', force: true, once },
+  { verb: 'PURGE', queue: 'ONCE', once: { ...once, client: 'ONCE' } },
   { verb: 'PIPE', pipe: 'p', direction: 'both', timeout: Infinity, pid: undefined },
   { verb: 'PIPE', pipe: 'SEND', direction: 'send', timeout: 0, pid: 1 },
   { verb: 'PIPE', pipe: 'p', direction: 'recv', timeout: 5, pid: 2 ** 22 },
@@ -143,6 +154,7 @@ describe('a request', () => {
       SET: true,
       PEEK: true,
       RM: true,
+      POSITION: true,
       CLOSE: true,
       MOVE: true,
       SIZE: true,
@@ -267,6 +279,18 @@ describe('a bad request', () => {
     'PUT TTL 0 q m',
     'PUT ID k q m n',
     'PUT DONE q 5.k3x',
+    'PUT ONCE x 1 0 q m',
+    'PUT DONE q 5.k3x ONCE x 1 q m',
+    'DONE q ONCE x 1 0',
+    'DONE q ONCE x 1 0 5',
+    'DONE q 5.k3x ONCE x 1 0',
+    'FAIL q ONCE x 1 0',
+    'RETURN q ONCE x -1 0 5.k3x',
+    'MOVE a b ONCE x 1',
+    'RM q ONCE x y 0',
+    'PURGE q ONCE',
+    'POSITION',
+    'POSITION x y',
     'CREATE q MAX_ATTEMPTS -1',
     'CREATE q RETRY_DELAY 1s',
     'CREATE q KIND stack',

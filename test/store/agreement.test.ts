@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MqError } from '../../src/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import type { Range, Store } from '../../src/store/store.ts';
+import type { Once, Range, Store } from '../../src/store/store.ts';
 import { ALL, idsIn, messagesOf, packed, SILENT } from './messages.ts';
 
 /**
@@ -77,6 +77,7 @@ class Steps {
   /** The leases that were seen last. */
   #leases: string[] = [];
   #body = 0;
+  #seq = 0;
   messages = 0;
 
   constructor(random: Random) {
@@ -100,6 +101,7 @@ class Steps {
     const other = random.of(QUEUES);
     const ids = this.#ids();
     const limit = this.#limit();
+    const once = this.#once();
     const settings = {
       ...(random.below(3) === 0 && { kind: random.of(['fifo', 'lifo', 'priority'] as const) }),
       ...(random.below(2) === 0 && { maxsize: random.of([0, 0, 3, 10, 50]) }),
@@ -129,15 +131,18 @@ class Steps {
     if (dice < 88) return step('stat', (store) => store.stat(queue));
     if (dice < 91) {
       const count = random.below(2) === 0 ? undefined : random.below(20);
-      return step(`move to ${other} ${count}`, (store) => store.move(queue, other, count));
+      return step(`move to ${other} ${count} ${JSON.stringify(once)}`, (store) =>
+        store.move(queue, other, count, once),
+      );
     }
     if (dice < 93) return step('open', (store) => store.open(queue));
     if (dice === 93) return step('close', (store) => store.close(queue, false));
     if (dice === 94) return step('close now', (store) => store.close(queue, true));
-    if (dice === 95) return step('purge', (store) => store.purge(queue));
+    if (dice === 95) return step(`purge ${JSON.stringify(once)}`, (store) => store.purge(queue, once));
     if (dice === 96) {
       const isForced = random.below(2) === 0;
-      return step(`remove ${isForced}`, (store) => store.remove(queue, isForced));
+      const what = `remove ${isForced} ${JSON.stringify(once)}`;
+      return step(what, (store) => store.remove(queue, isForced, once));
     }
     if (dice === 97) return step('create', (store) => store.create(queue, settings));
     if (dice === 98) return step('configure', (store) => store.configure(queue, settings));
@@ -173,10 +178,20 @@ class Steps {
     if (what === 'extend')
       return { name: `extend ${name}`, run: (store) => store.extend(queue, leases, ms + 1) };
     const delay = random.of([undefined, ms]);
+    const once = this.#once();
     return {
-      name: `${what} ${name} ${delay}`,
-      run: (store) => store.settleLeases(queue, leases, what, delay),
+      name: `${what} ${name} ${delay} ${JSON.stringify(once)}`,
+      run: (store) => store.settleLeases(queue, leases, what, delay, once),
     };
+  }
+
+  /** Now and then one that was there before. */
+  #once(): Once | undefined {
+    const random = this.#random;
+    if (random.below(2) === 0) return undefined;
+    this.#seq += 1;
+    const seq = Math.max(0, this.#seq - random.of([0, 0, 0, 1, 2, 3]));
+    return { client: random.of(CLIENTS), seq, acked: Math.max(0, seq - random.below(6)) };
   }
 
   /** What the queues' names say, where they can. */
@@ -196,16 +211,18 @@ class Steps {
     const priority = queue === 'priority' ? random.below(5) - 2 : 0;
     const client = random.below(3) === 0 ? { id: random.of(CLIENTS), index: random.below(40) } : undefined;
     const key = client || random.below(4) > 0 ? undefined : `key ${random.below(5)}`;
+    const done =
+      client || random.below(6) > 0 || this.#leases.length === 0
+        ? undefined
+        : { queue: random.of(QUEUES), lease: random.of(this.#leases) };
     const options = {
       priority,
       client,
       key,
       delay: random.of([undefined, undefined, 0, 5, 200]),
       ttl: random.of([undefined, undefined, undefined, 5, 300]),
-      done:
-        client || random.below(6) > 0 || this.#leases.length === 0
-          ? undefined
-          : { queue: random.of(QUEUES), lease: random.of(this.#leases) },
+      done,
+      once: done && this.#once(),
     };
     const these = key === undefined ? bodies : bodies.slice(0, 1);
     return {

@@ -1552,4 +1552,87 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(await stat('q')).toMatchObject({ leased: 0, put: 3, done: 1 });
     });
   });
+
+  describe(`${engine}: a step that is asked for again`, () => {
+    const seq = (seq: number, acked = 0) => ({ client: 'c', seq, acked });
+
+    test('happens once, and gives the same answer', async () => {
+      await given('q', { max_attempts: 1 }, 'a', 'b', 'c', 'd', 'e');
+      const [a, b, c] = tokens(await lease('q', 10_000, 3)) as [string, string, string];
+      const steps: (() => Promise<unknown>)[] = [
+        () => store.settleLeases('q', [a], 'failed', 0, seq(1)),
+        () => store.settleLeases('q', [b], 'done', undefined, seq(2)),
+        () => store.put('out', packed('x'), { priority: 0, done: { queue: 'q', lease: c }, once: seq(3) }),
+        () => store.move('q', 'other', 1, seq(4)),
+        () => store.purge('q', seq(5)),
+        () => store.remove('q', true, seq(6)),
+      ];
+      const answers = [];
+      for (const step of steps) {
+        answers.push(await step());
+        const before = await store.list();
+        expect(await step()).toEqual(answers.at(-1));
+        expect(await store.list()).toEqual(before);
+      }
+      expect(answers).toEqual([1, 0, { stored: 1 }, 1, 1, undefined]);
+      // At the same time, and when much else has happened.
+      await put('q', 'f', 'g');
+      expect(await Promise.all(steps.map((step) => step()))).toEqual(answers);
+      const again = () => store.move('q', 'other', 1, seq(7));
+      expect(await Promise.all([again(), again()])).toEqual([1, 1]);
+      expect(await waiting('q')).toEqual(['g']);
+      expect(await waiting('other')).toEqual(['d', 'f']);
+    });
+
+    test('is another one when its number or its client is', async () => {
+      await put('q', 'a', 'b', 'c', 'd');
+      await store.move('q', 'other', 1, seq(1));
+      await store.move('q', 'other', 1, seq(2));
+      await store.move('q', 'other', 1, { client: 'd', seq: 1, acked: 0 });
+      await store.move('q', 'other', 1);
+      expect(await waiting('q')).toEqual([]);
+    });
+
+    test('has not happened when it was refused', async () => {
+      await expect(store.move('q', 'other', 1, seq(1))).rejects.toEqual(refusal('NOQUEUE'));
+      await put('q', 'a', 'b');
+      expect(await store.move('q', 'other', 1, seq(1))).toBe(1);
+      await given('full', { maxsize: 1 }, 'x');
+      const [lease] = (await isLeased('q')) as [string];
+      const into = () =>
+        store.put('full', packed('y'), { priority: 0, done: { queue: 'q', lease }, once: seq(2) });
+      expect(await into()).toEqual({ stored: 0, lacking: 'FULL' });
+      await store.purge('full');
+      expect(await into()).toEqual({ stored: 1 });
+      expect(await into()).toEqual({ stored: 1 });
+      expect(await waiting('full')).toEqual(['y']);
+    });
+
+    test('is forgotten when a later one says that it was answered, or the client is', async () => {
+      await put('q', 'a', 'b', 'c', 'd', 'e');
+      const move = (n: number, acked: number) => store.move('q', 'other', 1, seq(n, acked));
+      await move(1, 1);
+      await move(2, 1);
+      await move(1, 1);
+      expect(await waiting('other')).toEqual(['a', 'b']);
+      await move(3, 2);
+      await move(1, 1);
+      await move(2, 1);
+      expect(await waiting('other')).toEqual(['a', 'b', 'c', 'd']);
+      store.forget('c');
+      await put('any', 'x');
+      await move(3, 0);
+      expect(await waiting('q')).toEqual([]);
+    });
+  });
+
+  test(`${engine}: how many messages of a client are stored`, async () => {
+    expect(await store.stored('x')).toBe(0);
+    await given('q', { maxsize: 3 });
+    await putAs('x', 0, 'q', 'a', 'b');
+    expect(await store.stored('x')).toBe(2);
+    await putAs('x', 2, 'q', 'c', 'd');
+    expect(await store.stored('x')).toBe(3);
+    expect(await store.stored('y')).toBe(0);
+  });
 }

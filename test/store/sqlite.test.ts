@@ -151,6 +151,17 @@ describe('SqliteStore: after it was ended and opened again', () => {
     expect(await waiting(store, 'q')).toEqual(['from x', 'from y', 'from y']);
   });
 
+  test('what was asked for once is known, unless it was forgotten', async () => {
+    await put(store, 'q', 'a', 'b', 'c', 'd');
+    const move = (client: string) => store.move('q', 'other', 1, { client, seq: 1, acked: 0 });
+    await move('x');
+    await move('y');
+    store.forget('y');
+    await reopen();
+    expect([await move('x'), await move('y')]).toEqual([1, 1]);
+    expect(await waiting(store, 'other')).toEqual(['a', 'b', 'c']);
+  });
+
   test('of many queues those that are in use are kept, and the others read again', async () => {
     await put(store, 'held', 'a', 'b');
     const [held] = (await take(store, 'held', 1)) as [Message];

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { type Code, errnoOf, MqError, textOf } from '../../errors.ts';
+import { type Code, errnoOf, isDiskFull, MqError, textOf } from '../../errors.ts';
 import { STEPS } from './schema.ts';
 
 /** "mqst": so that no other program's database is taken for a store (PRAGMA application_id). */
@@ -47,16 +47,16 @@ export function toMqError(error: unknown, path: string): MqError {
   if (error instanceof MqError) return error;
   const errcode =
     error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
-  const [code, what] = meaningOf(errnoOf(error)) ??
-    MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
+  const [code, what] = meaningOf(error) ?? MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
   return new MqError(code, `${what}: ${path}: ${textOf(error)}`, {
     cause: error,
   });
 }
 
 /** What an error of the file system's means, from before SQLite has opened the file or of a sync. */
-function meaningOf(errno: string | undefined): [Code, string] | undefined {
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return ['DISKFULL', 'the disk is full'];
+function meaningOf(error: unknown): [Code, string] | undefined {
+  if (isDiskFull(error)) return ['DISKFULL', 'the disk is full'];
+  const errno = errnoOf(error);
   return errno?.startsWith('E') && !errno.startsWith('ERR_')
     ? ['IOERROR', 'the store cannot be used']
     : undefined;

@@ -7,7 +7,8 @@
  * the ids `first`, `first`+1, ... A batch is never rewritten. Of its messages, those that are gone
  * stand in `gone`, as ranges of ids that do not touch each other; when all are, the batch and its
  * ranges are deleted. What else is particular to one of its messages stands in `message`: that it is
- * on lease or delayed, or that it has failed before.
+ * on lease or delayed, or that it has failed before. A batch with a key, and a dead letter, is of one
+ * message.
  *
  * Times are in ms since 1970.
  */
@@ -79,5 +80,30 @@ export const STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX message_until ON message (until) WHERE until IS NOT NULL;
   CREATE INDEX message_in_queue ON message (queue);
+  `,
+  `
+  ALTER TABLE store ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;  -- the latest time that was seen on the store's clock
+
+  CREATE TABLE answered (
+    client TEXT    NOT NULL,
+    seq    INTEGER NOT NULL,             -- which of the client's steps that are to happen once
+    answer INTEGER NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (client, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE origin_queue (            -- names of queues that gave up messages, be they there or removed
+    id   INTEGER PRIMARY KEY,
+    name TEXT    NOT NULL
+  ) STRICT;
+  CREATE INDEX origin_queue_name ON origin_queue (name);
+
+  ALTER TABLE batch ADD COLUMN origin_queue INTEGER;  -- of a dead letter: origin_queue.id of the queue that gave it up
+  ALTER TABLE batch ADD COLUMN origin_id    INTEGER;  -- of a dead letter: the id that it had there
+  ALTER TABLE batch ADD COLUMN key_queue    INTEGER;  -- whose key it has: queue.id, be that there or removed
+  CREATE INDEX batch_origin ON batch (origin_queue, origin_id) WHERE origin_queue IS NOT NULL;
+  DROP INDEX batch_key;
+  UPDATE batch SET key_queue = queue WHERE key IS NOT NULL;
+  CREATE UNIQUE INDEX batch_key ON batch (key_queue, key) WHERE key IS NOT NULL;
   `,
 ];

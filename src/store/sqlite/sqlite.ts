@@ -15,6 +15,7 @@ import {
 import {
   type Clock,
   type Events,
+  type Once,
   type Outcome,
   type PutOptions,
   type PutResult,
@@ -111,7 +112,9 @@ export class SqliteStore implements Store {
 
   put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
     return this.#write(() => {
-      const { client, priority, key, done } = options;
+      const { client, priority, key, done, once } = options;
+      const answer = once && this.#tables.answer(once);
+      if (answer !== undefined) return { stored: answer };
       const known = client === undefined ? 0 : this.#tables.stored(client.id) - client.index;
       if (known >= messages.count) return { stored: messages.count };
       const queue = this.#queues.find(name);
@@ -129,6 +132,7 @@ export class SqliteStore implements Store {
       this.#append(queue ?? this.#queues.make(name), fresh, this.#batchOf(options));
       if (input && leased) this.#done(input, leased);
       if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
+      if (once) this.#tables.setAnswer(once, stored, Date.now());
       return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
     });
   }
@@ -189,8 +193,9 @@ export class SqliteStore implements Store {
     leases: readonly string[],
     outcome: Outcome | 'failed',
     delay?: number,
+    once?: Once,
   ): Promise<number> {
-    return this.#write(() => {
+    return this.#once(once, () => {
       const queue = this.#queues.get(name);
       const { dead } = queue.row;
       for (const message of leasedOf(queue, leases)) {
@@ -244,8 +249,8 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#queues.get(name).runs(limit, this.#clock()));
   }
 
-  move(from: string, to: string, count = Infinity): Promise<number> {
-    return this.#write(() => {
+  move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
+    return this.#once(once, () => {
       const source = this.#queues.get(from);
       const target = this.#queues.find(to);
       const size = Math.min(count, source.waiting);
@@ -276,16 +281,17 @@ export class SqliteStore implements Store {
     });
   }
 
-  purge(name: string): Promise<number> {
-    return this.#write(() => this.#purge(this.#queues.get(name)));
+  purge(name: string, once?: Once): Promise<number> {
+    return this.#once(once, () => this.#purge(this.#queues.get(name)));
   }
 
-  remove(name: string, force: boolean): Promise<void> {
-    return this.#write(() => {
+  async remove(name: string, force: boolean, once?: Once): Promise<void> {
+    await this.#once(once, () => {
       const queue = this.#queues.get(name);
       if (queue.row.size > 0 && !force) throw notEmpty(name, queue.row.size);
       this.#queues.remove(queue);
       this.#changed.add(name);
+      return 0;
     });
   }
 
@@ -348,6 +354,10 @@ export class SqliteStore implements Store {
 
   safe(): Promise<void> {
     return this.#checked(() => this.#syncer.safe());
+  }
+
+  stored(client: string): Promise<number> {
+    return this.#read(() => this.#tables.stored(client));
   }
 
   forget(client: string): void {
@@ -525,6 +535,16 @@ export class SqliteStore implements Store {
 
   #write<T>(run: () => T): Promise<T> {
     return this.#checked(() => this.#group.write(run));
+  }
+
+  #once(once: Once | undefined, run: () => number): Promise<number> {
+    return this.#write(() => {
+      const known = once && this.#tables.answer(once);
+      if (known !== undefined) return known;
+      const answer = run();
+      if (once) this.#tables.setAnswer(once, answer, Date.now());
+      return answer;
+    });
   }
 
   async #checked<T>(step: () => Promise<T>): Promise<T> {

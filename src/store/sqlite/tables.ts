@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Packed } from '../../packed.ts';
 import type { Settings } from '../../settings.ts';
-import type { Range } from '../store.ts';
+import type { Once, Range } from '../store.ts';
 
 /** A row of the table `queue`. */
 export interface QueueRow extends Settings {
@@ -148,8 +148,8 @@ export class Tables {
 
   insertBatch(row: BatchRow, queue: number, messages: Packed): void {
     this.#run(
-      `INSERT INTO batch (first, count, queue, priority, put_at, due_at, expires_at, key, messages)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO batch (first, count, queue, priority, put_at, due_at, expires_at, key, key_queue, messages)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.first,
       row.count,
       queue,
@@ -158,12 +158,13 @@ export class Tables {
       row.due_at,
       row.expires_at,
       row.key,
+      row.key === null ? null : queue,
       messages.bytes,
     );
   }
 
   hasKey(queue: number, key: string): boolean {
-    return this.#get('SELECT 1 FROM batch WHERE queue = ? AND key = ?', queue, key) !== undefined;
+    return this.#get('SELECT 1 FROM batch WHERE key_queue = ? AND key = ?', queue, key) !== undefined;
   }
 
   /** The messages of the batch may wait. */
@@ -319,12 +320,28 @@ export class Tables {
     this.#run('INSERT OR REPLACE INTO client (id, stored, at) VALUES (?, ?, ?)', client, stored, at);
   }
 
+  /** What this step of the client's was answered, if it has happened. */
+  answer({ client, seq }: Once): number | undefined {
+    return this.#get<{ answer: number }>(
+      'SELECT answer FROM answered WHERE client = ? AND seq = ?',
+      client,
+      seq,
+    )?.answer;
+  }
+
+  setAnswer({ client, seq, acked }: Once, answer: number, at: number): void {
+    this.#run('DELETE FROM answered WHERE client = ? AND seq < ?', client, acked);
+    this.#run('INSERT INTO answered (client, seq, answer, at) VALUES (?, ?, ?, ?)', client, seq, answer, at);
+  }
+
   forget(client: string): void {
     this.#run('DELETE FROM client WHERE id = ?', client);
+    this.#run('DELETE FROM answered WHERE client = ?', client);
   }
 
   forgetBefore(at: number): void {
     this.#run('DELETE FROM client WHERE at < ?', at);
+    this.#run('DELETE FROM answered WHERE at < ?', at);
   }
 
   #nextBatch(which: string, queue: number, ...values: number[]): BatchRow | undefined {
