@@ -1,4 +1,3 @@
-import { steadyTime } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { join, unpack } from '../packed.ts';
 import type { Request, Verb } from '../protocol/requests.ts';
@@ -123,7 +122,11 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     });
     if (taken === undefined) return null;
     const { queue, runs } = taken;
-    const value = prefix(names, queue, hold || lease ? held(runs, count, packed) : bare(runs, count));
+    const value = prefix(
+      names,
+      queue,
+      hold || lease ? held(runs, queues.store.now(), count, packed) : bare(runs, count),
+    );
     // What ends with the connection need not outlive the machine.
     if (hold) return { value, promisesNothing: true };
     const ids = runs.map(rangeOf);
@@ -194,7 +197,9 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async PEEK({ queue, count }, { queues }) {
-    return (await queues.store.peek(queue, { count, bytes: PEEK_BYTES })).map((run) => runValue(run));
+    return (await queues.store.peek(queue, { count, bytes: PEEK_BYTES })).map((run) =>
+      runValue(run, queues.store.now()),
+    );
   },
 
   PURGE: ({ queue, once }, { queues }) => queues.store.purge(queue, once),
@@ -275,8 +280,8 @@ function prefix(names: readonly string[], queue: string, value: Value): Value {
   return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
 }
 
-function held(runs: Run[], count: number | undefined, isPacked = false): Value[] {
-  if (count !== undefined) return runs.map((run) => runValue(run, isPacked));
+function held(runs: Run[], now: number, count: number | undefined, isPacked = false): Value[] {
+  if (count !== undefined) return runs.map((run) => runValue(run, now, isPacked));
   return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, ...unpack(messages)]);
 }
 
@@ -285,10 +290,15 @@ function bare(runs: Run[], count: number | undefined): Value {
   return count === undefined ? (unpack(messages)[0] as Buffer) : messages;
 }
 
-function runValue({ id, step, priority, putAt, failures, messages, leases }: Run, isPacked = false): Value {
+/** @param now on the store's clock */
+function runValue(
+  { id, step, priority, putAt, failures, messages, leases }: Run,
+  now: number,
+  isPacked = false,
+): Value {
   const bodies = isPacked ? [messages.count, messages.bytes] : [messages];
   const run = [id, step, priority, putAt, failures + 1, ...bodies];
   if (leases === undefined) return run;
   // In wall-clock time: it is for people to read.
-  return [...run, leases.until - steadyTime() + Date.now(), leases.tokens];
+  return [...run, leases.until - now + Date.now(), leases.tokens];
 }

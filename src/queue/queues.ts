@@ -1,4 +1,3 @@
-import { steadyTime } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import type { Packed } from '../packed.ts';
 import type { Events, Once, Outcome, PutOptions, QueueState, Range, Store } from '../store/store.ts';
@@ -35,7 +34,7 @@ export class Queues {
   readonly #getters: Getters;
   readonly #joiners: Joiners;
   readonly #alarm = new Alarm(() => void this.#elapse());
-  readonly #meter = new Meter(steadyTime);
+  readonly #meter = new Meter(() => this.store.now());
   /** Whom leases are bound to. */
   readonly #bound = new Map<string, Consumer>();
   readonly #consumers = new Set<Consumer>();
@@ -58,7 +57,7 @@ export class Queues {
         this.#getters.wake(queue);
         this.#joiners.wake(queue);
       },
-      due: (time) => this.#alarm.set(time, steadyTime()),
+      due: (time) => this.#alarm.set(time, this.store.now()),
     });
     this.#putters = new Putters(this.store);
     this.#getters = new Getters(this.store, {
@@ -262,7 +261,7 @@ export class Queues {
       await this.store.elapse();
     } catch (error) {
       this.#failed(error);
-      this.#alarm.set(steadyTime() + TRY_AGAIN, steadyTime());
+      this.#alarm.set(this.store.now() + TRY_AGAIN, this.store.now());
     }
   }
 

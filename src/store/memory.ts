@@ -108,11 +108,11 @@ export class MemoryStore implements Store {
     for (const message of taken) {
       message.state = 'leased';
       message.lease = leaseToken(message.id, newNonce());
-      message.until = this.#clock() + duration;
+      message.until = this.now() + duration;
     }
     if (queue) queue.got += taken.length;
     if (taken.length > 0) about?.(taken.map(({ lease }) => lease));
-    if (taken.length > 0) this.#events.due(this.#clock() + duration);
+    if (taken.length > 0) this.#events.due(this.now() + duration);
     return this.#taken(name, queue, taken);
   }
 
@@ -153,12 +153,12 @@ export class MemoryStore implements Store {
   }
 
   async extend(name: string, leases: readonly string[], duration: number): Promise<void> {
-    for (const message of this.#leased(name, leases)) message.until = this.#clock() + duration;
-    this.#events.due(this.#clock() + duration);
+    for (const message of this.#leased(name, leases)) message.until = this.now() + duration;
+    this.#events.due(this.now() + duration);
   }
 
   async elapse(): Promise<void> {
-    const now = this.#clock();
+    const now = this.now();
     const due = [...this.#queues.values()]
       .flatMap((queue) => queue.messages.map((message) => ({ queue, message })))
       .filter(({ message }) => isTimed(message) && message.until <= now)
@@ -250,6 +250,10 @@ export class MemoryStore implements Store {
     return names.slice(0, count).map((name) => toState(this.#get(name)));
   }
 
+  now(): number {
+    return this.#clock();
+  }
+
   async safe(): Promise<void> {}
 
   async stored(client: string): Promise<number> {
@@ -315,7 +319,7 @@ export class MemoryStore implements Store {
     const found: Message[] = [];
     let bytes = 0;
     for (const message of queue.messages) {
-      if (message.state !== 'waiting' || message.expiresAt <= this.#clock()) continue;
+      if (message.state !== 'waiting' || message.expiresAt <= this.now()) continue;
       if (found.length >= limit.count || bytes >= limit.bytes) break;
       found.push(message);
       bytes += pack([message.body]).bytes.length;
@@ -344,7 +348,7 @@ export class MemoryStore implements Store {
 
   #append(queue: Queue, bodies: Buffer[], options: PutOptions, putAt: number): void {
     const { priority, delay, ttl, key } = options;
-    const now = this.#clock();
+    const now = this.now();
     for (const body of bodies) {
       this.#add(queue, {
         id: this.#nextId++,
@@ -415,7 +419,7 @@ export class MemoryStore implements Store {
       const wait = delay ?? retryDelay(queue, message.failures);
       if (wait > 0) {
         message.state = 'delayed';
-        message.until = this.#clock() + wait;
+        message.until = this.now() + wait;
         this.#events.due(message.until);
       }
     }
@@ -424,9 +428,7 @@ export class MemoryStore implements Store {
 
   /** Drops those of the messages that have expired and are there. */
   #expire(queue: Queue, messages: Message[]): void {
-    const expired = messages.filter(
-      (each) => each.expiresAt <= this.#clock() && queue.messages.includes(each),
-    );
+    const expired = messages.filter((each) => each.expiresAt <= this.now() && queue.messages.includes(each));
     if (expired.length === 0) return;
     queue.expired += expired.length;
     remove(queue, expired);

@@ -116,6 +116,12 @@ export interface Store {
   list(after?: string, count?: number): Promise<QueueState[]>;
 
   /**
+   * The store's clock, in ms since 1970, which leases, delays and times to live count on. It begins at
+   * the wall clock, or at the latest time that the store has seen where that is later; it never runs back.
+   */
+  now(): number;
+
+  /**
    * Fulfilled when all that has happened is safe.
    * @throws MqError IOERROR, DISKFULL: what of it is on disk is not known, nor can it be from then on
    */
@@ -137,11 +143,14 @@ export interface Events {
    * since who waits tries again with one.
    */
   changed(queue: string): void;
-  /** `elapse` is to be called at this time, on the store's clock; sooner than what was said before. */
+  /**
+   * `elapse` is to be called at this time, on the store's clock; sooner than what was said before. Not
+   * before whoever opens the store has it.
+   */
   due(time: number): void;
 }
 
-/** Milliseconds since 1970, steadily rising: leases and delays do not follow a clock that is set. */
+/** Milliseconds since 1970, steadily rising while the process runs, whoever sets the clock. */
 export type Clock = () => number;
 
 export interface PutOptions {

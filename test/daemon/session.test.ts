@@ -19,6 +19,7 @@ describe('a session, while the store is synced', () => {
   let server: Server;
   /** Ends the syncs that are under way, and those that follow. */
   let endSync: (error?: Error) => void;
+  const anHourAhead = () => Date.now() + 3600e3;
   const giveUp = vi.fn<Daemon['giveUp']>();
 
   beforeEach(async () => {
@@ -28,7 +29,7 @@ describe('a session, while the store is synced', () => {
     });
     ended.catch(() => {});
     queues = new Queues(
-      (events) => new SqliteStore(join(folder, 'store'), events, Date.now, () => ended),
+      (events) => new SqliteStore(join(folder, 'store'), events, anHourAhead, () => ended),
       (error) => expect.unreachable(String(error)),
     );
     const daemon = { maxMessage: 1000, check() {}, passed() {}, giveUp } as Partial<Daemon> as Daemon;
@@ -107,6 +108,8 @@ describe('a session, while the store is synced', () => {
     expect(other.heard()).toBe('');
     endSync();
     await vi.waitUntil(() => other.heard().includes('$1\r\nb\r\n'));
+    const [, until] = /:(\d+)\r\n\*1\r\n[^*]*$/.exec(other.heard()) ?? [];
+    expect(Math.abs(Number(until) - 1000 - Date.now()), 'by the wall clock').toBeLessThan(5000);
     for (const each of [producer, worker, other]) each.end();
   });
 

@@ -446,3 +446,18 @@ describe('stop', () => {
     expect(await waiting('q')).toEqual(['b']);
   });
 });
+
+test('what is due is done when the store says so, also where its clock is ahead', async () => {
+  let now = Date.now() + 86400e3;
+  queues = new Queues(
+    (events) => new MemoryStore(events, () => now),
+    (error) => expect.unreachable(String(error)),
+  );
+  consumer = queues.enter();
+  await queues.put(consumer, 'q', packed('a'), { priority: 0, delay: 8000 }, FOREVER);
+  const getting = get('q');
+  expect(await outcomeOf(getting)).toBe('waits');
+  now += 8000;
+  vi.advanceTimersByTime(8000);
+  expect(bodies(await getting)).toEqual(['a']);
+});

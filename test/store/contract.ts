@@ -1626,6 +1626,12 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
     });
   });
 
+  test(`${engine}: its clock is the one that it was given`, () => {
+    expect(store.now()).toBe(now);
+    now += 1000;
+    expect(store.now()).toBe(now);
+  });
+
   test(`${engine}: how many messages of a client are stored`, async () => {
     expect(await store.stored('x')).toBe(0);
     await given('q', { maxsize: 3 });

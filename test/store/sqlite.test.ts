@@ -162,6 +162,53 @@ describe('SqliteStore: after it was ended and opened again', () => {
     expect(await waiting(store, 'other')).toEqual(['a', 'b', 'c']);
   });
 
+  test.each(['ended', 'killed'])(
+    'its clock does not run back, whoever set the clock back since it was %s',
+    async (how) => {
+      let now = Date.now();
+      const begun = now;
+      const openNow = () => new SqliteStore(path, SILENT, () => now);
+      await store.end();
+      store = openNow();
+      await store.put('delayed', packed('a'), { priority: 0, delay: 8000 });
+      await store.put('mortal', packed('a'), { priority: 0, ttl: 8000 });
+      await put(store, 'leased', 'a');
+      await store.lease('leased', ALL, 8000);
+      now += 3000;
+      await put(store, 'any', 'a');
+      now += 500;
+      const states = async () =>
+        [await store.stat('delayed'), await store.stat('mortal'), await store.stat('leased')].map(
+          (state) => state?.waiting,
+        );
+      if (how === 'killed') {
+        const copy = join(newFolder(), 'store');
+        for (const suffix of ['', '-wal']) copyFileSync(path + suffix, copy + suffix);
+        path = copy;
+      }
+      await store.end();
+      now -= 86400e3;
+      store = openNow();
+      const lost = how === 'killed' ? 500 : 0;
+      expect(store.now()).toBe(begun + 3500 - lost);
+      now += 4400 + lost;
+      await store.elapse();
+      expect(await states()).toEqual([0, 1, 0]);
+      now += 100;
+      await store.elapse();
+      expect(await states()).toEqual([1, 0, 1]);
+      const wall = Date.now();
+      await put(store, 'later', 'a');
+      const [{ putAt }] = messagesOf(await store.peek('later', ALL)) as [Message];
+      expect(putAt - wall).toBeLessThan(10_000);
+      // Where the clock was set forward it is followed: nobody knows for how long no daemon ran.
+      await store.end();
+      now += 2 * 86400e3;
+      store = openNow();
+      expect(store.now()).toBe(now);
+    },
+  );
+
   test('of many queues those that are in use are kept, and the others read again', async () => {
     await put(store, 'held', 'a', 'b');
     const [held] = (await take(store, 'held', 1)) as [Message];

@@ -46,6 +46,9 @@ const BATCH_BYTES = 96 * 1024;
 /** For how long the position of a client is kept that a dead daemon served: it may still come back. */
 const KEEP_CLIENTS = 7 * 86400e3;
 
+/** The file says what time it is when what it says is so old, in ms. */
+const CLOCK_EVERY = 1000;
+
 /** So many ids are set aside at a time, so that most puts do not write how far they have come. */
 const RESERVE = 10_000;
 
@@ -72,12 +75,19 @@ export class SqliteStore implements Store {
   readonly #queues: StoredQueues;
   readonly #changed = new Set<string>();
   readonly #forgotten = new Set<string>();
+  /** How far the store's clock is ahead of this process's, because that was set back: in ms. */
+  readonly #ahead: number;
+  /** What the file says of the store's clock. */
+  #saidTime: number;
+  /** `Tables.changes` as of the last commit. */
+  #committed = 0;
   #nextId: number;
   /** The file says of ids from here on that they were never used. */
   #reserved: number;
   /** When something is due, and when that was last said to be. */
   #due = Infinity;
-  #saidDue = Infinity;
+  #saidDue = -Infinity;
+  readonly #opening: NodeJS.Immediate;
   /** What expired until then has been dropped. */
   #swept = -Infinity;
   /** Once the file is known to be damaged, it is left alone. */
@@ -97,6 +107,8 @@ export class SqliteStore implements Store {
       });
       this.#tables = new Tables(this.#db);
       this.#nextId = this.#reserved = this.#tables.nextId();
+      this.#saidTime = this.#tables.clock();
+      this.#ahead = Math.max(0, this.#saidTime - clock());
       this.#queues = new StoredQueues(this.#tables, this.#bodies, (undo) => this.#group.undo(undo));
       this.#group = new GroupCommit(this.#db, {
         beforeCommit: () => this.#beforeCommit(),
@@ -105,6 +117,8 @@ export class SqliteStore implements Store {
         isRefusal: (error) => error instanceof MqError,
       });
       this.#tidy();
+      this.#saidDue = Infinity;
+      this.#opening = setImmediate(() => this.#announce());
     } catch (error) {
       throw toMqError(error, path);
     }
@@ -156,7 +170,7 @@ export class SqliteStore implements Store {
       // Where nothing waits, as most often when somebody is about to wait, nothing is written.
       if (this.#group.isIdle && this.#next(name).length === 0) return this.take(name, NONE);
       return this.#group.write(() => {
-        const until = this.#clock() + duration;
+        const until = this.now() + duration;
         this.#dueAt(until);
         const taken = this.#take(name, limit, (queue, run) => {
           this.#touch(queue);
@@ -210,7 +224,7 @@ export class SqliteStore implements Store {
   extend(name: string, leases: readonly string[], duration: number): Promise<void> {
     return this.#write(() => {
       const queue = this.#queues.get(name);
-      const until = this.#clock() + duration;
+      const until = this.now() + duration;
       for (const message of leasedOf(queue, leases)) queue.extend(message, until);
       this.#dueAt(until);
     });
@@ -218,7 +232,7 @@ export class SqliteStore implements Store {
 
   elapse(): Promise<void> {
     return this.#write(() => {
-      const now = this.#clock();
+      const now = this.now();
       const queueOf = (row: { queue: number }) => this.#queues.get(this.#tables.queueName(row.queue));
       for (const message of this.#tables.dueMessages(now, MOST_DUE)) {
         const queue = queueOf(message);
@@ -246,7 +260,7 @@ export class SqliteStore implements Store {
   }
 
   peek(name: string, limit: TakeLimit): Promise<Run[]> {
-    return this.#read(() => this.#queues.get(name).runs(limit, this.#clock()));
+    return this.#read(() => this.#queues.get(name).runs(limit, this.now()));
   }
 
   move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
@@ -264,7 +278,7 @@ export class SqliteStore implements Store {
       const bytes = target === source ? Infinity : BATCH_BYTES;
       let left = size;
       while (left > 0) {
-        const runs = source.runs({ count: left, bytes }, this.#clock());
+        const runs = source.runs({ count: left, bytes }, this.now());
         // What has expired is not moved.
         if (runs.length === 0) break;
         for (const run of runs) {
@@ -352,6 +366,10 @@ export class SqliteStore implements Store {
     );
   }
 
+  now(): number {
+    return this.#clock() + this.#ahead;
+  }
+
   safe(): Promise<void> {
     return this.#checked(() => this.#syncer.safe());
   }
@@ -365,13 +383,18 @@ export class SqliteStore implements Store {
   }
 
   async end(): Promise<void> {
+    clearImmediate(this.#opening);
     this.#group.flush();
     // What is known to be damaged is not touched again; closing would write the log into it.
     if (this.#damage !== undefined) return;
-    if (this.#forgotten.size > 0 || this.#nextId < this.#reserved) {
-      void this.#write(() => this.#tables.setNextId(this.#nextId));
-      this.#group.flush();
-    }
+    const lastWords = this.#write(() => {
+      this.#tables.setNextId(this.#nextId);
+      this.#tables.setClock(this.now());
+    });
+    this.#group.flush();
+    // It matters little: on a full disk there is no room for them.
+    await lastWords.catch(() => {});
+    if (this.#damage !== undefined) return;
     await this.safe();
     this.#db.close();
     this.#syncer.close();
@@ -390,20 +413,20 @@ export class SqliteStore implements Store {
       });
     } catch (error) {
       if (toMqError(error, this.#path).code !== 'DISKFULL') throw error;
-      this.#dueAt(this.#clock());
+      this.#dueAt(this.now());
     }
   }
 
   #take(name: string, limit: TakeLimit, take: (queue: StoredQueue, run: Run) => Run): TakeResult {
     const queue = this.#queues.find(name);
     if (queue === undefined) return { runs: [], drained: false, finished: true };
-    const runs = queue.runs(limit, this.#clock()).map((run) => take(queue, run));
+    const runs = queue.runs(limit, this.now()).map((run) => take(queue, run));
     if (runs.length > 0) this.#changed.add(name);
     return { runs, drained: queue.closed && queue.pending === 0, finished: queue.row.size === 0 };
   }
 
   #next(name: string): Run[] {
-    return this.#queues.find(name)?.runs(ONE, this.#clock()) ?? [];
+    return this.#queues.find(name)?.runs(ONE, this.now()) ?? [];
   }
 
   #append(queue: StoredQueue, messages: Packed, batch: Omit<BatchRow, 'first' | 'count'>): void {
@@ -418,7 +441,7 @@ export class SqliteStore implements Store {
   }
 
   #batchOf({ priority, delay, ttl, key }: PutOptions): Omit<BatchRow, 'first' | 'count'> {
-    const now = this.#clock();
+    const now = this.now();
     return {
       priority,
       put_at: Date.now(),
@@ -482,7 +505,7 @@ export class SqliteStore implements Store {
       return;
     }
     const wait = delay ?? retryDelay(row, failures);
-    const until = wait > 0 ? this.#clock() + wait : null;
+    const until = wait > 0 ? this.now() + wait : null;
     queue.fail(message, until);
     this.#dueAt(until ?? Infinity);
     this.#drop(queue, ids);
@@ -491,14 +514,14 @@ export class SqliteStore implements Store {
   /** Of messages that are back, drops those that are not to come back. */
   #drop(queue: StoredQueue, ids: readonly Range[]): void {
     if (queue.row.closed === CLOSED_NOW) queue.finish(ids, WAITING, DELAYED);
-    else queue.expire(ids, this.#clock());
+    else queue.expire(ids, this.now());
     this.#touch(queue);
   }
 
   #release(name: string, ids: readonly Range[]): Promise<void> {
     const isDropped = () => {
       const queue = this.#queues.inUse(name);
-      return queue?.row.closed === CLOSED_NOW || queue?.areExpired(ids, this.#clock());
+      return queue?.row.closed === CLOSED_NOW || queue?.areExpired(ids, this.now());
     };
     // Steps that were asked for before this one may close the queue or open it: it is asked again then.
     const run = () => {
@@ -562,6 +585,18 @@ export class SqliteStore implements Store {
     this.#queues.write();
     for (const client of this.#forgotten) this.#tables.forget(client);
     if (this.#nextId > this.#reserved) this.#tables.setNextId(this.#nextId + RESERVE);
+    this.#sayTime();
+  }
+
+  #sayTime(): void {
+    const [now, said] = [this.now(), this.#saidTime];
+    // Where nothing else is written, the disk may be full.
+    if (now < said + CLOCK_EVERY || this.#tables.changes === this.#committed) return;
+    this.#tables.setClock(now);
+    this.#saidTime = now;
+    this.#group.undo(() => {
+      this.#saidTime = said;
+    });
   }
 
   /** What is written to a file that nobody can open again is not safe. */
@@ -574,6 +609,7 @@ export class SqliteStore implements Store {
     if (this.#nextId > this.#reserved) this.#reserved = this.#nextId + RESERVE;
     this.#queues.written();
     this.#forgotten.clear();
+    this.#committed = this.#tables.changes;
     this.#syncer.committed();
     this.#announce();
   }

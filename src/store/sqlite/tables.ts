@@ -52,6 +52,8 @@ const COLUMNS = 'first, count, priority, put_at, due_at, expires_at, key';
 export class Tables {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
+  /** How many rows were inserted, updated or deleted. */
+  changes = 0;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -63,6 +65,14 @@ export class Tables {
 
   setNextId(id: number): void {
     this.#run('UPDATE store SET next_id = ?', id);
+  }
+
+  clock(): number {
+    return this.#get<{ clock: number }>('SELECT clock FROM store')?.clock ?? 0;
+  }
+
+  setClock(time: number): void {
+    this.#run('UPDATE store SET clock = ?', time);
   }
 
   queue(name: string): QueueRow | undefined {
@@ -357,7 +367,7 @@ export class Tables {
   }
 
   #run(sql: string, ...values: (string | number | Uint8Array | null)[]): void {
-    this.#statement(sql).run(...values);
+    this.changes += this.#statement(sql).run(...values).changes as number;
   }
 
   #statement(sql: string): StatementSync {
