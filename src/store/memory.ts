@@ -41,6 +41,8 @@ interface Message {
   lease: string;
   expiresAt: number;
   key: string | undefined;
+  /** Whose key it is. */
+  keyOf: Queue | undefined;
 }
 
 interface Queue extends Settings, Counts {
@@ -76,15 +78,20 @@ export class MemoryStore implements Store {
     const queue = this.#queues.get(name);
     const leased = done && this.#leased(done.queue, [done.lease]);
     checkPriority(name, queue ?? DEFAULT_SETTINGS, priority);
-    if (key !== undefined && queue && keys(queue).includes(key)) return { stored: 1 };
-    if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
-    const room = roomIn(queue);
-    if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
-    if (known < 0) throw new MqError('GAP', 'messages before these are lacking');
-    const fresh = unpack(messages).slice(known, done ? Infinity : known + room);
-    this.#append(queue ?? this.#make(name), fresh, options, Date.now());
+    const isTaken = (message: Message) =>
+      message.key === key && message.keyOf === queue && !leased?.includes(message);
+    const isHeld = key !== undefined && queue && this.#messages().some(isTaken);
+    let stored = 1;
+    if (!(known === 0 && isHeld)) {
+      if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
+      const room = roomIn(queue);
+      if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
+      if (known < 0) throw new MqError('GAP', 'messages before these are lacking');
+      const fresh = unpack(messages).slice(known, done ? Infinity : known + room);
+      stored = known + fresh.length;
+      this.#append(queue ?? this.#make(name), fresh, options, Date.now());
+    }
     if (done && leased) this.#finish(this.#get(done.queue), leased);
-    const stored = known + fresh.length;
     if (client) this.#positions.set(client.id, client.index + stored);
     if (once) this.#setAnswer(once, stored);
     return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
@@ -309,9 +316,16 @@ export class MemoryStore implements Store {
     if (moved.length === 0) return 0;
     remove(source, moved);
     const destination = target ?? this.#make(to);
-    for (const message of moved) this.#transfer(message, destination, message.expiresAt);
+    for (const message of moved) {
+      if (message.keyOf !== destination && source !== destination) message.keyOf = undefined;
+      this.#transfer(message, destination, message.expiresAt);
+    }
     this.#events.changed(from);
     return moved.length;
+  }
+
+  #messages(): Message[] {
+    return [...this.#queues.values()].flatMap(({ messages }) => messages);
   }
 
   /** The next messages, not those that have expired. */
@@ -361,6 +375,7 @@ export class MemoryStore implements Store {
         lease: '',
         expiresAt: now + (ttl ?? Infinity),
         key,
+        keyOf: queue,
       });
     }
     if (bodies.length > 0) this.#events.changed(queue.name);
@@ -375,7 +390,7 @@ export class MemoryStore implements Store {
     else queue.messages.sort((a, b) => a.priority - b.priority || a.id - b.id);
   }
 
-  #transfer({ priority, putAt, body, key }: Message, to: Queue, expiresAt: number): void {
+  #transfer({ priority, putAt, body, key, keyOf }: Message, to: Queue, expiresAt: number): void {
     // A dead letter: it is not to be dropped when it comes back.
     if (to.closed === 'now') to.closed = true;
     this.#add(to, {
@@ -388,7 +403,8 @@ export class MemoryStore implements Store {
       until: 0,
       lease: '',
       expiresAt,
-      key: key !== undefined && keys(to).includes(key) ? undefined : key,
+      key,
+      keyOf,
     });
     this.#events.changed(to.name);
   }
@@ -448,10 +464,6 @@ function pending({ messages }: Queue): Message[] {
 
 function roomIn(queue: Queue | undefined): number {
   return queue?.maxsize ? Math.max(0, queue.maxsize - pending(queue).length) : Infinity;
-}
-
-function keys({ messages }: Queue): (string | undefined)[] {
-  return messages.map(({ key }) => key);
 }
 
 function remove(queue: Queue, messages: Message[]): void {

@@ -159,7 +159,12 @@ export interface PutOptions {
   delay?: number | undefined;
   /** In ms: the messages are dropped when they have not been taken after so long. */
   ttl?: number | undefined;
-  /** While a message that was put with this key is unfinished in the queue, nothing is put. Goes with one message. */
+  /**
+   * While a message of this queue has this key, nothing is put, and that counts as stored. It has it from
+   * its put until it is gone, moved to another queue, or the queue is removed; not being given up on takes
+   * it away, in whichever queue it then stands, but it is that of the queue that it was put into. Goes with
+   * one message.
+   */
   key?: string | undefined;
   /**
    * In the same step this lease is done: both happen, or neither. The messages are stored together,

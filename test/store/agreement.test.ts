@@ -210,7 +210,7 @@ class Steps {
     );
     const priority = queue === 'priority' ? random.below(5) - 2 : 0;
     const client = random.below(3) === 0 ? { id: random.of(CLIENTS), index: random.below(40) } : undefined;
-    const key = client || random.below(4) > 0 ? undefined : `key ${random.below(5)}`;
+    const key = random.below(4) > 0 ? undefined : `key ${random.below(5)}`;
     const done =
       client || random.below(6) > 0 || this.#leases.length === 0
         ? undefined

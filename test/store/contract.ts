@@ -1483,28 +1483,152 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(await waiting('q')).toEqual(['a']);
     });
 
-    test('it can be used again when its message is done, dropped or given up on', async () => {
-      await given('q', { max_attempts: 1 });
+    /** Puts another message with the key, and answers whether the key was held. */
+    const isHeld = async (queue = 'q', key = 'k') => {
+      const before = (await store.stat(queue))?.put ?? 0;
+      expect(await putKey(queue, key, 'probe')).toEqual({ stored: 1 });
+      return (await stat(queue)).put === before;
+    };
+    const giveUp = async (queue: string) => store.settleLeases(queue, await isLeased(queue), 'failed');
+
+    test.each<[string, () => Promise<unknown>]>([
+      ['got', async () => store.settle('q', idsOf(await take('q')), 'done')],
+      ['done', async () => store.settleLeases('q', await isLeased('q'), 'done')],
+      ['purged', () => store.purge('q')],
+      ['dropped by close', () => store.close('q', true).then(() => store.open('q'))],
+      ['moved to another queue', () => store.move('q', 'other')],
+      ['removed with its queue', () => store.remove('q', true)],
+    ])('ends when its message is %s', async (_, end) => {
       await putKey('q', 'k', 'a');
-      await store.settle('q', idsOf(await take('q')), 'done');
-      await putKey('q', 'k', 'b');
-      await store.purge('q');
-      await putKey('q', 'k', 'c');
-      await store.settleLeases('q', await isLeased('q'), 'failed');
-      await putKey('q', 'k', 'd');
-      expect(await waiting('q')).toEqual(['d']);
+      await end();
+      expect(await isHeld()).toBe(false);
+      expect(await isHeld()).toBe(true);
     });
 
-    test('goes with a message to another queue, unless it is in use there: no message is lost by that', async () => {
-      await given('q', { max_attempts: 1 });
-      for (const body of ['a', 'b']) {
-        await putKey('q', 'k', body);
-        await store.settleLeases('q', await isLeased('q'), 'failed');
+    test('ends when its message has expired', async () => {
+      await store.put('q', packed('a'), { priority: 0, key: 'k', ttl: 500 });
+      await pass(500);
+      expect(await isHeld()).toBe(false);
+    });
+
+    test('is not that of a queue to which its message is moved', async () => {
+      await putKey('q', 'k', 'a');
+      await putKey('other', 'k', 'b');
+      await store.move('q', 'other');
+      expect(await waiting('other')).toEqual(['b', 'a']);
+      await store.settle('other', idsOf(await take('other', 1)), 'done');
+      expect(await isHeld('other')).toBe(false);
+    });
+
+    test('stays when its message is moved within its queue', async () => {
+      await putKey('q', 'k', 'a');
+      await put('q', 'b');
+      await store.move('q', 'q', 1);
+      expect(await waiting('q')).toEqual(['b', 'a']);
+      expect(await isHeld()).toBe(true);
+    });
+
+    test('is held while its message is a dead letter: night after night, one copy', async () => {
+      await given('backup', { max_attempts: 1 });
+      for (let night = 0; night < 3; night++) {
+        expect(await putKey('backup', 'nightly', 'x')).toEqual({ stored: 1 });
+        await giveUp('backup');
       }
-      expect(await waiting('q.dead')).toEqual(['a', 'b']);
+      expect(await waiting('backup.dead')).toEqual(['x']);
+      expect(await stat('backup')).toMatchObject({ put: 1, dead: 1 });
+      // It is no key of the queue where the dead letter stands, though.
+      expect(await isHeld('backup.dead', 'nightly')).toBe(false);
+      expect(await isHeld('backup', 'nightly')).toBe(true);
+    });
+
+    test('of a dead letter is held whatever the dead-letter queue is by then', async () => {
+      await given('q', { max_attempts: 1, dead_letter: 'first' });
+      await putKey('q', 'k', 'a');
+      await giveUp('q');
+      await store.configure('q', { dead_letter: 'second' });
+      expect(await isHeld()).toBe(true);
+      // Given up on once more, it stands in a third queue.
+      await store.configure('first', { max_attempts: 1 });
+      await giveUp('first');
+      expect(await waiting('first.dead')).toEqual(['a']);
+      expect(await isHeld()).toBe(true);
+      await store.move('first.dead', 'q');
+      expect(await isHeld()).toBe(true);
+      expect(await waiting('q')).toEqual(['a']);
+    });
+
+    test('of a dead letter stays when that is moved back, and when it is moved within its queue', async () => {
+      await given('q', { max_attempts: 1 });
+      await putKey('q', 'k', 'a');
+      await giveUp('q');
+      await store.move('q.dead', 'q.dead');
+      expect(await isHeld()).toBe(true);
       await store.move('q.dead', 'q');
-      await putKey('q', 'k', 'c');
-      expect(await waiting('q')).toEqual(['a', 'b']);
+      expect(await isHeld()).toBe(true);
+      expect(await waiting('q')).toEqual(['a']);
+      await store.settleLeases('q', await isLeased('q'), 'done');
+      expect(await isHeld()).toBe(false);
+    });
+
+    test.each<[string, () => Promise<unknown>]>([
+      ['got', async () => store.settle('q.dead', idsOf(await take('q.dead')), 'done')],
+      ['done', async () => store.settleLeases('q.dead', await isLeased('q.dead'), 'done')],
+      ['purged', () => store.purge('q.dead')],
+      ['moved elsewhere', () => store.move('q.dead', 'other')],
+      [
+        'moved elsewhere, and then back',
+        () => store.move('q.dead', 'other').then(() => store.move('other', 'q')),
+      ],
+      ['removed with the dead-letter queue', () => store.remove('q.dead', true)],
+      ['left without its queue', () => store.remove('q', true)],
+    ])('of a dead letter ends when that is %s', async (_, end) => {
+      await given('q', { max_attempts: 1 });
+      await putKey('q', 'k', 'a');
+      await giveUp('q');
+      await end();
+      expect(await isHeld()).toBe(false);
+      expect(await isHeld()).toBe(true);
+    });
+
+    test('of a queue that was removed is no key of later ones', async () => {
+      for (const queue of ['a', 'b', 'c']) {
+        await given(queue, { max_attempts: 1 });
+        await putKey(queue, 'k', queue);
+        await giveUp(queue);
+        await store.remove(queue, false);
+      }
+      for (const queue of ['a', 'd', 'e', 'b', 'c']) expect(await isHeld(queue)).toBe(false);
+      // What was left behind is nobody's any more, where it came from neither.
+      await store.move('a.dead', 'a');
+      expect(await waiting('a')).toEqual(['probe', 'a']);
+      await store.settle('a', idsOf(await take('a', 1)), 'done');
+      expect(await isHeld('a')).toBe(false);
+    });
+
+    test('that is held lets a client go on, and a lease be done', async () => {
+      await putKey('q', 'k', 'a');
+      const again = () =>
+        store.put('q', packed('b'), { priority: 0, key: 'k', client: { id: 'x', index: 0 } });
+      expect(await again()).toEqual({ stored: 1 });
+      expect(await store.stored('x')).toBe(1);
+      await put('in', 'c');
+      const [lease] = (await isLeased('in')) as [string];
+      const instead = { priority: 0, key: 'k', done: { queue: 'in', lease } };
+      expect(await store.put('q', packed('c'), instead)).toEqual({ stored: 1 });
+      expect(await stat('in')).toMatchObject({ leased: 0, done: 1 });
+      // What was answered once stays true.
+      await store.purge('q');
+      expect(await again()).toEqual({ stored: 1 });
+      expect(await waiting('q')).toEqual([]);
+    });
+
+    test('goes on to the message that is put where the one that has it is done', async () => {
+      await putKey('q', 'k', 'a');
+      const [lease] = (await isLeased('q')) as [string];
+      const instead = { priority: 0, key: 'k', done: { queue: 'q', lease } };
+      expect(await store.put('q', packed('b'), instead)).toEqual({ stored: 1 });
+      expect(await waiting('q')).toEqual(['b']);
+      expect(await isHeld()).toBe(true);
     });
   });
 

@@ -11,7 +11,7 @@ const DATA = 'test/data';
 const files = readdirSync(DATA).filter((name) => name.endsWith('.sqlite'));
 
 /** Queues that the files of layout 1 do not have. */
-const OF_LAYOUT_2 = ['tasks', 'lost'];
+const LATER = ['tasks', 'lost', 'nightly', 'nightly.dead'];
 
 describe.each(files)('a store of an earlier version, %s', (file) => {
   let folder: string;
@@ -28,7 +28,7 @@ describe.each(files)('a store of an earlier version, %s', (file) => {
     const states = await store.list();
     expect(
       states
-        .filter(({ name }) => !OF_LAYOUT_2.includes(name))
+        .filter(({ name }) => !LATER.includes(name))
         .map(({ name, kind, maxsize, closed }) => [name, kind, maxsize, closed]),
     ).toEqual([
       ['by/priority', 'priority', 0, false],
@@ -90,6 +90,31 @@ describe('a store of layout 2 on', () => {
     await store.end();
     rmSync(folder, { recursive: true });
   });
+});
+
+describe('a store of layout 3 on', () => {
+  const later = files.filter((file) => !['store-1.sqlite', 'store-2.sqlite'].includes(file));
+  test.each(later)(
+    'has its clock, and what it answered; a dead letter has its origin and its key: %s',
+    async (file) => {
+      const folder = mkdtempSync(join(tmpdir(), 'mq-data-'));
+      copyFileSync(join(DATA, file), join(folder, 'store'));
+      const store = new SqliteStore(join(folder, 'store'), SILENT, () => 0);
+      expect(new Date(store.now()).getFullYear()).toBeGreaterThan(2000);
+      expect(await store.put('nightly', packed('x'), { priority: 0, key: 'night' })).toEqual({ stored: 1 });
+      expect(await store.stat('nightly')).toMatchObject({ waiting: 0, put: 1, dead: 1 });
+      await store.put('nightly', packed('x'), { priority: 0 });
+      const once = { client: 'client-1', seq: 1, acked: 0 };
+      expect(await store.move('nightly', 'other', 1, once)).toBe(0);
+      expect(await store.stat('nightly')).toMatchObject({ waiting: 1 });
+      await store.end();
+      const db = new DatabaseSync(join(folder, 'store'));
+      const origins = `SELECT name FROM batch JOIN origin_queue ON origin_queue.id = origin_queue WHERE origin_id > 0`;
+      expect(db.prepare(origins).all()).toEqual([{ name: 'tasks' }, { name: 'nightly' }]);
+      db.close();
+      rmSync(folder, { recursive: true });
+    },
+  );
 });
 
 test('there is a file of every layout', () => {

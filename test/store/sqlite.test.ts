@@ -165,10 +165,10 @@ describe('SqliteStore: after it was ended and opened again', () => {
   test.each(['ended', 'killed'])(
     'its clock does not run back, whoever set the clock back since it was %s',
     async (how) => {
+      await store.end();
       let now = Date.now();
       const begun = now;
       const openNow = () => new SqliteStore(path, SILENT, () => now);
-      await store.end();
       store = openNow();
       await store.put('delayed', packed('a'), { priority: 0, delay: 8000 });
       await store.put('mortal', packed('a'), { priority: 0, ttl: 8000 });
@@ -220,6 +220,49 @@ describe('SqliteStore: after it was ended and opened again', () => {
     expect(await waiting(store, 'q0')).toEqual(['0']);
     await put(store, 'q0', 'more');
     expect(await store.stat('q0')).toMatchObject({ waiting: 2, put: 2 });
+  });
+
+  test('a dead letter has its origin, until it is moved', async () => {
+    const origins = async () => {
+      await store.end();
+      const db = new DatabaseSync(path);
+      const rows = db
+        .prepare(
+          `SELECT origin_id AS id, origin_queue.name FROM batch
+          LEFT JOIN origin_queue ON origin_queue.id = origin_queue ORDER BY first`,
+        )
+        .all();
+      const names = db.prepare('SELECT name FROM origin_queue').all();
+      db.close();
+      store = openAt(path);
+      return { rows: rows.map((row) => ({ ...row })), names: names.map(({ name }) => name) };
+    };
+    const giveUp = async (queue: string) => {
+      await store.create(queue, {});
+      await store.configure(queue, { max_attempts: 1 });
+      const { runs } = await store.lease(queue, ALL, 1000);
+      await store.settleLeases(queue, tokensOf(runs), 'failed');
+      return messagesOf(runs).map(({ id }) => id);
+    };
+    await put(store, 'q', 'a', 'b');
+    const ids = await giveUp('q');
+    expect((await origins()).rows).toEqual(ids.map((id) => ({ id, name: 'q' })));
+    await store.remove('q', false);
+    expect((await origins()).rows).toEqual(ids.map((id) => ({ id, name: 'q' })));
+    await store.move('q.dead', 'q.dead', 1);
+    expect((await origins()).rows).toEqual(ids.toReversed().map((id) => ({ id, name: 'q' })));
+    const again = await giveUp('q.dead');
+    expect((await origins()).rows).toEqual(again.map((id) => ({ id, name: 'q.dead' })));
+    await store.move('q.dead.dead', 'q', 1);
+    await store.move('q.dead.dead', 'q.dead', 1);
+    const { rows, names } = await origins();
+    expect(rows).toEqual([
+      { id: null, name: null },
+      { id: null, name: null },
+    ]);
+    expect(names).toEqual(['q.dead']);
+    // Names that are no origin any more are forgotten when the store is opened.
+    expect((await origins()).names).toEqual([]);
   });
 
   test('the file is for its user alone', async () => {

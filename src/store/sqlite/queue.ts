@@ -5,7 +5,7 @@ import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch
 import type { Bodies } from './bodies.ts';
 import { Front } from './front.ts';
 import type { Undo } from './group-commit.ts';
-import type { BatchRow, MessageRow, Place, QueueRow, Tables } from './tables.ts';
+import type { BatchRow, Label, MessageRow, Place, QueueRow, Tables } from './tables.ts';
 
 const FIRST: Place = { priority: -Infinity, first: 0 };
 const LAST: Place = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
@@ -222,9 +222,9 @@ export class StoredQueue {
   }
 
   /** A batch was put: its messages wait, unless they are delayed. */
-  append(row: BatchRow, messages: Packed): void {
+  append(row: BatchRow, messages: Packed, label?: Label): void {
     const { first, count, priority } = row;
-    this.#tables.insertBatch(row, this.row.id, messages);
+    this.#tables.insertBatch(row, this.row.id, messages, label);
     this.#bodies.set(first, messages);
     this.#latest = new Batch(row, [], []);
     this.row.size += count;

@@ -35,7 +35,7 @@ import { GroupCommit } from './group-commit.ts';
 import { CLOSED_NOW, type StoredQueue } from './queue.ts';
 import { StoredQueues } from './queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
-import { type BatchRow, type MessageRow, Tables } from './tables.ts';
+import { type BatchRow, type Label, type MessageRow, Tables } from './tables.ts';
 
 /**
  * Batches are cut at this many bytes: small enough to be loaded for one message, and large enough that
@@ -135,7 +135,18 @@ export class SqliteStore implements Store {
       const input = done && this.#queues.get(done.queue);
       const leased = input?.leased(done?.lease as string);
       checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
-      if (key !== undefined && queue && this.#tables.hasKey(queue.row.id, key)) return { stored: 1 };
+      const record = (stored: number) => {
+        if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
+        if (once) this.#tables.setAnswer(once, stored, Date.now());
+      };
+      const finish = () => {
+        if (input && leased) this.#done(input, leased);
+      };
+      if (known === 0 && this.#isTaken(queue, key, leased)) {
+        finish();
+        record(1);
+        return { stored: 1 };
+      }
       if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
       const room = queue?.room ?? Infinity;
       if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
@@ -143,10 +154,10 @@ export class SqliteStore implements Store {
       const stored = done ? messages.count : Math.min(messages.count, known + room);
       const [fitting] = splitAt(messages, stored);
       const [, fresh] = known === 0 ? [undefined, fitting] : splitAt(fitting, known);
-      this.#append(queue ?? this.#queues.make(name), fresh, this.#batchOf(options));
-      if (input && leased) this.#done(input, leased);
-      if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
-      if (once) this.#tables.setAnswer(once, stored, Date.now());
+      finish();
+      const target = queue ?? this.#queues.make(name);
+      this.#append(target, fresh, this.#batchOf(options), labelOf(target, key));
+      record(stored);
       return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
     });
   }
@@ -282,10 +293,16 @@ export class SqliteStore implements Store {
         // What has expired is not moved.
         if (runs.length === 0) break;
         for (const run of runs) {
-          const { expires_at, key } = source.message(run.id).row;
+          const { row: batch } = source.message(run.id);
+          const label = this.#tables.label(batch);
           source.finish([rangeOf(run)], WAITING);
           destination ??= this.#queues.make(to);
-          this.#transfer(destination, run.messages, { ...run, expires_at, key });
+          this.#transfer(
+            destination,
+            run.messages,
+            { ...run, expires_at: batch.expires_at },
+            target === source ? label : labelOf(destination, keyOf(destination, label)),
+          );
           left -= run.messages.count;
         }
         if (target === source) break;
@@ -405,6 +422,7 @@ export class SqliteStore implements Store {
     try {
       this.#group.atOnce(() => {
         this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
+        this.#tables.forgetOrigins();
         // What was held has come back.
         for (const name of this.#tables.queuesToEmpty()) this.#purge(this.#queues.get(name));
         this.#dueAt(this.#tables.nextTime(this.#swept));
@@ -429,48 +447,55 @@ export class SqliteStore implements Store {
     return this.#queues.find(name)?.runs(ONE, this.now()) ?? [];
   }
 
-  #append(queue: StoredQueue, messages: Packed, batch: Omit<BatchRow, 'first' | 'count'>): void {
+  #append(
+    queue: StoredQueue,
+    messages: Packed,
+    batch: Omit<BatchRow, 'first' | 'count'>,
+    label?: Label,
+  ): void {
     if (messages.count === 0) return;
     const { due_at, expires_at } = batch;
     for (const piece of pieces(messages, BATCH_BYTES)) {
-      queue.append({ ...batch, first: this.#nextId, count: piece.count }, piece);
+      queue.append({ ...batch, first: this.#nextId, count: piece.count }, piece, label);
       this.#nextId += piece.count;
     }
     this.#dueAt(Math.min(due_at ?? Infinity, expires_at ?? Infinity));
     this.#touch(queue);
   }
 
-  #batchOf({ priority, delay, ttl, key }: PutOptions): Omit<BatchRow, 'first' | 'count'> {
+  #batchOf({ priority, delay, ttl }: PutOptions): Omit<BatchRow, 'first' | 'count'> {
     const now = this.now();
     return {
       priority,
       put_at: Date.now(),
       due_at: delay ? now + delay : null,
       expires_at: ttl === undefined ? null : now + ttl,
-      key: key ?? null,
     };
+  }
+
+  /** Whether another message than the one on this lease has the key. */
+  #isTaken(queue: StoredQueue | undefined, key: string | undefined, leased: MessageRow | undefined): boolean {
+    if (queue === undefined || key === undefined) return false;
+    const holder = this.#tables.keyHolder(queue.row.id, key);
+    return holder !== undefined && holder !== leased?.id;
   }
 
   /** Appends messages that come from another queue. */
   #transfer(
     to: StoredQueue,
     messages: Packed,
-    {
-      priority,
-      putAt,
-      expires_at,
-      key,
-    }: { priority: number; putAt: number } & Pick<BatchRow, 'expires_at' | 'key'>,
+    { priority, putAt, expires_at }: { priority: number; putAt: number; expires_at: number | null },
+    label?: Label,
   ): void {
     // A dead letter: it is not to be dropped when it comes back.
     if (to.row.closed === CLOSED_NOW) to.row.closed = 1;
-    this.#append(to, messages, {
+    const batch = {
       priority: to.row.kind === 'priority' ? priority : 0,
       put_at: putAt,
       due_at: null,
       expires_at,
-      key: key !== null && this.#tables.hasKey(to.row.id, key) ? null : key,
-    });
+    };
+    this.#append(to, messages, batch, label);
   }
 
   #done(queue: StoredQueue, { id }: MessageRow): void {
@@ -492,15 +517,22 @@ export class SqliteStore implements Store {
     if (row.closed !== CLOSED_NOW && isGivenUp(row, failures)) {
       row.dead += 1;
       const { row: batch, messages } = queue.message(message.id);
+      const label = this.#tables.label(batch);
       queue.finish(ids, LEASED);
       const name = deadLetterOf(row.name, row);
-      const { priority, put_at: putAt, key } = batch;
-      this.#transfer(this.#queues.find(name) ?? this.#queues.make(name), messages, {
-        priority,
-        putAt,
-        expires_at: null,
-        key,
-      });
+      const { priority, put_at: putAt } = batch;
+      const target = this.#queues.find(name) ?? this.#queues.make(name);
+      this.#transfer(
+        target,
+        messages,
+        { priority, putAt, expires_at: null },
+        {
+          key: label?.key ?? null,
+          key_queue: label?.key_queue ?? null,
+          origin_queue: this.#tables.originQueue(row.name),
+          origin_id: message.id,
+        },
+      );
       this.#touch(queue);
       return;
     }
@@ -632,4 +664,13 @@ export class SqliteStore implements Store {
 /** @throws MqError NOLEASE */
 function leasedOf(queue: StoredQueue, leases: readonly string[]): MessageRow[] {
   return [...new Set(leases)].map((lease) => queue.leased(lease));
+}
+
+function labelOf({ row }: StoredQueue, key: string | undefined): Label | undefined {
+  return key === undefined ? undefined : { key, key_queue: row.id, origin_queue: null, origin_id: null };
+}
+
+/** The key of this queue that a message has which comes from another one. */
+function keyOf({ row }: StoredQueue, label: Label | undefined): string | undefined {
+  return label?.key_queue === row.id ? (label.key ?? undefined) : undefined;
 }

@@ -27,7 +27,14 @@ export interface BatchRow {
   put_at: number;
   due_at: number | null;
   expires_at: number | null;
+}
+
+/** Columns of the table `batch` that only a batch of one message may have. */
+export interface Label {
   key: string | null;
+  key_queue: number | null;
+  origin_queue: number | null;
+  origin_id: number | null;
 }
 
 /** A row of the table `message`. */
@@ -45,8 +52,7 @@ export interface Place {
   first: number;
 }
 
-/** Those of the table `batch` but the messages. */
-const COLUMNS = 'first, count, priority, put_at, due_at, expires_at, key';
+const COLUMNS = 'first, count, priority, put_at, due_at, expires_at';
 
 /** The statements on the tables of schema.ts, as functions. */
 export class Tables {
@@ -107,9 +113,11 @@ export class Tables {
 
   insertQueue(name: string, settings: Settings): void {
     const { kind, maxsize, max_attempts, retry_delay, dead_letter } = settings;
+    // A key of a queue that was removed is not to be this one's.
     this.#run(
-      `INSERT INTO queue (name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size, put, got)
-      VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0)`,
+      `INSERT INTO queue (id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size, put, got)
+      VALUES (1 + max((SELECT coalesce(max(id), 0) FROM queue),
+        (SELECT coalesce(max(key_queue), 0) FROM batch WHERE key IS NOT NULL)), ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)`,
       name,
       kind,
       maxsize,
@@ -156,25 +164,49 @@ export class Tables {
     this.#run('DELETE FROM queue WHERE id = ?', id);
   }
 
-  insertBatch(row: BatchRow, queue: number, messages: Packed): void {
+  insertBatch(row: BatchRow, queue: number, messages: Packed, label?: Label): void {
+    const { first, count, priority, put_at, due_at, expires_at } = row;
+    const columns = 'first, count, queue, priority, put_at, due_at, expires_at, messages';
+    const values = [first, count, queue, priority, put_at, due_at, expires_at, messages.bytes];
+    if (label === undefined) {
+      this.#run(`INSERT INTO batch (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
+      return;
+    }
     this.#run(
-      `INSERT INTO batch (first, count, queue, priority, put_at, due_at, expires_at, key, key_queue, messages)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      row.first,
-      row.count,
-      queue,
-      row.priority,
-      row.put_at,
-      row.due_at,
-      row.expires_at,
-      row.key,
-      row.key === null ? null : queue,
-      messages.bytes,
+      `INSERT INTO batch (${columns}, key, key_queue, origin_queue, origin_id)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...values,
+      label.key,
+      label.key_queue,
+      label.origin_queue,
+      label.origin_id,
     );
   }
 
-  hasKey(queue: number, key: string): boolean {
-    return this.#get('SELECT 1 FROM batch WHERE key_queue = ? AND key = ?', queue, key) !== undefined;
+  label({ first, count }: BatchRow): Label | undefined {
+    if (count > 1) return undefined;
+    return this.#get('SELECT key, key_queue, origin_queue, origin_id FROM batch WHERE first = ?', first);
+  }
+
+  /** The id of the message that has this key of this queue. */
+  keyHolder(queue: number, key: string): number | undefined {
+    const holder = 'SELECT first FROM batch WHERE key_queue = ? AND key = ?';
+    return this.#get<{ first: number }>(holder, queue, key)?.first;
+  }
+
+  /** The id of the row of the table `origin_queue` with this name. */
+  originQueue(name: string): number {
+    const known = this.#get<{ id: number }>('SELECT id FROM origin_queue WHERE name = ?', name);
+    if (known) return known.id;
+    this.#run('INSERT INTO origin_queue (name) VALUES (?)', name);
+    return this.originQueue(name);
+  }
+
+  /** Deletes the names of queues of which there is no dead letter. */
+  forgetOrigins(): void {
+    this.#run(
+      'DELETE FROM origin_queue WHERE NOT EXISTS (SELECT 1 FROM batch WHERE origin_queue = origin_queue.id)',
+    );
   }
 
   /** The messages of the batch may wait. */
