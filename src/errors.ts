@@ -43,6 +43,7 @@ export const EXIT_STATUS = {
   PROTOCOL: 76,
   OUTDATED: 76,
   NOTALLOWED: 77,
+  UNKNOWN: 79,
   NOTEXECUTABLE: 126,
   NOTFOUND: 127,
 } as const;

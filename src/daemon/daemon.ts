@@ -126,6 +126,7 @@ class Server implements Daemon {
   giveUp(why: string): void {
     log(`ends: ${why}`);
     this.#listener?.close();
+    this.#queues?.end();
     for (const session of this.#sessions.values()) session.destroy();
     this.#finished();
   }
@@ -207,7 +208,11 @@ function openQueues(places: Places): Queues {
     return new Queues(
       (events) => new SqliteStore(places.store, events, steadyTime),
       (error) => log(`cannot do what is due: ${textOf(error)}`),
-      new Ledger(places.ledger, (error) => log(`cannot write ${places.ledger}: ${textOf(error)}`)),
+      new Ledger(
+        places.ledger,
+        () => markOf(places.store),
+        (error) => log(`cannot write ${places.ledger}: ${textOf(error)}`),
+      ),
     );
   } catch (error) {
     if (!(error instanceof MqError) || error.code !== 'INUSE') throw error;
@@ -216,6 +221,12 @@ function openQueues(places: Places): Queues {
       advice: 'Use its socket (MQ_SOCKET), or stop it.',
     });
   }
+}
+
+/** A copy of the store is another file. */
+function markOf(store: string): string {
+  const { dev, ino } = statSync(store);
+  return `${dev}:${ino}`;
 }
 
 /** What the daemon that has the store says of itself; only for people to read. */

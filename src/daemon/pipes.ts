@@ -3,6 +3,7 @@ import { MqError } from '../errors.ts';
 import type { Direction, Request } from '../protocol/requests.ts';
 import type { Value } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
+import { after } from '../timer.ts';
 import { RelayEnd } from './relay.ts';
 
 /** The connection that an end is opened over. */
@@ -75,12 +76,12 @@ export class Pipes {
   #wait(name: string, end: RelayEnd, opener: Opener, timeout: number): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const cancel = () => pipe.finish?.(new MqError('INTERRUPTED', 'the connection ended'));
-      const timer = timeout === Infinity ? undefined : setTimeout(() => pipe.finish?.(false), timeout);
+      const timer = timeout === Infinity ? undefined : after(timeout, () => pipe.finish?.(false));
       const pipe: Pipe = {
         ends: [end],
         finish: (result) => {
           pipe.finish = undefined;
-          clearTimeout(timer);
+          timer?.clear();
           opener.consumer.offEnd(cancel);
           if (result === true) opener.become(end);
           else this.#remove(name, pipe);

@@ -1,4 +1,5 @@
 import { MqError } from '../errors.ts';
+import { holderOfPid } from '../holder.ts';
 import { join, unpack } from '../packed.ts';
 import type { Request, Verb } from '../protocol/requests.ts';
 import { OK, Simple, type Value } from '../protocol/values.ts';
@@ -96,7 +97,8 @@ const VERBS: { [V in Verb]: Handler<V> } = {
           `this daemon (mq ${VERSION}) speaks protocol ${PROTOCOL}, not ${mq.protocol}`,
         );
       }
-      if (mq.pid !== undefined) queues.identify(session.consumer, mq.pid);
+      const holder = mq.holder ?? (mq.pid === undefined ? undefined : holderOfPid(mq.pid));
+      if (holder !== undefined) queues.identify(session.consumer, holder);
     }
     return new Map<string, Value>([
       ['server', 'mq'],

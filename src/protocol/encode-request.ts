@@ -100,6 +100,7 @@ function greetingWords(mq: Greeting | undefined): string[] {
     String(mq.protocol),
     mq.version,
     ...(mq.replace ? ['REPLACE'] : []),
+    ...(mq.holder === undefined ? [] : ['PROCESS', mq.holder]),
     ...(mq.pid === undefined ? [] : ['PID', String(mq.pid)]),
   ];
 }

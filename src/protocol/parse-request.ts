@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { MqError } from '../errors.ts';
+import { isHolder } from '../holder.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_PRIORITY, parseKind, type Settings } from '../settings.ts';
 import type { Direction, Greeting, Once, Position, Range, Request, Until } from './requests.ts';
 import { Words } from './words.ts';
@@ -43,6 +44,11 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       REPLACE: () => {
         if (mq !== undefined) mq.replace = true;
       },
+      PROCESS: () => {
+        const holder = words.next('a process');
+        if (!isHolder(holder)) throw new MqError('USAGE', `'${holder.slice(0, 40)}' names no process`);
+        if (mq !== undefined) mq.holder = holder;
+      },
       PID: () => {
         const pid = words.integer('PID', 1);
         if (mq !== undefined) mq.pid = pid;
@@ -55,6 +61,8 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
         words.next('a name');
       },
     });
+    // A newer client may say more of itself.
+    if (mq !== undefined) words.skip();
     return { verb: 'HELLO', version, mq };
   },
 

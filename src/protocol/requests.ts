@@ -74,7 +74,9 @@ export interface Greeting {
   version: string;
   /** A daemon older than this client is to make room for a newer one. */
   replace: boolean;
-  /** The client's process, when it is to have again what it held if the daemon dies. */
+  /** The client's process (holder.ts), when it is to have again what it held if the daemon dies. */
+  holder?: string | undefined;
+  /** The same of a client up to mq 0.5. */
   pid?: number | undefined;
 }
 

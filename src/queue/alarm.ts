@@ -1,32 +1,35 @@
-/** A timer waits 2^31-1 ms at most; what is due later is looked at then. */
-const LONGEST = 2 ** 31 - 1;
+import { after, type Timer } from '../timer.ts';
 
 /** Rings at the earliest of the times that were set since it rang last. */
 export class Alarm {
-  readonly #ring: () => void;
+  readonly #ring: (late: number) => void;
+  readonly #now: () => number;
   #time = Infinity;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
-  constructor(ring: () => void) {
+  /**
+   * @param ring is told by how many ms it is late: the process or the machine stood still
+   * @param now the clock of the times that are set, in ms
+   */
+  constructor(ring: (late: number) => void, now: () => number) {
     this.#ring = ring;
+    this.#now = now;
   }
 
-  /** @param time on the clock of which `now` is the time */
-  set(time: number, now: number): void {
+  set(time: number): void {
     if (time >= this.#time) return;
     this.clear();
     this.#time = time;
-    this.#timer = setTimeout(
-      () => {
-        this.#time = Infinity;
-        this.#ring();
-      },
-      Math.min(LONGEST, Math.max(1, time - now)),
-    );
+    const wait = Math.max(1, time - this.#now());
+    const due = this.#now() + wait;
+    this.#timer = after(wait, () => {
+      this.#time = Infinity;
+      this.#ring(this.#now() - due);
+    });
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#time = Infinity;
   }
 }

@@ -8,6 +8,7 @@ import {
   type TakeResult,
   tokensOf,
 } from '../store/store.ts';
+import { after, type Timer } from '../timer.ts';
 import type { Consumer } from './consumer.ts';
 import { Ranges } from './ranges.ts';
 
@@ -80,12 +81,12 @@ export class Getters {
         finished: false,
         finish: () => {},
       };
-      let timer: NodeJS.Timeout | undefined;
+      let timer: Timer | undefined;
       const cancel = () => getter.finish(new MqError('INTERRUPTED', 'the connection ended'));
       getter.finish = (result) => {
         if (getter.finished) return;
         getter.finished = true;
-        clearTimeout(timer);
+        timer?.clear();
         consumer.offEnd(cancel);
         this.#withdraw(getter);
         if (result instanceof MqError) reject(result);
@@ -104,7 +105,7 @@ export class Getters {
         }
         if (getter.finished) return;
         if (timeout === 0) getter.finish(undefined);
-        else if (timeout !== Infinity) timer = setTimeout(() => getter.finish(undefined), timeout);
+        else if (timeout !== Infinity) timer = after(timeout, () => getter.finish(undefined));
       }, reject);
     });
   }

@@ -1,5 +1,6 @@
 import { MqError } from '../errors.ts';
 import { type Store, unfinished } from '../store/store.ts';
+import { after, type Timer } from '../timer.ts';
 import type { Consumer } from './consumer.ts';
 
 interface Joiner {
@@ -22,11 +23,11 @@ export class Joiners {
    */
   join(queue: string, timeout: number, consumer: Consumer): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
+      let timer: Timer | undefined;
       const cancel = () => joiner.finish(new MqError('INTERRUPTED', 'the connection ended'));
       const joiner: Joiner = {
         finish: (result) => {
-          clearTimeout(timer);
+          timer?.clear();
           consumer.offEnd(cancel);
           this.#withdraw(queue, joiner);
           if (result instanceof MqError) reject(result);
@@ -40,7 +41,7 @@ export class Joiners {
       void this.#look(queue).then(() => {
         if (!this.#lines.get(queue)?.has(joiner)) return;
         if (timeout === 0) joiner.finish(false);
-        else if (timeout !== Infinity) timer = setTimeout(() => joiner.finish(false), timeout);
+        else if (timeout !== Infinity) timer = after(timeout, () => joiner.finish(false));
       });
     });
   }

@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { startOf } from '../processes.ts';
+import { isHolder } from '../holder.ts';
 import type { Range } from '../store/store.ts';
 
 /** What a consumer has of a queue. */
@@ -12,24 +12,35 @@ export interface Given {
  * A file that says which process was given which messages, for the daemon that comes after one that
  * died: what a living process may have consumed is kept for it, until it has said so.
  *
- * It is a journal of lines: `pid start queue 1-5,9-9,12.k3x` for messages given (to hold, or on a lease
- * that is bound to the consumer), `pid start queue !12.k3x` for leases that are its own no more, and
- * `pid start` when the consumer is through. Messages that are done stay in it until it is cut; the
- * store knows better.
+ * Its first line is `= MARK`: which store it speaks of. In a copied state folder it speaks of another
+ * one, whose holders never come here, and counts for nothing. After that it is a journal of lines, each
+ * with a holder (holder.ts) in front: `holder queue 1-5,9-9,12.k3x` for messages given (to hold, or on
+ * a lease that is bound to the consumer), `holder queue !12.k3x` for leases that are its own no more, and
+ * `holder` when the consumer is through. Messages that are done stay in it until it is cut; the
+ * store knows better. Daemons up to mq 0.5 wrote no first line.
+ *
  * It is never synced: it matters only when processes survive the daemon, and then the kernel has
  * survived too, and with it what was written.
  */
 export class Ledger {
   readonly #path: string;
   #fd: number;
+  readonly #mark: () => string;
+  #line: string | undefined;
   readonly #failed: (error: unknown) => void;
   readonly #open = new Set<string>();
   #size = 0;
+  /** The file begins with our first line. */
+  #isOurs = false;
   #closed = false;
 
-  /** @param failed told when a line cannot be written: then a message can come twice after a crash */
-  constructor(path: string, failed: (error: unknown) => void) {
+  /**
+   * @param mark tells the store from its copies: one word
+   * @param failed receives why a line cannot be written: then a message can come twice after a crash
+   */
+  constructor(path: string, mark: () => string, failed: (error: unknown) => void) {
     this.#path = path;
+    this.#mark = mark;
     this.#failed = failed;
     this.#fd = openSync(path, 'a+', 0o600);
   }
@@ -37,9 +48,13 @@ export class Ledger {
   /** What an earlier daemon gave to processes that had not said that they were through. */
   read(): Map<string, Map<string, { ids: Range[]; leases: Set<string> }>> {
     const given = new Map<string, Map<string, { ids: Range[]; leases: Set<string> }>>();
-    for (const line of readFileSync(this.#fd, 'utf8').split('\n')) {
-      const [pid, start, queue, items] = line.split(' ');
-      const holder = `${pid} ${start}`;
+    const lines = readFileSync(this.#fd, 'utf8').split('\n');
+    if (lines[0]?.startsWith(MARK) && `${lines.shift()}\n` !== this.#firstLine) return given;
+    for (const line of lines) {
+      const words = line.split(' ');
+      // One up to mq 0.5 is two words.
+      const holder = words.splice(0, isHolder(words[0] as string) ? 1 : 2).join(' ');
+      const [queue, items] = words;
       if (queue === undefined || items === undefined) {
         given.delete(holder);
         continue;
@@ -65,8 +80,9 @@ export class Ledger {
       lines.push(lineOf(holder, queue, given));
     }
     this.#try(() => {
-      if (lines.length === 0) ftruncateSync(this.#fd, 0);
-      else this.#replace(lines.join(''));
+      if (lines.length === 0 && this.#isOurs) ftruncateSync(this.#fd, this.#firstLine.length);
+      else this.#replace(this.#firstLine + lines.join(''));
+      this.#isOurs = true;
       this.#size = lines.reduce((sum, { length }) => sum + length, 0);
     });
   }
@@ -89,8 +105,14 @@ export class Ledger {
     else this.#write(`${holder}\n`);
   }
 
+  /** In bytes, without the first line. */
   get size(): number {
     return this.#size;
+  }
+
+  get #firstLine(): string {
+    this.#line ??= `${MARK}${this.#mark()}\n`;
+    return this.#line;
   }
 
   /** Stays as it is from now on. */
@@ -128,20 +150,12 @@ export class Ledger {
   }
 }
 
+/** Begins the first line. */
+const MARK = '= ';
+
 function lineOf(holder: string, queue: string, { ids, leases }: Given): string {
   const items = [...ids.map(({ first, last }) => `${first}-${last}`), ...leases];
   return `${holder} ${queue} ${items.join(',')}\n`;
-}
-
-/** The holder that a process is, undefined when there is no such process. */
-export function holderOf(pid: number): string | undefined {
-  const start = startOf(pid);
-  return start === undefined ? undefined : `${pid} ${start}`;
-}
-
-/** Whether the process lives. */
-export function isLiving(holder: string): boolean {
-  return holderOf(Number.parseInt(holder, 10)) === holder;
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -1,6 +1,7 @@
 import { MqError } from '../errors.ts';
 import { type Packed, splitAt } from '../packed.ts';
 import type { PutOptions, Store } from '../store/store.ts';
+import { after } from '../timer.ts';
 import type { Consumer } from './consumer.ts';
 
 interface Putter {
@@ -91,11 +92,11 @@ export class Putters {
       this.wake(queue);
     };
     const cancel = () => leave(new MqError('INTERRUPTED', 'the connection ended'));
-    const timer = timeout === Infinity ? undefined : setTimeout(() => leave(full(queue)), timeout);
+    const timer = timeout === Infinity ? undefined : after(timeout, () => leave(full(queue)));
     consumer.onEnd(cancel);
     const { resolve, reject } = putter;
     const finish = () => {
-      clearTimeout(timer);
+      timer?.clear();
       consumer.offEnd(cancel);
     };
     putter.resolve = (stored) => {

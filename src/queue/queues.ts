@@ -1,11 +1,12 @@
 import { MqError } from '../errors.ts';
+import { stateOf } from '../holder.ts';
 import type { Packed } from '../packed.ts';
 import type { Events, Once, Outcome, PutOptions, QueueState, Range, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { Consumer } from './consumer.ts';
 import { type GetOptions, Getters, type Taken } from './getters.ts';
 import { Joiners } from './joiners.ts';
-import { type Given, holderOf, isLiving, type Ledger } from './ledger.ts';
+import type { Given, Ledger } from './ledger.ts';
 import { Meter } from './meter.ts';
 import { Putters } from './putters.ts';
 
@@ -17,6 +18,16 @@ const TRY_AGAIN = 1000;
 
 /** How often it is looked whether the absent live, in ms. */
 const LOOK_EVERY = 200;
+
+/** For how long the absent are awaited of whom that cannot be seen, in ms: a client that lives comes back at once. */
+const MOST_ABSENCE = 15_000;
+
+/**
+ * When this process or the machine stood still for so long, in ms, leases run out so much later: who
+ * works on a message may have said so, or wake up only now.
+ */
+const STANDSTILL = 1000;
+const GRACE = 3000;
 
 interface Settling {
   holder: string | undefined;
@@ -33,7 +44,10 @@ export class Queues {
   readonly #putters: Putters;
   readonly #getters: Getters;
   readonly #joiners: Joiners;
-  readonly #alarm = new Alarm(() => void this.#elapse());
+  readonly #alarm = new Alarm(
+    (late) => this.#ring(late),
+    () => this.store.now(),
+  );
   readonly #meter = new Meter(() => this.store.now());
   /** Whom leases are bound to. */
   readonly #bound = new Map<string, Consumer>();
@@ -45,7 +59,9 @@ export class Queues {
   /** Those who held messages when an earlier daemon died, and are not back. */
   readonly #absent = new Map<string, Consumer>();
   #absentTimer: NodeJS.Timeout | undefined;
+  #awaitedUntil = 0;
   #stopped: MqError | undefined;
+  #hasEnded = false;
 
   /** @param failed told of what goes wrong while nobody waits for an answer */
   constructor(openStore: (events: Events) => Store, failed: (error: unknown) => void, ledger?: Ledger) {
@@ -57,7 +73,7 @@ export class Queues {
         this.#getters.wake(queue);
         this.#joiners.wake(queue);
       },
-      due: (time) => this.#alarm.set(time, this.store.now()),
+      due: (time) => this.#alarm.set(time),
     });
     this.#putters = new Putters(this.store);
     this.#getters = new Getters(this.store, {
@@ -76,29 +92,28 @@ export class Queues {
   }
 
   /**
-   * Keeps what an earlier daemon gave to processes that live still: they come back, and say what
+   * Keeps what an earlier daemon gave to processes that live still, or may: they come back, and say what
    * they have consumed. What it gave to others is back. To be called before anybody joins.
    */
   async recover(): Promise<void> {
     for (const [holder, queues] of this.#ledger?.read() ?? []) {
       const consumer = this.enter();
       consumer.holder = holder;
-      const lives = isLiving(holder);
+      const mayLive = stateOf(holder) !== 'gone';
       for (const [queue, { ids, leases }] of queues) {
-        if (lives) consumer.hold(queue, await this.store.takeThese(queue, ids));
+        if (mayLive) consumer.hold(queue, await this.store.takeThese(queue, ids));
         this.#bind(consumer, queue, [...leases]);
       }
-      if (lives) this.#absent.set(holder, consumer);
+      if (mayLive) this.#absent.set(holder, consumer);
       else await this.leave(consumer);
     }
     this.#ledger?.rewrite(this.#given());
     if (this.#absent.size > 0) this.#awaitAbsent();
   }
 
-  /** The consumer is this process: if it is one that was here before, it has again what it held. */
-  identify(consumer: Consumer, pid: number): void {
-    const holder = this.#ledger && holderOf(pid);
-    if (holder === undefined) return;
+  /** The consumer is this process (holder.ts): if it is one that was here before, it has again what it held. */
+  identify(consumer: Consumer, holder: string): void {
+    if (this.#ledger === undefined) return;
     consumer.holder = holder;
     const former = this.#absent.get(holder);
     if (former === undefined) return;
@@ -122,6 +137,8 @@ export class Queues {
   async leave(consumer: Consumer): Promise<void> {
     consumer.gone = true;
     consumer.end();
+    // Whatever ends after that has come to the next daemon, as after a crash.
+    if (this.#hasEnded) return;
     this.#consumers.delete(consumer);
     if (consumer.holder !== undefined) this.#ledger?.through(consumer.holder);
     await this.#takeBack(consumer);
@@ -249,11 +266,17 @@ export class Queues {
     this.#joiners.stop(error);
   }
 
-  /** Ends the record of who holds what. */
+  /** Ends the record of who holds what: what is held or bound now is so for the next daemon. */
   end(): void {
+    this.#hasEnded = true;
     clearInterval(this.#absentTimer);
     this.#alarm.clear();
     this.#ledger?.close();
+  }
+
+  #ring(late: number): void {
+    if (late > STANDSTILL) this.#alarm.set(this.store.now() + GRACE);
+    else void this.#elapse();
   }
 
   async #elapse(): Promise<void> {
@@ -261,7 +284,7 @@ export class Queues {
       await this.store.elapse();
     } catch (error) {
       this.#failed(error);
-      this.#alarm.set(this.store.now() + TRY_AGAIN, this.store.now());
+      this.#alarm.set(this.store.now() + TRY_AGAIN);
     }
   }
 
@@ -329,11 +352,13 @@ export class Queues {
       if (holder !== undefined) yield [holder, queue, { ids, leases: [] }];
   }
 
-  /** Those who have died meanwhile do not come back. */
+  /** Processes that have died meanwhile do not come back. */
   #awaitAbsent(): void {
+    this.#awaitedUntil = this.store.now() + MOST_ABSENCE;
     this.#absentTimer = setInterval(() => {
       for (const [holder, consumer] of this.#absent) {
-        if (isLiving(holder)) continue;
+        const state = stateOf(holder);
+        if (state === 'living' || (state === 'unknown' && this.store.now() < this.#awaitedUntil)) continue;
         this.#absent.delete(holder);
         this.leave(consumer).catch(this.#failed);
       }

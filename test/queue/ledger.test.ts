@@ -1,39 +1,32 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { holderOf, isLiving, Ledger } from '../../src/queue/ledger.ts';
+import { holderOfPid, ownHolder } from '../../src/holder.ts';
+import { Ledger } from '../../src/queue/ledger.ts';
 import { Queues } from '../../src/queue/queues.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { type Events, rangeOf, type Store } from '../../src/store/store.ts';
 import { ALL, bodiesOf, idsIn, messagesOf, packed } from '../store/messages.ts';
 
-const me = holderOf(process.pid) as string;
+const me = ownHolder();
 const ONE = { limit: { count: 1, bytes: Infinity }, timeout: 0 };
 
 let folder: string;
 let path: string;
-const openLedger = () => new Ledger(path, (error) => expect.unreachable(String(error)));
+const openLedger = (mark = 'this') =>
+  new Ledger(
+    path,
+    () => mark,
+    (error) => expect.unreachable(String(error)),
+  );
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'mq-ledger-'));
   path = join(folder, 'ledger');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
-
-describe('a holder', () => {
-  test('is one process for good', () => {
-    expect(holderOf(process.pid)).toBe(me);
-    expect(isLiving(me)).toBe(true);
-    expect(isLiving(`${process.pid} 1`)).toBe(false);
-  });
-
-  test('is nothing when there is no such process', () => {
-    const { pid } = spawnSync('true');
-    expect(holderOf(pid)).toBeUndefined();
-  });
-});
 
 describe('Ledger', () => {
   test('knows what was given to whom', () => {
@@ -48,10 +41,10 @@ describe('Ledger', () => {
     ledger.freed(me, 'a', ['12.k3x']);
     ledger.given(me, 'b', { ids: [{ first: 4, last: 4 }], leases: [] });
     ledger.given(me, 'a', { ids: [{ first: 9, last: 9 }], leases: [] });
-    ledger.given(`${process.pid} 1`, 'a', { ids: [{ first: 5, last: 5 }], leases: [] });
+    ledger.given('17 1', 'a', { ids: [{ first: 5, last: 5 }], leases: [] });
     ledger.close();
     const given = openLedger().read();
-    expect([...given.keys()]).toEqual([me, `${process.pid} 1`]);
+    expect([...given.keys()]).toEqual([me, '17 1']);
     expect([...(given.get(me) ?? [])]).toEqual([
       [
         'a',
@@ -77,7 +70,7 @@ describe('Ledger', () => {
     expect(ledger.size).toBeGreaterThan(0);
     ledger.through('1 other');
     expect(ledger.size).toBe(0);
-    expect(statSync(path).size).toBe(0);
+    expect(readFileSync(path, 'utf8')).toBe('= this\n');
   });
 
   test('a line that was cut off gives nothing that was not given', () => {
@@ -101,7 +94,7 @@ describe('Ledger', () => {
     const reader = spawn(process.execPath, [
       '-e',
       `for (let i = 0; i < 50000; i++)
-         if (require('node:fs').readFileSync(process.argv[1], 'utf8') !== '${me} q 1-1\\n') process.exit(1);`,
+         if (require('node:fs').readFileSync(process.argv[1], 'utf8') !== '= this\\n${me} q 1-1\\n') process.exit(1);`,
       path,
     ]);
     const ended = once(reader, 'exit');
@@ -111,6 +104,20 @@ describe('Ledger', () => {
     }
     expect(await ended).toEqual([0, null]);
     ledger.close();
+  });
+
+  test('of another store counts for nothing: the folder was copied', () => {
+    openLedger().rewrite([[me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] }]]);
+    expect(openLedger().read().size).toBe(1);
+    expect(openLedger('other').read().size).toBe(0);
+  });
+
+  test('of mq 0.5 is read', () => {
+    writeFileSync(path, '12 345 a 1-3,12.k3x\n12 345 a !12.k3x\n17 1 a 5-5\n17 1\n');
+    const given = openLedger().read();
+    expect([...given]).toEqual([
+      ['12 345', new Map([['a', { ids: [{ first: 1, last: 3 }], leases: new Set() }]])],
+    ]);
   });
 
   test('stays as it is once it is closed', () => {
@@ -148,9 +155,10 @@ describe('after a crash of the daemon', () => {
       openLedger(),
     );
   const waiting = async () => bodiesOf(messagesOf(await store.peek('q', ALL)));
-  const joinAs = (pid: number) => {
+  const joinAs = (pid: number | string) => {
     const consumer = queues.enter();
-    queues.identify(consumer, pid);
+    const holder = typeof pid === 'string' ? pid : pid === process.pid ? me : holderOfPid(pid);
+    queues.identify(consumer, holder as string);
     return consumer;
   };
 
@@ -196,6 +204,47 @@ describe('after a crash of the daemon', () => {
     other.kill('SIGKILL');
     await vi.waitFor(async () => expect(await waiting()).toEqual(['a', 'b', 'c', 'd']), 10_000);
     expect(queues.areHeld).toBe(false);
+  });
+
+  describe('who cannot be seen from here (another pid namespace)', () => {
+    const away = me.replace(/,\d+,(\d+),(\d+)$/, ',1,$1,$2');
+
+    test('is awaited for 15 seconds, and its messages are back then', async () => {
+      await queues.get(joinAs(away), ['q'], ONE);
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'hrtime'] });
+      try {
+        await restart();
+        await vi.advanceTimersByTimeAsync(14_000);
+        expect(await waiting()).toEqual(['b', 'c', 'd']);
+        await vi.advanceTimersByTimeAsync(2000);
+        expect(await waiting()).toEqual(['a', 'b', 'c', 'd']);
+      } finally {
+        vi.useRealTimers();
+      }
+    });
+
+    test('has again what it held when it comes', async () => {
+      const first = await queues.get(joinAs(away), ['q'], ONE);
+      await restart();
+      const after = joinAs(away);
+      expect(await queues.done(after, 'q', first?.runs.map(rangeOf) ?? [])).toBe(1);
+      expect(await waiting()).toEqual(['b', 'c', 'd']);
+    });
+  });
+
+  test('what was held before the machine was started anew is waiting at once', async () => {
+    const boot = '00000000-0000-0000-0000-000000000000';
+    await queues.get(joinAs(me.replace(/,[0-9a-f-]{36},/, `,${boot},`)), ['q'], ONE);
+    await restart();
+    expect(await waiting()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('what is bound or held when the daemon makes room stays so for the next one', async () => {
+    const consumer = joinAs(process.pid);
+    await queues.get(consumer, ['q'], { ...ONE, lease: { duration: 60_000, isBound: true } });
+    queues.end();
+    await queues.leave(consumer);
+    expect(await store.stat('q')).toMatchObject({ waiting: 3, leased: 1 });
   });
 
   test('it survives one crash after the other', async () => {
