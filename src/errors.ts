@@ -25,6 +25,7 @@ export const EXIT_STATUS = {
   NOQUEUE: 5,
   NOLEASE: 5,
   STOPPED: 69,
+  NODAEMON: 69,
   UNREACHABLE: 69,
   LOST: 69,
   INTERNAL: 70,

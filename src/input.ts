@@ -36,9 +36,10 @@ export class Input {
 
   /**
    * Reads to the end, or until it is stopped.
+   * @returns whether it came to the end
    * @throws MqError USAGE when it cannot be read; what `take` throws
    */
-  async read(take: Take): Promise<void> {
+  async read(take: Take): Promise<boolean> {
     this.check();
     const { isatty, ReadStream } = tty();
     const isTerminal = this.#pipe === undefined && isatty(0);
@@ -46,9 +47,10 @@ export class Input {
     const fd = this.#pipe ?? (stat.isFIFO() ? reopen(0, constants.O_RDONLY) : 0);
     // What could make the process wait is left to a stream.
     const mayBlock = isTerminal || stat.isSocket() || (stat.isFIFO() && fd === 0);
-    if (!mayBlock && (await this.#readNow(fd, take))) return;
+    if (!mayBlock && (await this.#readNow(fd, take))) return !this.#stopped;
     this.#stream = isTerminal ? new ReadStream(0) : new Socket({ fd, readable: true, writable: false });
     await flow(this.#stream, take);
+    return !this.#stopped;
   }
 
   /** Ends the reading, though there may be more. */

@@ -17,6 +17,7 @@ const NEVER_SENT = new Set<string>([
   'UNFINISHED',
   'ALONE',
   'UNREACHABLE',
+  'NODAEMON',
   'LOST',
   'OUTPUT',
   'READERGONE',

@@ -1,11 +1,16 @@
 import { connect, type Socket } from 'node:net';
 import { now } from '../clock.ts';
-import { errnoOf, MqError } from '../errors.ts';
+import { type Code, errnoOf, MqError } from '../errors.ts';
+import { ownHolder } from '../holder.ts';
 import { checkAccess, type Places } from '../paths.ts';
-import { Connection } from './connection.ts';
+import { isNewer, PROTOCOL, VERSION } from '../version.ts';
+import { Connection, isLoss, MARGIN } from './connection.ts';
 
-/** For how long a daemon is sought before the command gives up, in ms. */
-const PATIENCE = 15_000;
+/** For how long a daemon is sought, or may take to answer, before the command gives up, in ms. */
+export const PATIENCE = 15_000;
+
+/** A daemon that has to be started has at least so long, in ms, whatever the command's deadline is. */
+const START = 3000;
 
 /**
  * For how long a daemon may hold the store and not listen, in ms: it is about to end, or about to
@@ -20,36 +25,122 @@ const LOOK_EVERY = 10;
 const MOST_LOSSES = 100;
 const WITHIN = 60_000;
 
-/**
- * What connects a command, and connects it again when the daemon died: see `connectToDaemon`.
- * It throws UNREACHABLE too, when daemons die one after the other.
- */
-export function connector(places: Places, start: boolean, holds = false): () => Promise<Connection> {
-  const times: number[] = [];
-  return async () => {
-    times.push(now());
-    if (times.length > MOST_LOSSES && now() - (times.shift() as number) < WITHIN) {
-      throw new MqError('UNREACHABLE', 'the daemon keeps dying', { advice: `See its log: ${places.log}` });
+/** Who wants a daemon. */
+export interface Caller {
+  places: Places;
+  /** Whether a daemon may be started, and an older one replaced. */
+  start: boolean;
+  /** When the command wants an end, on the clock of now(): 0 at once, Infinity (the default) never. */
+  deadline?: number;
+}
+
+/** Connects a command to the daemon, and connects it again when that died. */
+export class Connector {
+  readonly #caller: Caller;
+  readonly #holds: boolean;
+  readonly #times: number[] = [];
+  #hasReplaced = false;
+
+  /** @param holds whether its connections take messages that they are to have again after a crash */
+  constructor(caller: Caller, holds = false) {
+    this.#caller = caller;
+    this.#holds = holds;
+  }
+
+  /** When a daemon is given up on that is asked something now, on the clock of now(); Infinity: not while it lives. */
+  get limit(): number {
+    return Math.max(this.#caller.deadline ?? Infinity, now()) + MARGIN;
+  }
+
+  /**
+   * A connection to the daemon, which has answered the greeting. Starts a daemon when none answers, and
+   * replaces an older one, once.
+   * @throws MqError UNREACHABLE (also when daemons die one after the other), NOTALLOWED, PROTOCOL, OUTDATED, and
+   *   what kept a daemon from starting (DAMAGED, INUSE, ...)
+   */
+  async connect(): Promise<Connection> {
+    for (;;) {
+      this.#countLoss();
+      const begun = now();
+      const limit = Math.min(begun + PATIENCE, this.limit);
+      const startLimit = Math.min(begun + PATIENCE, Math.max(this.limit, begun + START));
+      const connection = new Connection(await findDaemon(this.#caller, limit, startLimit));
+      try {
+        await this.#greet(connection, Math.max(limit, now() + MARGIN));
+        connection.isAlive = () => this.#ask();
+        return connection;
+      } catch (error) {
+        connection.destroy();
+        if (!isLoss(error)) throw error;
+      }
     }
-    return connectToDaemon(places, start, holds);
-  };
+  }
+
+  /** @throws MqError LOST when it was the greeting of a daemon that ends */
+  async #greet(connection: Connection, limit: number): Promise<void> {
+    const { places, start } = this.#caller;
+    const holder = this.#holds ? ownHolder() : undefined;
+    let refusal: MqError | undefined;
+    try {
+      await connection.greet({ protocol: PROTOCOL, version: VERSION, replace: false, holder }, limit);
+    } catch (error) {
+      if (!(error instanceof MqError) || !['PROTOCOL', 'USAGE'].includes(error.code)) throw error;
+      refusal = error;
+    }
+    if (refusal === undefined && !isNewer(VERSION, String(connection.greeting.get('version')))) return;
+    if (!start) {
+      if (refusal === undefined) return;
+      throw cannotSpeak(refusal);
+    }
+    const { replaceOlder } = await import('./replace.ts');
+    if (await replaceOlder(places, limit, this.#hasReplaced)) {
+      this.#hasReplaced = true;
+      throw new MqError('LOST', 'the daemon made room for a newer one');
+    }
+    if (refusal !== undefined) throw cannotSpeak(refusal);
+  }
+
+  /** Whether the daemon answers another connection. */
+  async #ask(): Promise<void> {
+    const limit = now() + PATIENCE;
+    const connection = new Connection(await findDaemon({ ...this.#caller, start: false }, limit, limit));
+    try {
+      await connection.greet(undefined, limit);
+    } finally {
+      connection.destroy();
+    }
+  }
+
+  #countLoss(): void {
+    this.#times.push(now());
+    if (this.#times.length > MOST_LOSSES && now() - (this.#times.shift() as number) < WITHIN) {
+      throw new MqError('UNREACHABLE', 'the daemon keeps dying', {
+        advice: `See its log: ${this.#caller.places.log}`,
+      });
+    }
+  }
 }
 
 /**
- * Connects to the daemon, and starts it when none answers.
- * @param start whether one may be started
- * @param holds whether the connection takes messages that it is to have again after a crash
- * @throws MqError UNREACHABLE, NOTALLOWED, and what kept a daemon from starting (DAMAGED, INUSE, ...)
+ * Connects to whoever listens on the socket, and starts a daemon when nobody does.
+ * @param limit when to give up, on the clock of now()
+ * @param startLimit the same, where a daemon is being started
+ * @throws MqError NODAEMON, UNREACHABLE, NOTALLOWED, and what kept a daemon from starting
  */
-export async function connectToDaemon(places: Places, start: boolean, holds = false): Promise<Connection> {
+export async function findDaemon(
+  { places, start }: Caller,
+  limit: number,
+  startLimit: number,
+): Promise<Socket> {
   const begun = now();
-  const deadline = begun + PATIENCE;
+  let deadline = limit;
   for (;;) {
     checkAccess(places);
     const result = await open(places.socket);
-    if (typeof result !== 'string') return new Connection(result, start, holds);
+    if (typeof result !== 'string') return result;
     if (result !== 'busy') {
-      if (!start) throw unreachable(places, 'no daemon runs');
+      if (!start) throw unreachable(places, 'NODAEMON', 'no daemon runs');
+      deadline = startLimit;
       const { launch } = await import('./launch.ts');
       try {
         await launch(places, deadline);
@@ -59,15 +150,19 @@ export async function connectToDaemon(places: Places, start: boolean, holds = fa
         await delay(LOOK_EVERY * 10);
       }
     }
-    if (now() > deadline) throw unreachable(places, 'the daemon does not answer');
+    if (now() > deadline) throw unreachable(places, 'UNREACHABLE', 'the daemon does not answer');
     if (result === 'busy') await delay(LOOK_EVERY);
   }
 }
 
-function unreachable({ socket, log }: Places, why: string): MqError {
-  return new MqError('UNREACHABLE', `${why} (${socket})`, {
+function unreachable({ socket, log }: Places, code: Code, why: string): MqError {
+  return new MqError(code, `${why} (${socket})`, {
     advice: `Start one with: mq serve; its log is ${log}`,
   });
+}
+
+function cannotSpeak({ message }: MqError): MqError {
+  return new MqError('PROTOCOL', message, { advice: 'Stop that daemon with its own mq: mq stop' });
 }
 
 function delay(milliseconds: number): Promise<void> {

@@ -2,12 +2,10 @@ import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
 import type { Packed } from '../packed.ts';
-import type { Places } from '../paths.ts';
 import type { Range, Request } from '../protocol/requests.ts';
-import { Reader } from '../protocol/values.ts';
-import { connector } from './connect.ts';
-import type { Connection } from './connection.ts';
-import { isLoss } from './producer.ts';
+import { notUnderstood, Reader } from '../protocol/values.ts';
+import { type Caller, Connector } from './connect.ts';
+import { type Connection, isLoss } from './connection.ts';
 
 /** An answer of so many bytes is likely not to have brought all that waits: the next is asked for at once. */
 const MANY = 32 * 1024;
@@ -47,8 +45,10 @@ export class Consumer {
   readonly #queues: string[];
   /** In ms. */
   readonly #lease: number | undefined;
-  readonly #reconnect: () => Promise<Connection>;
+  readonly #connector: Connector;
   #connection: Connection;
+  /** The next one, from the moment on at which a daemon died. */
+  #next: Promise<Connection> | undefined;
   /** Said and not answered: with a get, or by itself. */
   #unanswered: Done[] = [];
   /** Consumed, and to be said with the next get. */
@@ -57,6 +57,7 @@ export class Consumer {
   /** Asked for while what came before is written, with how many messages are asked for. */
   readonly #ahead = new Fifo<{ count: number; held: Promise<Held[] | undefined> }>();
   #ending = false;
+  #hasFinished = false;
   /** Nothing is under way but a get that waits. */
   #waiting = false;
   /** What was said had no answer because the connection ended. */
@@ -65,24 +66,26 @@ export class Consumer {
   #answers: Promise<void> = Promise.resolve();
   /** The same, but for what was said last. */
   #answersBefore: Promise<void> = Promise.resolve();
+  #isStopped = false;
   #onStopped: () => void = () => {};
 
   /** @param lease for how long to lease messages, in ms; without: they are taken for good */
-  static async open(places: Places, start: boolean, queues: string[], lease?: number): Promise<Consumer> {
-    const connect = connector(places, start, true);
-    return new Consumer(await connect(), connect, queues, lease);
+  static async open(caller: Caller, queues: string[], lease?: number): Promise<Consumer> {
+    const connector = new Connector(caller, true);
+    return new Consumer(connector, await connector.connect(), queues, lease);
   }
 
   private constructor(
+    connector: Connector,
     connection: Connection,
-    reconnect: () => Promise<Connection>,
     queues: string[],
     lease: number | undefined,
   ) {
     this.#queues = queues;
     this.#lease = lease;
+    this.#connector = connector;
     this.#connection = connection;
-    this.#reconnect = reconnect;
+    this.#keep(connection);
   }
 
   /**
@@ -142,6 +145,7 @@ export class Consumer {
       await answered;
       if (this.#lost) await this.#resume();
     }
+    this.#hasFinished = true;
     this.#connection.destroy();
     if (this.#error) throw this.#error;
   }
@@ -155,8 +159,11 @@ export class Consumer {
 
   /** Called when the daemon was stopped. */
   set onStopped(call: () => void) {
-    this.#onStopped = call;
-    this.#connection.onStopped = call;
+    this.#onStopped = () => {
+      this.#isStopped = true;
+      call();
+    };
+    this.#connection.onStopped = this.#onStopped;
   }
 
   /** Undefined when nothing that was asked for ahead has come. */
@@ -189,7 +196,8 @@ export class Consumer {
     if (done) this.#unanswered.push(done);
     this.#waiting = timeout > 0;
     try {
-      const frame = await this.#connection.request({
+      const { limit } = this.#connector;
+      const request: Request = {
         verb: 'GET',
         queues: this.#queues,
         timeout,
@@ -198,9 +206,10 @@ export class Consumer {
         lease: this.#lease,
         packed: true,
         done,
-      });
+      };
+      const frame = await this.#connection.request(request, { limit });
       this.#answered(done);
-      return this.#read(new Reader(frame));
+      return readRuns(new Reader(frame), this.#queues);
     } catch (error) {
       // Only the get failed: what was consumed is recorded.
       if (error instanceof MqError && (error.code === 'CLOSED' || error.code === 'INTERRUPTED'))
@@ -215,17 +224,6 @@ export class Consumer {
 
   #answered(done: Done | undefined): void {
     this.#unanswered = this.#unanswered.filter((each) => each !== done);
-  }
-
-  #read(reader: Reader): Held[] | undefined {
-    if (reader.type !== '*') return undefined;
-    let runs = reader.number();
-    let queue = this.#queues[0] as string;
-    if (this.#queues.length > 1) {
-      queue = String(reader.bulk());
-      runs = reader.number();
-    }
-    return Array.from({ length: runs }, () => readRun(reader, queue));
   }
 
   async #size(queue: string): Promise<number> {
@@ -247,10 +245,11 @@ export class Consumer {
   }
 
   #say(done: Done): void {
-    this.#answers = this.#connection.request(this.#consumed(done)).then(
+    this.#answers = this.#connection.request(this.#consumed(done), { limit: this.#connector.limit }).then(
       () => this.#answered(done),
       (error) => {
         if (isLoss(error)) this.#lost = true;
+        else if (error instanceof MqError && error.code === 'UNREACHABLE') this.#error ??= notKnown(error);
         // A lease that has run out has been printed all the same; whoever uses it is told.
         else if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
         else this.#answered(done);
@@ -266,10 +265,36 @@ export class Consumer {
   async #resume(): Promise<void> {
     this.#ahead.clear();
     this.#lost = false;
-    this.#connection = await this.#reconnect();
+    const next = this.#next ?? this.#connector.connect();
+    this.#next = undefined;
+    try {
+      this.#connection = await next;
+    } catch (error) {
+      throw this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
+    }
+    this.#keep(this.#connection);
     this.#connection.onStopped = this.#onStopped;
     for (const done of this.#unanswered) this.#say(done);
   }
+
+  /**
+   * Comes back to the next daemon at once when one dies: it keeps what was held here for 15 s only, where it
+   * cannot see this process. What is to be said there is said when it is known, by `#resume`.
+   */
+  #keep(connection: Connection): void {
+    void connection.closed.then(() => {
+      if (this.#hasFinished || this.#ending || this.#isStopped) return;
+      this.#next = this.#connector.connect();
+      // Whoever resumes is told why there is none.
+      this.#next.catch(() => {});
+    });
+  }
+}
+
+/** What was written, and not said to be, comes again. */
+function notKnown(cause: MqError): MqError {
+  const { message, advice } = cause;
+  return new MqError('UNKNOWN', `${message}: what was printed may come again`, { cause, advice });
 }
 
 function bytesOf(held: Held[]): number {
@@ -280,10 +305,24 @@ function sizeOf(held: Held[]): number {
   return held.reduce((sum, { messages }) => sum + messages.count, 0);
 }
 
-/** A packed run: see GET of mq-protocol(7). */
-export function readRun(reader: Reader, queue: string): Held {
-  const fields = reader.number();
-  const [id, step, priority, putAt, attempt, count] = Array.from({ length: 6 }, () => reader.number()) as [
+/**
+ * What a GET of these queues brought, in packed runs (see mq-protocol(7)); undefined: nothing.
+ * @throws MqError PROTOCOL
+ */
+export function readRuns(reader: Reader, queues: readonly string[]): Held[] | undefined {
+  if (reader.isNil) return undefined;
+  let runs = reader.size();
+  let queue = queues[0] as string;
+  if (queues.length > 1) {
+    queue = reader.text();
+    runs = reader.size();
+  }
+  return Array.from({ length: runs }, () => readRun(reader, queue));
+}
+
+function readRun(reader: Reader, queue: string): Held {
+  const fields = reader.size();
+  const [id, step, priority, putAt, attempt, count] = Array.from({ length: 6 }, () => reader.integer()) as [
     number,
     1 | -1,
     number,
@@ -291,9 +330,13 @@ export function readRun(reader: Reader, queue: string): Held {
     number,
     number,
   ];
-  const messages = { count, bytes: reader.bulk() as Buffer };
-  const held: Held = { queue, id, step, priority, putAt, attempt, messages };
-  if (fields > 7) held.leases = { until: reader.number(), tokens: (reader.read() as Buffer[]).map(String) };
+  const bytes = reader.bulk();
+  if (bytes === null) throw notUnderstood();
+  const held: Held = { queue, id, step, priority, putAt, attempt, messages: { count, bytes } };
+  if (fields > 7) {
+    const until = reader.integer();
+    held.leases = { until, tokens: Array.from({ length: reader.size() }, () => reader.text()) };
+  }
   return held;
 }
 

@@ -1,16 +1,21 @@
 import { MqError } from '../errors.ts';
 import { type Packed, unpack } from '../packed.ts';
-import type { Places } from '../paths.ts';
 import type { Request, Until } from '../protocol/requests.ts';
-import { Reader, type Value } from '../protocol/values.ts';
-import { connector, connectToDaemon } from './connect.ts';
-import type { Connection } from './connection.ts';
-import { readRun } from './consumer.ts';
-import { isLoss } from './producer.ts';
+import { Reader } from '../protocol/values.ts';
+import { after, type Timer } from '../timer.ts';
+import type { Caller } from './connect.ts';
+import { type Connection, isLoss } from './connection.ts';
+import { readRuns } from './consumer.ts';
+import { Line } from './line.ts';
+
+/** After a suspension of the machine leases are extended so soon, in ms: the daemon waits a little longer for that. */
+const LOOK_EVERY = 1000;
 
 /** A message on lease. */
 export interface Lease {
   token: string;
+  /** The queue that it is from. */
+  queue: string;
   /** Which attempt this is, from 1. */
   attempt: number;
   body: Buffer;
@@ -19,18 +24,9 @@ export interface Lease {
 /** What has become of a lease that was to be settled: it may have run out before. */
 export type Settled = 'settled' | 'given up' | 'lost';
 
-/** The connections, by what waits on them: nothing else may wait behind it. */
-interface Lines {
-  /** Gets wait here, and the leases end with it. */
-  take: Connection;
-  /** What is answered at once. */
-  settle: Connection;
-  /** Puts wait here. */
-  put: Connection;
-}
-
 export interface LeaserOptions {
-  queue: string;
+  /** In the order in which they are looked at; each once. */
+  queues: string[];
   /** In ms. */
   duration: number;
   until: Until;
@@ -42,37 +38,44 @@ export interface LeaserOptions {
  */
 export class Leaser {
   readonly #options: LeaserOptions;
-  readonly #connect: (holds: boolean) => Promise<Connection>;
-  #lines: Promise<Lines>;
-  /** Those that were taken and not settled. */
-  readonly #leases = new Set<string>();
+  /** Each kind of request has a line of its own, since nothing else may wait behind it: gets that wait, */
+  readonly #take: Line;
+  /** requests that are answered at once, */
+  readonly #settle: Line;
+  /** and puts that wait for room. */
+  readonly #put: Line;
+  /** The leases end with the connection of this line. */
+  #binding: Line;
+  /** Taken and not settled, by their tokens. */
+  readonly #leases = new Map<string, Lease>();
   /** Done, and not told. */
-  readonly #done: string[] = [];
+  readonly #done: Lease[] = [];
   #telling: Promise<Map<string, Settled>> | undefined;
-  readonly #timer: NodeJS.Timeout;
-  #hasStoppedTaking = false;
-  #onStopped: () => void = () => {};
-  /** Told of what goes wrong while nobody waits for an answer. */
+  #timer: Timer;
+  #hasEnded = false;
+  /** Receives errors of background work. */
   onError: (error: unknown) => void = () => {};
 
-  static async open(places: Places, start: boolean, options: LeaserOptions): Promise<Leaser> {
-    const connect = connector(places, start, true);
-    const leaser = new Leaser(options, (holds) => (holds ? connect() : connectToDaemon(places, start)));
-    await leaser.#lines;
-    return leaser;
+  static async open(caller: Caller, options: LeaserOptions): Promise<Leaser> {
+    const take = await Line.open(caller, true);
+    return new Leaser(options, take, await Line.open(caller), await Line.open(caller));
   }
 
-  private constructor(options: LeaserOptions, connect: (holds: boolean) => Promise<Connection>) {
+  private constructor(options: LeaserOptions, take: Line, settle: Line, put: Line) {
     this.#options = options;
-    this.#connect = connect;
-    this.#lines = this.#open();
-    // Two chances before they run out.
-    this.#timer = setInterval(() => void this.#extend(), Math.max(1, options.duration / 3));
+    this.#take = this.#binding = take;
+    this.#settle = settle;
+    this.#put = put;
+    for (const line of [take, settle])
+      line.onReopened = (connection) => {
+        if (line === this.#binding) this.#claim(connection);
+      };
+    this.#timer = this.#extendLater();
   }
 
   /** Called when the daemon was stopped; it still takes a last word for a moment. */
   set onStopped(call: () => void) {
-    this.#onStopped = call;
+    for (const line of [this.#take, this.#settle]) line.onStopped = call;
   }
 
   /**
@@ -81,10 +84,10 @@ export class Leaser {
    * @throws MqError STOPPED, UNREACHABLE, ...; INTERRUPTED after `stopTaking`
    */
   async take(count: number): Promise<Lease[] | undefined> {
-    const { queue, duration: lease, until } = this.#options;
+    const { queues, duration: lease, until } = this.#options;
     const request: Request = {
       verb: 'GET',
-      queues: [queue],
+      queues,
       timeout: Infinity,
       count,
       hold: true,
@@ -93,8 +96,8 @@ export class Leaser {
       until,
     };
     try {
-      const taken = await this.#ask('take', request, (frame) => this.#read(new Reader(frame)));
-      for (const { token } of taken ?? []) this.#leases.add(token);
+      const taken = this.#read(await this.#take.request(request));
+      for (const each of taken ?? []) this.#leases.set(each.token, each);
       return taken;
     } catch (error) {
       if (error instanceof MqError && error.code === 'CLOSED') return undefined;
@@ -104,199 +107,158 @@ export class Leaser {
 
   /** Takes nothing more; what was taken stays. */
   async stopTaking(): Promise<void> {
-    if (this.#hasStoppedTaking) return;
-    this.#hasStoppedTaking = true;
-    const { take, settle } = await this.#lines;
+    if (this.#binding === this.#settle) return;
     // A get that waits ends with its connection, and the leases are not to end with that.
-    await this.#claim(settle);
-    take.finish();
-    this.#lines = this.#lines.then((lines) => ({ ...lines, take: settle }));
+    this.#binding = this.#settle;
+    await this.#extend('hold');
+    this.#take.finish();
   }
 
   /** Waits for no room any more. */
-  async stopPutting(): Promise<void> {
-    (await this.#lines).put.finish();
+  stopPutting(): void {
+    this.#put.finish();
   }
 
-  /** Those that are said to be done at one time are told to the daemon in one request. */
-  async done({ token }: Lease): Promise<Settled> {
-    this.#done.push(token);
+  /** Leases that are said to be done at one time are told to the daemon in one request. */
+  async done(lease: Lease): Promise<Settled> {
+    this.#done.push(lease);
     this.#telling ??= Promise.resolve().then(() => {
       this.#telling = undefined;
       return this.#settleDone(this.#done.splice(0));
     });
-    return (await this.#telling).get(token) as Settled;
+    return (await this.#telling).get(lease.token) as Settled;
   }
 
   /**
    * The message is done, and these are put, both or neither; waits for room.
    * @throws MqError CLOSED
    */
-  doneInto({ token }: Lease, queue: string, messages: Packed): Promise<Settled> {
-    const done = { queue: this.#options.queue, lease: token };
-    return this.#settle(token, { verb: 'PUT', queue, messages, priority: 0, timeout: Infinity, done });
+  doneInto(lease: Lease, queue: string, messages: Packed): Promise<Settled> {
+    const done = { queue: lease.queue, lease: lease.token };
+    const request: Request = { verb: 'PUT', queue, messages, priority: 0, timeout: Infinity, done };
+    return this.#settleOne(this.#put, lease, request);
   }
 
-  fail({ token }: Lease): Promise<Settled> {
-    const { queue } = this.#options;
-    return this.#settle(token, { verb: 'FAIL', queue, leases: [token], delay: undefined });
+  fail(lease: Lease): Promise<Settled> {
+    const { queue, token } = lease;
+    return this.#settleOne(this.#settle, lease, { verb: 'FAIL', queue, leases: [token], delay: undefined });
   }
 
-  async giveBack({ token }: Lease): Promise<void> {
-    await this.#settle(token, { verb: 'RETURN', queue: this.#options.queue, leases: [token] });
+  async giveBack(lease: Lease): Promise<void> {
+    const { queue, token } = lease;
+    await this.#settleOne(this.#settle, lease, { verb: 'RETURN', queue, leases: [token] });
   }
 
-  /** How many messages of the queue are unfinished, or one of them is known of. */
+  /** How many messages of the queues are unfinished. */
   async unfinished(): Promise<number> {
-    const state = (await this.#ask('settle', { verb: 'STAT', queue: this.#options.queue }, read)) as Map<
-      string,
-      number
-    >;
-    return ['waiting', 'delayed', 'leased'].reduce((sum, key) => sum + (state.get(key) ?? 0), 0);
+    const counts = await Promise.all(this.#options.queues.map((queue) => this.#unfinishedIn(queue)));
+    return counts.reduce((sum, count) => sum + count);
   }
 
   /** The longest message that the daemon takes, in bytes. */
-  async maxMessage(): Promise<number> {
-    return Number((await (await this.#lines).settle.greeting).get('max_message'));
+  get maxMessage(): number {
+    return Number(this.#settle.greeting.get('max_message'));
   }
 
   /** What was not settled is back. */
   end(): void {
-    clearInterval(this.#timer);
-    this.#lines.then(
-      destroy,
-      // Without connections there is nothing to end; whoever asked was told why.
-      () => {},
-    );
+    this.#hasEnded = true;
+    this.#timer.clear();
+    for (const line of [this.#take, this.#settle, this.#put]) line.destroy();
   }
 
-  async #settleDone(leases: string[]): Promise<Map<string, Settled>> {
-    const request = (leases: string[]): Request => ({
+  async #settleDone(leases: Lease[]): Promise<Map<string, Settled>> {
+    const queues = Map.groupBy(leases, ({ queue }) => queue);
+    const settled = await Promise.all([...queues].map(([queue, some]) => this.#settleDoneIn(queue, some)));
+    return new Map(settled.flat());
+  }
+
+  async #settleDoneIn(queue: string, leases: Lease[]): Promise<(readonly [string, Settled])[]> {
+    const request = (some: Lease[]): Request => ({
       verb: 'DONE',
-      queue: this.#options.queue,
+      queue,
       ids: [],
-      leases,
+      leases: some.map(({ token }) => token),
     });
-    let isRepeated = false;
     try {
-      await this.#ask('settle', request(leases), read, () => {
-        isRepeated = true;
-      });
-      for (const lease of leases) this.#leases.delete(lease);
-      return new Map(leases.map((lease) => [lease, 'settled']));
+      await this.#settle.request(request(leases));
+      for (const { token } of leases) this.#leases.delete(token);
+      return leases.map(({ token }) => [token, 'settled'] as const);
     } catch (error) {
       if (!isGone(error)) throw error;
       // One that is gone kept the others from being settled.
-      const settle = async (lease: string) =>
-        [lease, await this.#settle(lease, request([lease]), isRepeated)] as const;
-      return new Map(await Promise.all(leases.map(settle)));
+      const settle = async (lease: Lease) =>
+        [lease.token, await this.#settleOne(this.#settle, lease, request([lease]))] as const;
+      return Promise.all(leases.map(settle));
     }
   }
 
-  async #settle(token: string, request: Request, isRepeated = false): Promise<Settled> {
-    const line = request.verb === 'PUT' ? 'put' : 'settle';
-    const isFailure = request.verb === 'FAIL';
-    let mayBeDone = isRepeated;
+  async #settleOne(line: Line, { token }: Lease, request: Request): Promise<Settled> {
     try {
-      const answer = await this.#ask(line, request, read, () => {
-        mayBeDone = true;
-      });
-      return isFailure && Number(answer) > 0 ? 'given up' : 'settled';
+      const answer = await line.ask(request);
+      return request.verb === 'FAIL' && Number(answer) > 0 ? 'given up' : 'settled';
     } catch (error) {
       if (!isGone(error)) throw error;
-      // A daemon that died may have done it before.
-      return mayBeDone ? 'settled' : 'lost';
+      return 'lost';
     } finally {
       this.#leases.delete(token);
     }
   }
 
-  #read(reader: Reader): Lease[] | undefined {
-    if (reader.type !== '*') return undefined;
-    const runs = Array.from({ length: reader.number() }, () => readRun(reader, this.#options.queue));
-    return runs.flatMap(({ attempt, messages, leases }) =>
-      unpack(messages).map((body, i) => ({ token: leases?.tokens[i] as string, attempt, body })),
+  #read(frame: Buffer): Lease[] | undefined {
+    return readRuns(new Reader(frame), this.#options.queues)?.flatMap(
+      ({ queue, attempt, messages, leases }) =>
+        unpack(messages).map((body, i) => ({ token: leases?.tokens[i] as string, queue, attempt, body })),
     );
   }
 
-  /** Asks, and asks the next daemon when one dies. */
-  async #ask<T>(
-    line: keyof Lines,
-    request: Request,
-    read: (frame: Buffer) => T,
-    repeated: () => void = () => {},
-  ): Promise<T> {
-    for (;;) {
-      const opened = this.#lines;
-      const lines = await opened;
-      try {
-        return read(await lines[line].request(request));
-      } catch (error) {
-        if (!isLoss(error) || (line === 'take' && this.#hasStoppedTaking)) throw error;
-        repeated();
-        if (this.#lines === opened) this.#lines = this.#reopen(lines);
-      }
-    }
-  }
-
-  async #reopen(lost: Lines): Promise<Lines> {
-    const lines = await this.#open();
-    destroy(lost);
-    return lines;
-  }
-
-  async #open(): Promise<Lines> {
-    for (;;) {
-      try {
-        const take = await this.#connect(true);
-        take.onStopped = () => this.#onStopped();
-        await this.#claim(take);
-        if (this.#hasStoppedTaking) return { take, settle: take, put: await this.#connect(false) };
-        return { take, settle: await this.#connect(false), put: await this.#connect(false) };
-      } catch (error) {
-        if (!isLoss(error)) throw error;
-      }
+  async #unfinishedIn(queue: string): Promise<number> {
+    try {
+      const state = (await this.#settle.ask({ verb: 'STAT', queue })) as Map<string, number>;
+      return ['waiting', 'delayed', 'leased'].reduce((sum, key) => sum + (state.get(key) ?? 0), 0);
+    } catch (error) {
+      if (error instanceof MqError && error.code === 'NOQUEUE') return 0;
+      throw error;
     }
   }
 
   /** The leases are bound to this connection from now on. */
-  async #claim(connection: Connection): Promise<void> {
-    const { queue, duration } = this.#options;
-    await Promise.all(
-      [...this.#leases].map((token) =>
-        ignoreGone(connection.request({ verb: 'EXTEND', queue, leases: [token], duration, binding: 'hold' })),
-      ),
-    );
+  #claim(connection: Connection): void {
+    for (const lease of this.#leases.values())
+      connection.request(this.#extension(lease, 'hold')).catch((error) => {
+        // After a further loss they are claimed again.
+        if (!isLoss(error) && !isGone(error)) this.onError(error);
+      });
   }
 
-  async #extend(): Promise<void> {
-    const { queue, duration } = this.#options;
+  #extendLater(): Timer {
+    // Two chances before they run out.
+    return after(Math.max(1, this.#options.duration / 3), () => this.#extendNow(), LOOK_EVERY);
+  }
+
+  async #extendNow(): Promise<void> {
     try {
-      const { settle } = await this.#lines;
-      const extend = (token: string) =>
-        ignoreGone(settle.request({ verb: 'EXTEND', queue, leases: [token], duration }));
-      await Promise.all([...this.#leases].map(extend));
+      await this.#extend();
+      if (!this.#hasEnded) this.#timer = this.#extendLater();
     } catch (error) {
-      // After a loss they are extended when they are claimed.
-      if (!isLoss(error)) this.onError(error);
+      this.onError(error);
     }
   }
-}
 
-function destroy(lines: Lines): void {
-  for (const connection of new Set(Object.values(lines) as Connection[])) connection.destroy();
-}
+  async #extend(binding?: 'hold'): Promise<void> {
+    const extend = async (lease: Lease) => {
+      try {
+        await this.#settle.request(this.#extension(lease, binding));
+      } catch (error) {
+        // A lease that is no more is noticed when it is to be settled.
+        if (!isGone(error)) throw error;
+      }
+    };
+    await Promise.all([...this.#leases.values()].map(extend));
+  }
 
-function read(frame: Buffer): Value {
-  return new Reader(frame).read();
-}
-
-/** A lease that is no more is noticed when it is to be settled. */
-async function ignoreGone(answer: Promise<unknown>): Promise<void> {
-  try {
-    await answer;
-  } catch (error) {
-    if (!isGone(error)) throw error;
+  #extension({ queue, token }: Lease, binding: 'hold' | undefined): Request {
+    return { verb: 'EXTEND', queue, leases: [token], duration: this.#options.duration, binding };
   }
 }
 

@@ -13,8 +13,8 @@ import {
   StreamScanner,
   writeChunk,
 } from '../protocol/stream.ts';
-import { connector } from './connect.ts';
-import { isLoss } from './producer.ts';
+import { Connector } from './connect.ts';
+import { isLoss } from './connection.ts';
 
 /** Takes bytes; undefined when that is done at once. */
 type Take = (piece: Buffer) => Promise<void> | undefined;
@@ -54,19 +54,15 @@ export class PipeEnd implements StreamEvents {
    * @throws MqError TAKEN, MISFIT; STOPPED, UNREACHABLE, ...
    */
   static async open(places: Places, start: boolean, options: PipeOptions): Promise<PipeEnd | undefined> {
-    const connect = connector(places, start);
     const { pipe, direction, deadline } = options;
+    const connector = new Connector({ places, start, deadline });
     for (;;) {
-      const connection = await connect();
+      const connection = await connector.connect();
       const timeout = Math.max(0, Math.ceil(deadline - now()));
       try {
-        const stream = await connection.upgrade({
-          verb: 'PIPE',
-          pipe,
-          direction,
-          timeout,
-          pid: process.pid,
-        });
+        const { pid } = process;
+        const request = { verb: 'PIPE', pipe, direction, timeout, pid } as const;
+        const stream = await connection.upgrade(request, connector.limit);
         if (stream !== undefined) return new PipeEnd(stream.socket, stream.rest, direction);
         connection.destroy();
         return undefined;

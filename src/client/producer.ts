@@ -1,22 +1,16 @@
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
-import { Fifo } from '../fifo.ts';
+import { TOKEN } from '../holder.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
-import { connector } from './connect.ts';
-import type { Connection } from './connection.ts';
+import type { Request } from '../protocol/requests.ts';
+import { Line } from './line.ts';
 
 /** So many bytes are sent ahead of the daemon's answers: it has work while it waits for a sync, and for the next. */
 const WINDOW = 4 * 1024 * 1024;
 
 /** What a frame costs besides its bytes, about: a slow producer sends a line in each. */
 const FRAME_BYTES = 1024;
-
-interface Frame {
-  messages: Packed;
-  /** How many messages went before. */
-  index: number;
-}
 
 export interface PutTarget {
   queue: string;
@@ -36,56 +30,56 @@ export interface PutTarget {
 export class Producer {
   /** How many messages are safe. */
   stored = 0;
-  readonly #id = `${process.pid}.${Date.now()}.${process.hrtime.bigint()}.${Math.random()}`;
+  readonly #id = `${TOKEN}.put`;
   readonly #target: PutTarget;
-  readonly #reconnect: () => Promise<Connection>;
-  #connection: Connection;
+  readonly #line: Line;
+  /** How many messages were sent, and how many bytes of them are not answered. */
   #sent = 0;
-  /** Sent and not answered. */
-  readonly #frames = new Fifo<Frame>();
   #bytes = 0;
   #error: unknown;
-  #ending = false;
-  #resuming = false;
-  /** Called when something cannot be stored; `send` and `finish` throw what it was. */
+  /** Called when something cannot be stored; `send` and `finish` throw why. */
   onError: () => void = () => {};
   /** Wakes whoever waits for answers. */
   #wake: () => void = () => {};
 
   static async open(places: Places, start: boolean, target: PutTarget): Promise<Producer> {
-    const connect = connector(places, start);
-    return new Producer(await connect(), connect, target);
+    return new Producer(await Line.open({ places, start, deadline: target.deadline }), target);
   }
 
-  private constructor(connection: Connection, reconnect: () => Promise<Connection>, target: PutTarget) {
-    this.#connection = connection;
-    this.#reconnect = reconnect;
+  private constructor(line: Line, target: PutTarget) {
+    this.#line = line;
     this.#target = target;
   }
 
   /** The longest message that the daemon takes, in bytes. */
-  async maxMessage(): Promise<number> {
-    for (;;) {
-      try {
-        return Number((await this.#connection.greeting).get('max_message'));
-      } catch (error) {
-        if (!isLoss(error)) throw error;
-        this.#connection = await this.#reconnect();
-      }
-    }
+  get maxMessage(): number {
+    return Number(this.#line.greeting.get('max_message'));
   }
 
   /**
    * Sends messages; waits while too much is under way.
-   * @throws MqError what kept this or an earlier message from being stored
+   * @throws MqError why this or an earlier message was not stored
    */
   async send(messages: Packed): Promise<void> {
     if (messages.count === 0) return;
-    const frame = { messages, index: this.#sent };
+    const index = this.#sent;
     this.#sent += messages.count;
-    this.#frames.push(frame);
-    this.#bytes += messages.bytes.length + FRAME_BYTES;
-    this.#request(frame);
+    const bytes = messages.bytes.length + FRAME_BYTES;
+    this.#bytes += bytes;
+    const { deadline, ...target } = this.#target;
+    const client = { id: this.#id, index };
+    const question = (): Request => {
+      const timeout = Math.max(0, Math.ceil(deadline - now()));
+      return { verb: 'PUT', ...target, messages, timeout, client };
+    };
+    this.#line.request(question).then(
+      () => {
+        this.#bytes -= bytes;
+        this.stored = index + messages.count;
+        this.#wake();
+      },
+      (error) => this.#failed(error),
+    );
     await this.#until(() => this.#bytes < WINDOW);
   }
 
@@ -94,60 +88,23 @@ export class Producer {
    * @throws MqError as `send`; `stored` has then the number of those that are
    */
   async finish(): Promise<void> {
-    await this.#until(() => this.#frames.length === 0);
-    this.#connection.destroy();
+    await this.#until(() => this.#bytes === 0);
+    this.#line.destroy();
   }
 
   /** Waits for no room any more: what is under way is stored or refused at once. */
   interrupt(): void {
-    this.#ending = true;
-    this.#connection.finish();
-  }
-
-  #request({ messages, index }: Frame): void {
-    const { deadline, ...target } = this.#target;
-    const connection = this.#connection;
-    const timeout = Math.max(0, Math.ceil(deadline - now()));
-    const client = { id: this.#id, index };
-    connection.request({ verb: 'PUT', ...target, messages, timeout, client }).then(
-      () => this.#answered(),
-      (error) => {
-        // On an earlier connection it is no news: `#resume` sends the frame again.
-        if (connection === this.#connection && !this.#resuming) this.#failed(error);
-      },
-    );
-  }
-
-  #answered(): void {
-    const frame = this.#frames.shift() as Frame;
-    this.#bytes -= frame.messages.bytes.length + FRAME_BYTES;
-    this.stored = frame.index + frame.messages.count;
-    this.#wake();
+    this.#line.finish();
   }
 
   #failed(error: unknown): void {
-    if (isLoss(error) && !this.#ending) {
-      void this.#resume();
-      return;
-    }
+    // Frames behind one that failed fail too.
     if (this.#error === undefined) {
       this.stored += (error instanceof MqError && error.stored) || 0;
       this.#error = error;
       this.onError();
     }
     this.#wake();
-  }
-
-  async #resume(): Promise<void> {
-    this.#resuming = true;
-    try {
-      this.#connection = await this.#reconnect();
-      this.#resuming = false;
-      for (const frame of this.#frames) this.#request(frame);
-      if (this.#ending) this.#connection.finish();
-    } catch (error) {
-      this.#failed(error);
-    }
   }
 
   async #until(condition: () => boolean): Promise<void> {
@@ -159,9 +116,4 @@ export class Producer {
       });
     }
   }
-}
-
-/** Whether the daemon died, and another can be asked. */
-export function isLoss(error: unknown): boolean {
-  return error instanceof MqError && (error.code === 'LOST' || error.code === 'OUTDATED');
 }

@@ -1,4 +1,4 @@
-import type { Value } from '../protocol/values.ts';
+import { notUnderstood, type Value } from '../protocol/values.ts';
 
 /** A map of the daemon's as a plain object. */
 export interface Described {
@@ -16,7 +16,8 @@ const RATES = new Set(['put_rate', 'done_rate']);
 
 /** Times in ISO 8601, durations in seconds. */
 export function toObject(value: Value): Described {
-  const entries = [...(value as Map<string, Value>)].map(([key, each]) => {
+  if (!(value instanceof Map)) throw notUnderstood();
+  const entries = [...value].map(([key, each]) => {
     if (each === null) return [key, null] as const;
     if (Array.isArray(each)) return [key, each.map(toObject)] as const;
     if (TIMES.has(key)) return [key, new Date(Number(each)).toISOString()] as const;

@@ -35,7 +35,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     throw new MqError('USAGE', '--all does not wait: it takes no --timeout');
 
   const output = new Output();
-  const consumer = await Consumer.open(places, start, queues, lease);
+  const consumer = await Consumer.open({ places, start, deadline }, queues, lease);
   let stopped = false;
   const signal = catchSignals(() => {
     output.stop();

@@ -9,11 +9,9 @@ import { deadlineOf } from './options.ts';
 export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
   const queue = checkName(operands[0] as string);
   const deadline = deadlineOf(options);
-  const answer = await ask(places, start, () => ({
-    verb: 'JOIN',
-    queue,
-    timeout: Math.max(0, Math.ceil(deadline - now())),
-  }));
+  const question = () =>
+    ({ verb: 'JOIN', queue, timeout: Math.max(0, Math.ceil(deadline - now())) }) as const;
+  const answer = await ask(places, start, question, deadline);
   if (answer === null) throw new MqError('UNFINISHED', 'there are unfinished messages');
   return 0;
 }

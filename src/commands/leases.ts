@@ -1,5 +1,4 @@
-import { connector } from '../client/connect.ts';
-import { isLoss } from '../client/producer.ts';
+import { Line } from '../client/line.ts';
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import type { Request } from '../protocol/requests.ts';
@@ -19,34 +18,19 @@ export async function settle(
   leases: readonly string[],
   request: (lease: string) => Request,
 ): Promise<Outcome> {
-  const connect = connector(places, start);
   const missing: string[] = [];
-  /** Those of which it is not known whether a daemon that died has heard. */
-  const unsure = new Set<string>();
-  let left = [...new Set(leases)].filter((lease) => LEASE.test(lease) || !missing.push(lease));
-  for (;;) {
-    const connection = await connect();
-    const results = await Promise.allSettled(left.map((lease) => connection.ask(request(lease))));
-    connection.destroy();
-    const again: string[] = [];
-    for (const [i, result] of results.entries()) {
-      if (result.status === 'fulfilled') continue;
-      const lease = left[i] as string;
-      if (isLoss(result.reason)) again.push(lease);
-      else if (isNoLease(result.reason)) missing.push(lease);
-      else throw result.reason;
-    }
-    if (again.length === 0) break;
-    for (const lease of again) unsure.add(lease);
-    left = again;
+  const left = [...new Set(leases)].filter((lease) => LEASE.test(lease) || !missing.push(lease));
+  const line = await Line.open({ places, start });
+  const results = await Promise.allSettled(left.map((lease) => line.ask(request(lease))));
+  line.destroy();
+  for (const [i, result] of results.entries()) {
+    if (result.status === 'fulfilled') continue;
+    if (!isNoLease(result.reason)) throw result.reason;
+    missing.push(left[i] as string);
   }
   if (missing.length === 0) return 0;
   const which = missing.map((lease) => `'${lease}'`).join(', ');
-  throw new MqError('NOLEASE', `there is no lease ${which}`, {
-    advice: missing.some((lease) => unsure.has(lease))
-      ? 'The daemon died before it answered: it may have done what was asked.'
-      : undefined,
-  });
+  throw new MqError('NOLEASE', `there is no lease ${which}`);
 }
 
 function isNoLease(error: unknown): boolean {

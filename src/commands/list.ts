@@ -1,6 +1,6 @@
 import { ask } from '../client/ask.ts';
 import type { Places } from '../paths.ts';
-import type { Value } from '../protocol/values.ts';
+import { notUnderstood } from '../protocol/values.ts';
 import { type Described, isPipe, toObject } from './describe.ts';
 
 /** So many queues are asked for at a time: the daemon has a few milliseconds of work with them, and then others their turn. */
@@ -11,7 +11,8 @@ export async function list(places: Places, start: boolean): Promise<Described[]>
   const all: Described[] = [];
   let after: string | undefined;
   for (;;) {
-    const page = (await ask(places, start, { verb: 'LS', after, count: PAGE })) as Value[];
+    const page = await ask(places, start, { verb: 'LS', after, count: PAGE });
+    if (!Array.isArray(page)) throw notUnderstood();
     const described = page.map(toObject);
     all.push(...described);
     const queues = described.filter((each) => !isPipe(each));

@@ -47,10 +47,16 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
 
   const producer = await Producer.open(places, start, target);
   const input = new Input();
-  const signal = catchSignals(() => {
-    input.stop();
-    producer.interrupt();
-  });
+  const signal = catchSignals(
+    () => {
+      input.stop();
+      producer.interrupt();
+    },
+    () => {
+      if (!quiet)
+        note(`put ${queue}: interrupted; ${count(producer.stored)} stored, and it is not known of the rest`);
+    },
+  );
   producer.onError = () => input.stop();
   try {
     if (messages.length > 0) await putAll(producer, bodies);
@@ -70,7 +76,7 @@ async function putAll(producer: Producer, bodies: Buffer[]): Promise<void> {
 }
 
 async function putInput(producer: Producer, input: Input, framing: Framing, quiet: boolean): Promise<void> {
-  const splitter = new Splitter(framing, await producer.maxMessage());
+  const splitter = new Splitter(framing, producer.maxMessage);
   let [read, sent] = [0, 0];
   const endProgress = startProgress({
     unit: 'bytes',
@@ -85,11 +91,12 @@ async function putInput(producer: Producer, input: Input, framing: Framing, quie
     return producer.send(messages);
   };
   try {
-    await input.read(async (chunk) => {
+    const isAll = await input.read(async (chunk) => {
       read += chunk.length;
       await send(splitter.push(chunk));
     });
-    await send(splitter.finish());
+    // The beginning of a message is none.
+    if (isAll) await send(splitter.finish());
     await producer.finish();
   } catch (error) {
     // What came before a message that is too long is stored all the same.
@@ -151,7 +158,8 @@ function rawArguments(messages: string[]): Buffer[] {
 /** Says how much was stored, where there was more than one message to store. */
 function withCount(error: unknown, stored: number, messages: number): unknown {
   if (!(error instanceof MqError) || messages === 1) return error;
-  return new MqError(error.code, `${error.message}; ${count(stored)} stored`, {
+  const rest = error.code === 'UNKNOWN' ? ' for certain' : '';
+  return new MqError(error.code, `${error.message}; ${count(stored)} stored${rest}`, {
     cause: error.cause,
     advice: error.advice,
     stored,

@@ -7,15 +7,21 @@ const PATIENCE = 3000;
 /**
  * Lets a command end in good order: the first signal calls `interrupt`; a second one, or
  * the end of patience, ends the process at once.
+ * @param lastWord called before the process is ended at once
  * @returns what tells which signal it was, undefined: none
  */
-export function catchSignals(interrupt: () => void): () => NodeJS.Signals | undefined {
+export function catchSignals(interrupt: () => void, lastWord = () => {}): () => NodeJS.Signals | undefined {
   let caught: NodeJS.Signals | undefined;
   for (const signal of CAUGHT) {
     process.on(signal, () => {
+      const endNow = () => {
+        lastWord();
+        for (const each of CAUGHT) process.removeAllListeners(each);
+        process.kill(process.pid, signal);
+      };
+      if (caught !== undefined) return endNow();
       caught = signal;
-      for (const each of CAUGHT) process.removeAllListeners(each);
-      setTimeout(() => process.kill(process.pid, signal), PATIENCE).unref();
+      setTimeout(endNow, PATIENCE).unref();
       interrupt();
     });
   }

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Lease, Leaser, type Settled } from '../client/leaser.ts';
 import { now } from '../clock.ts';
-import { MqError } from '../errors.ts';
+import { type Code, MqError } from '../errors.ts';
 import { type Framing, Splitter, separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { join, type Packed } from '../packed.ts';
@@ -59,11 +59,14 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     isVerbose: options['verbose'] === true,
     quiet,
   };
-  const leaser = await Leaser.open(places, start, {
-    queue,
-    duration: periodOf(options, 'lease', 1) ?? LEASE,
-    until: options['drain'] ? 'idle' : 'finished',
-  });
+  const leaser = await Leaser.open(
+    { places, start },
+    {
+      queues: [queue],
+      duration: periodOf(options, 'lease', 1) ?? LEASE,
+      until: options['drain'] ? 'idle' : 'finished',
+    },
+  );
   const worker = new Worker(leaser, work);
   const endProgress = options['drain'] && !work.isVerbose ? worker.showProgress() : () => {};
   try {
@@ -289,7 +292,7 @@ class Worker {
 
   /** Undefined: they are too much for one request. */
   async #outputsOf(execution: Execution): Promise<Packed | undefined> {
-    const most = await this.#leaser.maxMessage();
+    const most = this.#leaser.maxMessage;
     if (execution.outputSize > most) return undefined;
     const splitter = new Splitter(this.#options.framing, most);
     const parts: Packed[] = [];
@@ -326,8 +329,7 @@ class Worker {
   /** Something went wrong. What runs can still finish, unless the daemon will not hear of it. */
   #end(error: unknown): void {
     this.#stop ??= error instanceof Error ? error : new Error(String(error));
-    if (error instanceof MqError && (error.code === 'STOPPED' || error.code === 'UNREACHABLE'))
-      this.#endRunning();
+    if (error instanceof MqError && NOBODY_ANSWERS.has(error.code)) this.#endRunning();
     else this.#leaser.stopTaking().catch(() => this.#endRunning());
     this.#soon();
   }
@@ -335,7 +337,7 @@ class Worker {
   #endRunning(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    this.#leaser.stopPutting().catch((error) => this.#end(error));
+    this.#leaser.stopPutting();
     const running = [...this.#running];
     for (const [lease, execution] of running) {
       execution.kill('SIGTERM');
@@ -347,6 +349,9 @@ class Worker {
     });
   }
 }
+
+/** Errors after which the daemon will hear of nothing. */
+const NOBODY_ANSWERS = new Set<Code>(['STOPPED', 'NODAEMON', 'UNREACHABLE', 'UNKNOWN']);
 
 /** So many characters of a message are shown. */
 const SHOWN = 60;

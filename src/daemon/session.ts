@@ -3,7 +3,7 @@ import { MqError, textOf } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
 import { FrameScanner } from '../protocol/frames.ts';
 import { parseRequest, requestLimits } from '../protocol/parse-request.ts';
-import type { Request } from '../protocol/requests.ts';
+import { READING, type Request } from '../protocol/requests.ts';
 import { encode, Push, type Value } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
 import type { Queues } from '../queue/queues.ts';
@@ -166,7 +166,7 @@ export class Session implements Peer {
       if ((error as MqError).code === 'STOREGONE') giveUp();
       // After the others who wait for the same have been told.
       else setImmediate(giveUp);
-      return { value: error as MqError };
+      return { value: request instanceof MqError ? request : unsynced(request, error as MqError) };
     }
   }
 
@@ -225,6 +225,12 @@ export class Session implements Peer {
     this.socket.write(last, written);
     if (chunks.length > 0) this.socket.uncork();
   }
+}
+
+/** A change that was made may be on disk all the same. */
+function unsynced({ verb }: Request, error: MqError): MqError {
+  if (READING.has(verb)) return error;
+  return new MqError('UNKNOWN', `${error.message}: it is not known whether it was done`, { cause: error });
 }
 
 function isPut({ request }: Task): boolean {

@@ -62,6 +62,22 @@ export type Request =
 
 export type Verb = Request['verb'];
 
+/** Requests that change nothing for others: what becomes of them when the daemon dies does not matter. */
+export const READING: ReadonlySet<Verb> = new Set<Verb>([
+  'HELLO',
+  'GET',
+  'JOIN',
+  'PIPE',
+  'PEEK',
+  'SIZE',
+  'EMPTY',
+  'FULL',
+  'STAT',
+  'LS',
+  'STATUS',
+  'POSITION',
+]);
+
 /** When a GET has nothing to wait for any more; see `GetOptions`. */
 export type Until = 'drained' | 'finished' | 'idle';
 

@@ -117,6 +117,14 @@ class Writer {
   }
 }
 
+/** An answer of another form than the one that was asked for. */
+export function notUnderstood(): MqError {
+  return new MqError('PROTOCOL', "the daemon's answer is not understood");
+}
+
+const BULK = 0x24; // $
+const ARRAY = 0x2a; // *
+const INTEGER = 0x3a; // :
 const MINUS = 0x2d;
 const CR = 0x0d;
 const ZERO = 0x30;
@@ -149,9 +157,9 @@ export class Reader {
     switch (type) {
       case '$':
       case '=':
-        return this.bulk();
+        return this.#bulk();
       case '!':
-        return readError((this.bulk() ?? Buffer.alloc(0)).toString());
+        return readError((this.#bulk() ?? Buffer.alloc(0)).toString());
       case '*':
       case '~':
       case '>': {
@@ -177,6 +185,23 @@ export class Reader {
     }
   }
 
+  /** Whether the next value is nil (of RESP 3). */
+  get isNil(): boolean {
+    return this.type === '_';
+  }
+
+  /** How many values the array has that begins here. @throws MqError PROTOCOL when none does */
+  size(): number {
+    this.#expect(ARRAY);
+    return this.number();
+  }
+
+  /** @throws MqError PROTOCOL when the next value is no integer */
+  integer(): number {
+    this.#expect(INTEGER);
+    return this.number();
+  }
+
   /** An integer, or the number in a header: of an array the size, of a bulk string the length. */
   number(): number {
     // Byte by byte: a request has a dozen of them, and calls out of JavaScript cost more.
@@ -191,15 +216,21 @@ export class Reader {
     return isNegative ? -number : number;
   }
 
-  /** A bulk string's bytes; null for nil. */
+  /** A bulk string's bytes; null for nil. @throws MqError PROTOCOL when the next value is none */
   bulk(): Buffer | null {
+    this.#expect(BULK);
+    return this.#bulk();
+  }
+
+  #bulk(): Buffer | null {
     const length = this.number();
     if (length < 0) return null;
     return this.#bytes.subarray(this.at, this.#skip(length));
   }
 
-  /** A bulk string, not nil, as text. */
+  /** A bulk string, not nil, as text. @throws MqError PROTOCOL when the next value is none */
   text(): string {
+    this.#expect(BULK);
     const length = this.number();
     return this.#bytes.toString('utf8', this.at, this.#skip(length));
   }
@@ -207,6 +238,10 @@ export class Reader {
   /** All bytes that are left, as `count` packed messages. */
   rest(count: number): Packed {
     return { count, bytes: this.#bytes.subarray(this.at) };
+  }
+
+  #expect(type: number): void {
+    if (this.#bytes[this.at] !== type) throw notUnderstood();
   }
 
   /** Goes on behind a bulk string; answers where its bytes end. */

@@ -235,7 +235,7 @@ describe('the daemon', () => {
   test('an older client works with a newer daemon, unless the protocol is another (76)', async ({ mq }) => {
     await mq.run(['create', 'q']);
     expect(await talk(mq, 'HELLO 3 MQ 2 0.0.1 REPLACE')).toContain('version');
-    expect(await talk(mq, 'HELLO 3 MQ 0 0.0.1 REPLACE')).toMatch(/^-PROTOCOL .*protocol 5/);
+    expect(await talk(mq, 'HELLO 3 MQ 0 0.0.1 REPLACE')).toMatch(/^-PROTOCOL .*protocol 6/);
   });
 
   test.for([[['get', 'q']], [['put', 'q', 'a']], [['ls']]] as const)(

@@ -148,11 +148,11 @@ describe('a session, while the store is synced', () => {
     endSync(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
     await vi.waitUntil(() => one.heard() !== '' && other.heard() !== '');
     for (const { heard } of [one, other])
-      expect(heard()).toMatch(/^-IOERROR .*EIO: i\/o error, fdatasync\r\n$/);
+      expect(heard()).toMatch(/^-UNKNOWN .*EIO: i\/o error, fdatasync.*\r\n$/);
     await vi.waitUntil(() => giveUp.mock.calls.length > 0);
     // Nothing is said to be safe from then on, though a later sync may say that it was well.
     one.say(put('c'));
-    await vi.waitUntil(() => one.heard().split('-IOERROR').length === 3);
+    await vi.waitUntil(() => one.heard().split('-UNKNOWN').length === 3);
     one.end();
     other.end();
   });

@@ -1,0 +1,158 @@
+import { MqError } from '../errors.ts';
+import { TOKEN } from '../holder.ts';
+import { READING, type Request, type Verb } from '../protocol/requests.ts';
+import { Reader, type Value } from '../protocol/values.ts';
+import { type Caller, Connector } from './connect.ts';
+import { type Connection, isLoss } from './connection.ts';
+
+/** One that asks with a timeout has less time left when it asks again. */
+export type Question = Request | (() => Request);
+
+interface Pending {
+  question: Question;
+  /** Its number among the requests of this line: see `Once` of mq-protocol(7). */
+  seq: number;
+  /** A daemon may have heard of it. */
+  isSent: boolean;
+  resolve: (frame: Buffer) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Requests that happen once, though they are sent again: the daemon remembers its answers to them. */
+const ONCE = new Set<Verb>(['DONE', 'FAIL', 'RETURN', 'MOVE', 'PURGE', 'RM']);
+
+let lines = 0;
+
+/**
+ * A connection that survives the daemon: requests that had no answer when it died are sent to the next
+ * one, in their order. Each takes effect once.
+ */
+export class Line {
+  readonly #connector: Connector;
+  readonly #id = `${TOKEN}.${lines++}`;
+  #connection: Connection;
+  readonly #pending = new Set<Pending>();
+  #seq = 0;
+  #reopening: Promise<void> | undefined;
+  #error: unknown;
+  #hasFinished = false;
+  #onStopped: () => void = () => {};
+  /** Called with each further connection, before what had no answer is sent again. */
+  onReopened: (connection: Connection) => void = () => {};
+
+  /** @param holds see `Connector` */
+  static async open(caller: Caller, holds = false): Promise<Line> {
+    const connector = new Connector(caller, holds);
+    return new Line(connector, await connector.connect());
+  }
+
+  private constructor(connector: Connector, connection: Connection) {
+    this.#connector = connector;
+    this.#connection = connection;
+  }
+
+  /**
+   * Asks for something.
+   * @returns the frame of the answer
+   * @throws MqError the answer, when it is an error; UNKNOWN when it may have been done and nobody answers any
+   *   more; STOPPED, UNREACHABLE, ... when it was not done
+   */
+  request(question: Question): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const pending = { question, seq: this.#seq++, isSent: false, resolve, reject };
+      if (this.#error !== undefined) return reject(this.#error);
+      this.#pending.add(pending);
+      if (this.#reopening === undefined) this.#send(pending);
+    });
+  }
+
+  /** The same, with the answer as a value. */
+  async ask(question: Question): Promise<Value> {
+    return new Reader(await this.request(question)).read();
+  }
+
+  /** What the daemon said of itself. */
+  get greeting(): ReadonlyMap<string, Value> {
+    return this.#connection.greeting;
+  }
+
+  /** Called when the daemon was stopped; it still takes a last word for a moment. */
+  set onStopped(call: () => void) {
+    this.#onStopped = call;
+    this.#connection.onStopped = call;
+  }
+
+  /** Sends nothing more; what was sent is still answered, but waits for nothing. */
+  finish(): void {
+    this.#hasFinished = true;
+    this.#connection.finish();
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  #send(pending: Pending): void {
+    const connection = this.#connection;
+    const { question, seq } = pending;
+    const asked = typeof question === 'function' ? question() : question;
+    const request = isOnce(asked) ? { ...asked, once: { client: this.#id, seq, acked: this.#acked } } : asked;
+    pending.isSent = true;
+    connection.request(request, { limit: this.#connector.limit }).then(
+      (frame) => {
+        this.#pending.delete(pending);
+        pending.resolve(frame);
+      },
+      (error: unknown) => {
+        // On an earlier connection it is no news.
+        if (connection !== this.#connection || !this.#pending.has(pending)) return;
+        if (isLoss(error)) this.#reopening ??= this.#reopen();
+        else this.#reject(pending, isHang(error) ? this.#notKnown(pending, error) : error);
+      },
+    );
+  }
+
+  /** Requests up to this one are answered. */
+  get #acked(): number {
+    for (const { seq } of this.#pending) return seq;
+    return this.#seq;
+  }
+
+  async #reopen(): Promise<void> {
+    try {
+      const connection = await this.#connector.connect();
+      connection.onStopped = this.#onStopped;
+      this.#connection = connection;
+      this.#reopening = undefined;
+      this.onReopened(connection);
+      for (const pending of [...this.#pending]) this.#send(pending);
+      if (this.#hasFinished) connection.finish();
+    } catch (error) {
+      this.#error = error;
+      for (const pending of [...this.#pending]) this.#reject(pending, this.#notKnown(pending, error));
+    }
+  }
+
+  #reject(pending: Pending, error: unknown): void {
+    this.#pending.delete(pending);
+    pending.reject(error);
+  }
+
+  /** The error of a request that nobody answers any more. */
+  #notKnown({ question, isSent }: Pending, cause: unknown): unknown {
+    const { verb } = typeof question === 'function' ? question() : question;
+    if (!isSent || READING.has(verb) || !(cause instanceof MqError)) return cause;
+    const { message, advice } = cause;
+    return new MqError('UNKNOWN', `${message}: it is not known whether it was done`, { cause, advice });
+  }
+}
+
+function isOnce(request: Request): boolean {
+  if (request.verb === 'DONE') return request.leases.length > 0;
+  return ONCE.has(request.verb) || (request.verb === 'PUT' && request.done !== undefined);
+}
+
+/** Whether the connection says so, and not the daemon. */
+function isHang(error: unknown): boolean {
+  return error instanceof MqError && error.code === 'UNREACHABLE';
+}

@@ -1,0 +1,80 @@
+import { readFileSync, statSync } from 'node:fs';
+import { now } from '../clock.ts';
+import { MqError } from '../errors.ts';
+import type { Places } from '../paths.ts';
+import { isNewer, PROTOCOL, VERSION } from '../version.ts';
+import { findDaemon } from './connect.ts';
+import { Connection } from './connection.ts';
+
+/** Daemons up to this version give leases back when they make room, and their messages are worked on twice. */
+const MAKES_ROOM_BADLY = '0.5.0';
+
+/**
+ * Ends a daemon that is older than this client, so that one of this version can take its place. The
+ * commands that wait go on with that one, as after a crash.
+ * @param limit when to give up, on the clock of now()
+ * @param hasReplaced whether this command did so before: something starts the older one again
+ * @returns whether it has ended; else it is not older
+ * @throws MqError OUTDATED when it is to stay; LOST, UNREACHABLE, ...
+ */
+export async function replaceOlder(places: Places, limit: number, hasReplaced: boolean): Promise<boolean> {
+  // The connection that was refused is closed by such a daemon. To this greeting every version answers.
+  const connection = new Connection(await findDaemon({ places, start: false }, limit, limit));
+  try {
+    await connection.greet(undefined, limit);
+    const version = String(connection.greeting.get('version'));
+    if (!isNewer(VERSION, version)) return false;
+    if (hasReplaced) {
+      throw new MqError('OUTDATED', `the daemon is mq ${version}, older than this mq ${VERSION}, again`, {
+        advice: 'Something starts it: see that it starts the newer one.',
+      });
+    }
+    if (isNewer(version, MAKES_ROOM_BADLY)) await askForRoom(connection, limit);
+    else kill(Number(connection.greeting.get('pid')), version, places);
+    await ended(connection, limit);
+    return true;
+  } finally {
+    connection.destroy();
+  }
+}
+
+async function askForRoom(connection: Connection, limit: number): Promise<void> {
+  try {
+    await connection.greet({ protocol: PROTOCOL, version: VERSION, replace: true }, limit);
+  } catch (error) {
+    if (!(error instanceof MqError && (error.code === 'OUTDATED' || error.code === 'LOST'))) throw error;
+  }
+}
+
+function kill(pid: number, version: string, { store }: Places): void {
+  if (!holdsLock(pid, store)) {
+    throw new MqError('OUTDATED', `the daemon is mq ${version}, older than this mq ${VERSION}`, {
+      advice: `Process ${pid} is not seen to hold ${store}, so it was left alone. Stop it with its own mq: mq stop`,
+    });
+  }
+  process.kill(pid, 'SIGKILL');
+}
+
+/** Whether the process has a lock on the file (proc_locks(5)): `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE ...`. */
+function holdsLock(pid: number, path: string): boolean {
+  try {
+    const { ino } = statSync(path);
+    const locks = readFileSync('/proc/locks', 'latin1').split('\n');
+    return locks.some((line) => {
+      const [, type, , mode, owner, file] = line.split(/\s+/);
+      return type === 'POSIX' && mode === 'WRITE' && Number(owner) === pid && file?.endsWith(`:${ino}`);
+    });
+  } catch {
+    return false;
+  }
+}
+
+async function ended(connection: Connection, limit: number): Promise<void> {
+  const timeout = new Promise<never>((_, reject) => {
+    setTimeout(
+      () => reject(new MqError('UNREACHABLE', 'the older daemon does not end')),
+      Math.max(0, limit - now()),
+    ).unref();
+  });
+  await Promise.race([connection.closed, timeout]);
+}
