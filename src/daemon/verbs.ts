@@ -116,7 +116,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
 
   async GET({ queues: names, timeout, count, hold, lease, packed, until, done: said }, { session, queues }) {
     if (said) await queues.done(session.consumer, said.queue, said.ids);
-    const taken = await queues.get(session.consumer, names, {
+    const taken = await queues.get(session.consumer, [...new Set(names)], {
       limit: { count: count ?? 1, bytes: ANSWER_BYTES },
       timeout,
       lease: lease === undefined ? undefined : { duration: lease, isBound: hold },
@@ -276,7 +276,7 @@ function describe(queue: QueueState, queues: Queues): Value {
   ]);
 }
 
-/** With several queues asked, an answer says which one it is from. */
+/** With several queues asked, be it one twice, an answer says which one it is from. */
 function prefix(names: readonly string[], queue: string, value: Value): Value {
   if (names.length === 1) return value;
   return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];

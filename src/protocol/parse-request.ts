@@ -76,6 +76,9 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     let done: { queue: string; lease: string } | undefined;
     let once: Once | undefined;
     let queue: string | undefined;
+    const setKey = () => {
+      key = checkKey(words.bytes('a key'));
+    };
     // Options stand before the queue: a message may look like anything.
     words.options({
       ...timeoutOptions(words, (ms) => {
@@ -93,9 +96,9 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
       TTL: () => {
         ttl = words.integer('TTL', 1, LONGEST_DELAY);
       },
-      ID: () => {
-        key = checkKey(words.bytes('a key'));
-      },
+      KEY: setKey,
+      // Its name until 0.5.
+      ID: setKey,
       DONE: () => {
         done = { queue: words.name(), lease: words.next('a lease').slice(0, 40) };
       },
@@ -110,7 +113,7 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
     queue ??= words.name();
     if (!words.more) throw new MqError('USAGE', 'a message is missing');
     const messages = words.messages();
-    if (key !== undefined && messages.count > 1) throw new MqError('USAGE', 'ID goes with one message');
+    if (key !== undefined && messages.count > 1) throw new MqError('USAGE', 'KEY goes with one message');
     if (once && !done) throw new MqError('USAGE', 'ONCE goes with DONE');
     return { verb: 'PUT', queue, messages, priority, timeout, client, delay, ttl, key, done, once };
   },
@@ -150,8 +153,7 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
         done = { queue: words.name(), ids: words.all('the id of a message').map(parseRange) };
       },
     });
-    if (until !== undefined && queues.length > 1) throw new MqError('USAGE', 'UNTIL goes with one queue');
-    return { verb: 'GET', queues: [...new Set(queues)], timeout, count, hold, lease, packed, until, done };
+    return { verb: 'GET', queues, timeout, count, hold, lease, packed, until, done };
   },
 
   DONE(words) {

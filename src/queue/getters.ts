@@ -20,8 +20,8 @@ export interface GetOptions {
   /** Messages are leased for so many ms, instead of held; `isBound`: only while the connection lasts. */
   lease?: { duration: number; isBound: boolean } | undefined;
   /**
-   * When there is nothing to wait for any more: the queue is closed and drained (the default), it is
-   * closed and nothing is unfinished, or nothing is unfinished, be it closed or open.
+   * When there is nothing to wait for any more, of several queues in all of them at one moment: closed
+   * and drained (the default), closed and nothing unfinished, or nothing unfinished, be it closed or open.
    */
   until?: 'drained' | 'finished' | 'idle' | undefined;
 }
@@ -45,8 +45,8 @@ interface Getter {
   queues: readonly string[];
   options: GetOptions;
   consumer: Consumer;
-  /** Those of its queues that nothing will come from, as far as it was told. */
-  ended: Set<string>;
+  /** Queues that nothing will come from, each with whether it is drained; none of them has changed since. */
+  ended: Map<string, boolean>;
   /** Ends the wait: with messages, without, or with an error. */
   finish: (result: Taken | undefined | MqError) => void;
   finished: boolean;
@@ -77,7 +77,7 @@ export class Getters {
         queues,
         options,
         consumer,
-        ended: new Set(),
+        ended: new Map(),
         finished: false,
         finish: () => {},
       };
@@ -101,7 +101,8 @@ export class Getters {
         // Before the store is asked: what comes while it answers wakes this one too.
         this.#enlist(getter);
         for (const [i, queue] of queues.entries()) {
-          if (!getter.finished) await this.#offer(queue, getter, limits[i]);
+          const left = getter.finished ? undefined : await this.#offer(queue, getter, limits[i]);
+          if (left) this.#judge(queue, left, getter);
         }
         if (getter.finished) return;
         if (timeout === 0) getter.finish(undefined);
@@ -112,8 +113,10 @@ export class Getters {
 
   /** A message may have come, or the end. */
   wake(queue: string): void {
-    if (!this.#lines.has(queue) || this.#due.has(queue)) return;
+    const line = this.#lines.get(queue);
+    if (line === undefined || this.#due.has(queue)) return;
     this.#due.add(queue);
+    for (const getter of line) getter.ended.delete(queue);
     this.#inTurn(async () => {
       this.#due.delete(queue);
       await this.#handOut(queue);
@@ -128,17 +131,16 @@ export class Getters {
   async #handOut(queue: string): Promise<void> {
     for (const getter of [...(this.#lines.get(queue) ?? [])]) {
       if (getter.finished) continue;
-      const went = await this.#offer(queue, getter);
-      // The next one may be told of an end that this one does not wait for.
-      if (went === 'nothing' && getter.options.until === undefined) return;
+      const left = await this.#offer(queue, getter);
+      if (left === undefined) continue;
+      // Nothing is there for those behind this one either, but an end that this one does not wait for may be.
+      for (const each of [...(this.#lines.get(queue) ?? [])]) this.#judge(queue, left, each);
+      return;
     }
   }
 
-  async #offer(
-    queue: string,
-    getter: Getter,
-    limit = getter.options.limit,
-  ): Promise<'served' | 'ended' | 'nothing'> {
+  /** @returns how the queue stands, where there was nothing to give */
+  async #offer(queue: string, getter: Getter, limit = getter.options.limit): Promise<TakeResult | undefined> {
     let taken: TakeResult;
     try {
       taken = await this.#take(queue, limit, getter);
@@ -146,24 +148,21 @@ export class Getters {
       getter.finish(
         error instanceof MqError ? error : new MqError('INTERNAL', 'the store failed', { cause: error }),
       );
-      return 'served';
+      return undefined;
     }
-    if (taken.runs.length > 0) {
-      await this.#give(queue, taken.runs, getter);
-      return 'served';
-    }
-    if (!isEnded(taken, getter.options)) {
-      getter.ended.delete(queue);
-      return 'nothing';
-    }
-    getter.ended.add(queue);
-    if (getter.ended.size === getter.queues.length) {
-      const { drained } = taken;
-      getter.finish(
-        drained ? new MqError('CLOSED', `queue ${getter.queues.join(', ')} is closed`) : undefined,
-      );
-    }
-    return 'ended';
+    if (taken.runs.length === 0) return taken;
+    await this.#give(queue, taken.runs, getter);
+    return undefined;
+  }
+
+  /** Ends the wait of a getter when this was the last of its queues that something could come from. */
+  #judge(queue: string, taken: TakeResult, { queues, options, ended, finish }: Getter): void {
+    // What changed while the store answered is judged when it is its turn.
+    if (this.#due.has(queue) || !isEnded(taken, options)) return;
+    ended.set(queue, taken.drained);
+    if (ended.size < queues.length) return;
+    const isDrained = [...ended.values()].every(Boolean);
+    finish(isDrained ? new MqError('CLOSED', `queue ${queues.join(', ')} is closed`) : undefined);
   }
 
   #take(queue: string, limit: TakeLimit, { options, consumer }: Getter): Promise<TakeResult> {

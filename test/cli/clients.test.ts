@@ -62,6 +62,8 @@ async function exercise(mq: Mq, send: (...words: string[]) => Promise<unknown>):
   expect(await send('GET', 'none', 'OR', 'q', 'TIMEOUT', '20')).toBe(null);
   await send('PUT', 'q', 'd');
   expect(await send('GET', 'none', 'OR', 'q')).toEqual(['q', 'd']);
+  await send('PUT', 'q', 'd');
+  expect(await send('GET', 'q', 'OR', 'q')).toEqual(['q', 'd']);
   await send('PUT', 'PRIORITY', '0', 'TIMEOUT', '50', 'QUEUE', 'NOWAIT', 'e', 'f');
   expect(await send('GET', 'NOWAIT', 'COUNT', '2')).toEqual(['e', 'f']);
   await send('PUT', 'q', 'g', 'h', '');

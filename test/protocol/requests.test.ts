@@ -67,6 +67,7 @@ const REQUESTS: Request[] = [
   { ...get, count: 10, hold: true, packed: true },
   { ...get, timeout: 0 },
   { ...get, queues: ['LEASE'], lease: 5, until: 'idle' },
+  { ...get, queues: ['a', 'b'], until: 'finished' },
   { ...get, count: 2, hold: true, lease: 5, until: 'finished' },
   {
     ...get,
@@ -183,6 +184,10 @@ describe('what other clients write', () => {
     expect(parse('put', 'q', 'm')).toEqual({ ...put, messages: packed('m') });
   });
 
+  test.each(['KEY', 'ID'])('PUT takes a key behind %s', (word) => {
+    expect(parse('PUT', word, 'k', 'q', 'm')).toEqual({ ...put, key: 'k', messages: packed('m') });
+  });
+
   test('PUT without QUEUE: options stand before the queue, all behind it are messages', () => {
     expect(parse('PUT', 'TIMEOUT', '5', 'q', 'NOWAIT', 'QUEUE')).toEqual({
       ...put,
@@ -200,8 +205,8 @@ describe('what other clients write', () => {
     },
   );
 
-  test('a queue that GET names twice counts once', () => {
-    expect(parse('GET', 'a', 'OR', 'b', 'OR', 'a')).toEqual({ ...get, queues: ['a', 'b'] });
+  test('a queue that GET names twice is asked for twice: the form of the answer follows from that', () => {
+    expect(parse('GET', 'a', 'OR', 'a')).toEqual({ ...get, queues: ['a', 'a'] });
   });
 
   test('HELLO may have what Redis clients add to it, or nothing', () => {
@@ -274,10 +279,10 @@ describe('a bad request', () => {
     'GET q LEASE 9999999999999',
     'GET q UNTIL',
     'GET q UNTIL TOMORROW',
-    'GET a OR b UNTIL IDLE',
     'PUT DELAY -1 q m',
     'PUT TTL 0 q m',
     'PUT ID k q m n',
+    'PUT KEY k q m n',
     'PUT DONE q 5.k3x',
     'PUT ONCE x 1 0 q m',
     'PUT DONE q 5.k3x ONCE x 1 q m',

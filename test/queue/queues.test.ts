@@ -175,6 +175,79 @@ describe('get', () => {
     await expect(getting).rejects.toEqual(code('CLOSED'));
   });
 
+  describe('that ends when nothing is unfinished', () => {
+    // The alarm for what is delayed.
+    afterEach(() => queues.end());
+
+    const getUntil = (until: 'finished' | 'idle', ...names: string[]) =>
+      queues.get(queues.enter(), names, { limit: ONE, timeout: FOREVER, until });
+    const delayed = (queue: string) =>
+      queues.put(consumer, queue, packed('m'), { priority: 0, delay: 10_000 }, FOREVER);
+
+    test('waits for all of several queues', async () => {
+      for (const name of ['a', 'b']) await put(name, ['m']);
+      const [a, b] = [await get('a'), await get('b')];
+      const getting = getUntil('idle', 'a', 'b');
+      await queues.done(consumer, 'a', idsOf(a));
+      expect(await outcomeOf(getting)).toBe('waits');
+      await queues.done(consumer, 'b', idsOf(b));
+      expect(await getting).toBeUndefined();
+    });
+
+    test('CLOSED only when all of them are closed', async () => {
+      for (const name of ['a', 'b']) await queues.store.create(name, {});
+      await queues.store.close('a', false);
+      expect(await getUntil('idle', 'a', 'b')).toBeUndefined();
+      const getting = getUntil('finished', 'a', 'b');
+      expect(await outcomeOf(getting)).toBe('waits');
+      await queues.store.close('b', false);
+      await expect(getting).rejects.toEqual(code('CLOSED'));
+      await expect(getUntil('idle', 'a', 'b')).rejects.toEqual(code('CLOSED'));
+    });
+
+    test.each([
+      ['a', 'b'],
+      ['b', 'a'],
+    ])(
+      'in all of them at one moment, be a message moved on between two of them (%s, %s)',
+      async (...names) => {
+        await put('a', ['m']);
+        const taken = await get('a');
+        const getting = getUntil('idle', ...names);
+        expect(await outcomeOf(getting)).toBe('waits');
+        // One step of the store: a is finished, and b is not any more.
+        await Promise.all([queues.done(consumer, 'a', idsOf(taken)), delayed('b')]);
+        expect(await outcomeOf(getting)).toBe('waits');
+        await queues.store.purge('b');
+        expect(await getting).toBeUndefined();
+      },
+    );
+
+    test('a queue that fills again while another is waited for is waited for again, whoever else waits', async () => {
+      await put('b', ['m']);
+      const taken = await get('b');
+      const other = get('a', FOREVER, queues.enter());
+      const getting = getUntil('idle', 'a', 'b');
+      await delayed('a');
+      await queues.done(consumer, 'b', idsOf(taken));
+      expect(await outcomeOf(getting)).toBe('waits');
+      await queues.store.purge('a');
+      expect(await getting).toBeUndefined();
+      expect(await outcomeOf(other)).toBe('waits');
+    });
+
+    test('is told of the end though others, who do not wait for it, came first', async () => {
+      await put('q', ['m']);
+      const taken = await get('q');
+      const other = get('q', FOREVER, queues.enter());
+      const getting = getUntil('idle', 'q');
+      expect(await outcomeOf(getting)).toBe('waits');
+      await queues.done(consumer, 'q', idsOf(taken));
+      expect(await outcomeOf(getting)).toBeUndefined();
+      expect(await outcomeOf(other)).toBe('waits');
+    });
+  });
+
   test('a message that comes back to a closed queue can still be got', async () => {
     await put('q', ['a']);
     const taken = await get('q');
