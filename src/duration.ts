@@ -1,19 +1,33 @@
 import { MqError } from './errors.ts';
 
-const UNITS: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 };
+/** Units in ms, in the order in which they stand in a duration. */
+const UNITS = { w: 7 * 86400e3, d: 86400e3, h: 3600e3, m: 60e3, s: 1e3, ms: 1 };
+
+const NUMBER = '(\\d+(?:\\.\\d+)?|\\.\\d+)';
+
+/** Numbers with units, each unit once, or one number: seconds. */
+const DURATION = new RegExp(
+  `^(?=.)${Object.keys(UNITS)
+    .map((unit) => `(?:${NUMBER}${unit})?`)
+    .join('')}$|^${NUMBER}$`,
+);
 
 /**
- * A DURATION of the command line in milliseconds: seconds (`0.5`), or a number with a unit
- * (`500ms`, `10s`, `5m`, `2h`, `1d`).
+ * A DURATION of the command line in milliseconds: seconds (`0.5`), or numbers with units, the largest
+ * first (`500ms`, `10s`, `5m`, `2h`, `1d`, `1w`, `1h30m`). Infinity where it is beyond all numbers.
  * @throws MqError USAGE for anything else, negative numbers among it.
  */
 export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d)?$/.exec(text);
-  const milliseconds = match ? Number(match[1]) * (UNITS[match[2] ?? 's'] ?? 0) : Number.NaN;
-  if (!Number.isFinite(milliseconds) || milliseconds > Number.MAX_SAFE_INTEGER) {
+  const match = DURATION.exec(text);
+  if (match === null) {
     throw new MqError('USAGE', `'${text}' is not a duration`, {
-      advice: 'A duration is a number of seconds (0.5), or one with a unit: 500ms, 10s, 5m, 2h, 1d.',
+      advice: 'A duration is a number of seconds (0.5), or has units: 500ms, 10s, 5m, 2h, 1d, 1w, 1h30m.',
     });
   }
-  return Math.ceil(milliseconds);
+  const [, ...numbers] = match;
+  const milliseconds = [...Object.values(UNITS), UNITS.s]
+    .map((unit, i) => Number(numbers[i] ?? 0) * unit)
+    .reduce((sum, part) => sum + part);
+  // Fractions are rounded up, but not those that come of binary numbers: 1.1h.
+  return Math.ceil(Number(milliseconds.toFixed(3)));
 }

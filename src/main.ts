@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Command, Outcome } from './commands/command.ts';
-import { COMMANDS } from './commands/index.ts';
-import { parse } from './commands/parse.ts';
+import { COMMANDS, LEADING } from './commands/index.ts';
+import { parse, parseLeading } from './commands/parse.ts';
 import { type Code, EXIT_STATUS, MqError } from './errors.ts';
 import { abridged } from './names.ts';
 import { places } from './paths.ts';
@@ -18,13 +18,10 @@ const ADVICE: Partial<Record<Code, string>> = {
 
 /** argv -> one command -> one exit status. */
 async function main(args: string[]): Promise<Outcome> {
-  const [name, ...rest] = verbFirst(args);
   const context = { what: '', quiet: false };
   try {
-    if (name === undefined) return await help(undefined, false);
-    if (name === '--version') return await print(`mq ${(await import('./version.ts')).VERSION}\n`);
-    if (name === '--help' || name === '-h' || name === 'help') return await help(rest[0], true);
-    return await runCommand(name, rest, context);
+    if (args.length === 0) return await help(undefined, false);
+    return await runLine(args, context);
   } catch (error) {
     if (!(error instanceof MqError)) throw error;
     if (!(context.quiet && EXPECTED.has(error.code)))
@@ -34,35 +31,34 @@ async function main(args: string[]): Promise<Outcome> {
 }
 
 /** @param context what an error is about, and whether what is expected is said */
-async function runCommand(
-  name: string,
-  args: string[],
-  context: { what: string; quiet: boolean },
-): Promise<Outcome> {
+async function runLine(args: string[], context: { what: string; quiet: boolean }): Promise<Outcome> {
+  const { options: leading, rest } = parseLeading(args, LEADING);
+  const [name, ...words] = rest;
+  if (leading['version']) return print(`mq ${(await import('./version.ts')).VERSION}\n`);
+  if (leading['help']) return help(name, true);
+  if (name === 'help') return help(parseLeading(words, LEADING).rest[0], true);
   const command = find(name);
-  context.what = `${name}: `;
-  const { operands, options } = await parse(command, args);
+  context.what = `${command.name}: `;
+  const parsed = parse(command, words);
+  const options = { ...leading, ...parsed.options };
   if (options['help']) return help(name, true);
-  const [first] = operands;
-  if (first !== undefined) context.what = `${name} ${abridged(first)}: `;
-  context.quiet = options['quiet'] === true;
+  const [first] = parsed.operands;
+  if (first !== undefined) context.what = `${command.name} ${abridged(first)}: `;
+  const quiet = options['quiet'] === true;
+  context.quiet = quiet;
+  for (const { name, former } of quiet ? [] : parsed.renamed)
+    note(`${context.what}--${former} is called --${name} now`);
   const start = command.mayStart && !options['no-start'] && process.env['MQ_NO_START'] !== '1';
   const { run } = await command.load();
-  return run({ operands, options, places: places(), start, quiet: context.quiet });
+  return run({ ...parsed, options, places: places(), start, quiet });
 }
 
-function find(name: string): Command {
+/** @throws MqError USAGE */
+function find(name: string | undefined): Command {
   const command = COMMANDS.find((each) => each.name === name);
   if (command) return command;
-  throw new MqError('USAGE', `unknown command '${name}'`, { advice: 'mq --help lists the commands.' });
-}
-
-/** Flags may stand before the command too: `mq -q get q`. */
-function verbFirst(args: string[]): string[] {
-  const at = args.findIndex((arg) => !arg.startsWith('-'));
-  const flags = args.slice(0, Math.max(0, at));
-  const movable = flags.every((flag) => /^(-q|--quiet|--no-start)$/.test(flag));
-  return at > 0 && movable ? [args[at] as string, ...flags, ...args.slice(at + 1)] : args;
+  const why = name === undefined ? 'COMMAND is missing' : `unknown command '${abridged(name)}'`;
+  throw new MqError('USAGE', why, { advice: 'mq --help lists the commands.' });
 }
 
 async function help(name: string | undefined, wanted: boolean): Promise<Outcome> {

@@ -30,11 +30,11 @@ export function note(text: string): void {
 export async function complain(what: string, why: string, advice: ErrorOptions['advice']): Promise<void> {
   const text = visible(`${what}${why}`);
   if (!hasColour(2)) {
-    write(`mq: ${text}\n${advice ? `${advice}\n` : ''}`);
+    write(`mq: ${text}\n${advice ? `${visible(advice)}\n` : ''}`);
     return;
   }
   const { chalkStderr } = await import('chalk');
-  write(`${chalkStderr.red('mq:')} ${text}\n${advice ? `${chalkStderr.dim(advice)}\n` : ''}`);
+  write(`${chalkStderr.red('mq:')} ${text}\n${advice ? `${chalkStderr.dim(visible(advice))}\n` : ''}`);
 }
 
 /** What a terminal would obey, written as JSON writes it: what was typed may be quoted, and stays on one line. */

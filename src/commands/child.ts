@@ -1,4 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { errnoOf, isDiskFull, MqError, textOf } from '../errors.ts';
 
 /** A process that runs a command which the user gave. */
@@ -14,9 +16,36 @@ export function checkCommand(command: readonly string[]): void {
     throw new MqError('USAGE', 'the command is not valid UTF-8');
 }
 
+/** Where commands are looked for when there is no PATH (execvp(3)). */
+const DEFAULT_PATH = '/bin:/usr/bin';
+
+/**
+ * Looks a command up as execvp(3) does when it is started.
+ * @throws MqError NOTFOUND, NOTEXECUTABLE
+ */
+export function findCommand(file: string): void {
+  const folders = (process.env['PATH'] ?? DEFAULT_PATH).split(':');
+  const isPath = file === '' || file.includes('/');
+  const errnos = (isPath ? [file] : folders.map((folder) => join(folder, file))).map(errnoOfStart);
+  if (errnos.includes(undefined)) return;
+  const inFolders = errnos.includes('EACCES') ? 'EACCES' : 'ENOENT';
+  throw cannotStart(file, isPath ? (errnos[0] as string) : inFolders);
+}
+
+/** Why a file cannot be executed; undefined: nothing is known against it. */
+function errnoOfStart(path: string): string | undefined {
+  try {
+    if (!statSync(path).isFile()) return 'EACCES';
+    accessSync(path, constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return errnoOf(error);
+  }
+}
+
 export function startChild([file, ...args]: readonly [string, ...string[]], options: SpawnOptions): Child {
   const { promise, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
-  const failed = (cause: unknown) => reject(cannotStart(file, cause));
+  const failed = (cause: unknown) => reject(cannotStart(file, errnoOf(cause) ?? '', cause));
   let child: ChildProcess | undefined;
   try {
     child = spawn(file, args, options);
@@ -36,8 +65,7 @@ export function noFile(what: string, cause: unknown): MqError {
 }
 
 /** What a command that cannot be started ends with (env(1)). */
-function cannotStart(file: string, cause: unknown): MqError {
-  const errno = errnoOf(cause) ?? '';
+function cannotStart(file: string, errno: string, cause?: unknown): MqError {
   const why = `${file} cannot be started: ${errno}`;
   if (['ENOENT', 'ENOTDIR'].includes(errno)) return new MqError('NOTFOUND', why, { cause });
   if (['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(errno)) return new MqError('IOERROR', why, { cause });

@@ -4,6 +4,8 @@ import type { Places } from '../paths.ts';
 /** What a command is run with. */
 export interface Invocation {
   operands: string[];
+  /** What stands behind `--`, of a command that runs another one. */
+  command: string[];
   /** By the long names of the options; absent ones are undefined. */
   options: Readonly<Record<string, string | boolean | undefined>>;
   places: Places;
@@ -23,6 +25,8 @@ export interface Option {
   short?: string;
   /** What its value is called in the help; without: it takes none. */
   value?: string;
+  /** The long name that it had, which is still understood. */
+  former?: string;
   summary: string;
 }
 
@@ -33,6 +37,8 @@ export interface Command {
   usage: string;
   /** How many operands there can be. */
   operands: [least: number, most: number];
+  /** Whether it takes a COMMAND to run, behind `--`. */
+  runs?: 'always' | 'maybe';
   options: readonly Option[];
   /** What to type, and what it does. */
   examples: readonly [string, string][];
@@ -44,7 +50,16 @@ export interface Command {
 /** A command line, taken apart. */
 export interface Parsed {
   operands: string[];
+  command: string[];
   options: Record<string, string | boolean | undefined>;
+  /** Options that were given by their former names. */
+  renamed: Option[];
+}
+
+/** What the operands are called in the help. */
+export function operandsOf({ usage }: Command): string[] {
+  const [operands] = usage.split(/(?:^| )\[?-- /) as [string];
+  return operands.split(' ').filter(Boolean);
 }
 
 /** A command line that makes no sense; says how it is used. */

@@ -3,7 +3,7 @@ import { RootCommand, script } from '@bomb.sh/tab';
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import { KINDS } from '../settings.ts';
-import type { Command, Invocation, Option, Outcome } from './command.ts';
+import { type Command, type Invocation, type Option, type Outcome, operandsOf } from './command.ts';
 import { isPipe } from './describe.ts';
 import { COMMANDS, COMMON } from './index.ts';
 import { list } from './list.ts';
@@ -40,14 +40,18 @@ interface Names {
 
 const NO_NAMES: Names = { queues: [], pipes: [] };
 
+/** Nothing to choose from. */
+const NONE = ':4\n';
+
 async function complete(words: string[], places: Places): Promise<string> {
+  if (isOfOther(words)) return NONE;
   const names = await Promise.race([namesOf(places), delay(PATIENCE, NO_NAMES, { ref: false })]);
   const root = new RootCommand();
   addOptions(root, COMMON, names);
   for (const command of COMMANDS) {
     const line = root.command(command.name, command.summary);
     addOptions(line, [...command.options, ...COMMON], names);
-    for (const operand of command.usage.split(' ').filter(Boolean)) {
+    for (const operand of operandsOf(command)) {
       const choices = choicesOf(operand.replace(/[[\].]/g, ''), names);
       line.argument(operand, (add) => offer(add, choices), operand.includes('...'));
     }
@@ -93,6 +97,13 @@ function addOptions(
     else if (value === undefined) line.option(name, summary);
     else line.option(name, summary, (add) => offer(add, choicesOf(value, names)), short);
   }
+}
+
+/** Whether the last word belongs to the COMMAND of the one that is typed. */
+function isOfOther(words: string[]): boolean {
+  const verb = words.find((word) => !word.startsWith('-'));
+  const runs = COMMANDS.some(({ name, runs }) => name === verb && runs !== undefined);
+  return runs && words.slice(0, -1).includes('--');
 }
 
 function offer(add: (word: string, what: string) => void, choices: Choices): void {

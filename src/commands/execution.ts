@@ -8,7 +8,6 @@ import { openTemporary, temporaryWith } from '../temporary.ts';
 import { type Child, noFile, startChild } from './child.ts';
 
 export interface ExecutionOptions {
-  queue: string;
   command: readonly [string, ...string[]];
   /** What stands behind the message on standard input. */
   end: Buffer;
@@ -25,7 +24,7 @@ export interface End {
 }
 
 /** In an argument, what the message takes the place of. */
-const PLACE = '{}';
+export const PLACE = '{}';
 
 /** Bytes of output read at a time. */
 const CHUNK = 64 * 1024;
@@ -45,7 +44,7 @@ export class Execution {
   readonly #output: number | undefined;
 
   /** @throws MqError IOERROR, DISKFULL when there can be no file */
-  constructor(lease: Lease, { queue, command, end, isKept }: ExecutionOptions) {
+  constructor(lease: Lease, { command, end, isKept }: ExecutionOptions) {
     const begun = now();
     const ended = (status: End['status']): End => ({ status, time: now() - begun });
     const isArgument = command.slice(1).some((arg) => arg.includes(PLACE));
@@ -56,7 +55,7 @@ export class Execution {
     const input = isArgument ? undefined : fileFrom(() => temporaryWith(Buffer.concat([lease.body, end])));
     this.#output = isKept ? fileFrom(() => openTemporary(constants.O_APPEND)) : undefined;
     const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? 'inherit', 'inherit'];
-    const { token, attempt } = lease;
+    const { token, queue, attempt } = lease;
     const env = { ...environment, MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
     const line = isArgument ? withMessage(command, lease.body) : command;
     this.#child = startChild(line, { detached: true, stdio, env });

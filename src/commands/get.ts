@@ -19,7 +19,7 @@ const MOMENT = 50;
 
 /** mq get: messages from the first of the queues that has one, to standard output. */
 export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
-  const queues = operands.map(checkName);
+  const queues = [...new Set(operands.map(checkName))];
   const { all, follow } = options;
   const count = countOf(options);
   if ([all, follow, count].filter(Boolean).length > 1) {

@@ -36,6 +36,9 @@ export const COMMON: readonly Option[] = [
   { name: 'help', short: 'h', summary: 'show this help' },
 ];
 
+/** Options that stand before the name of a command. */
+export const LEADING: readonly Option[] = [...COMMON, { name: 'version', summary: 'print the version' }];
+
 const ONE: [number, number] = [1, 1];
 const NONE: [number, number] = [0, 0];
 
@@ -55,8 +58,9 @@ export const COMMANDS: readonly Command[] = [
       { name: 'delay', value: 'DURATION', summary: 'can be got only after so long' },
       { name: 'ttl', value: 'DURATION', summary: 'dropped when nobody got it for so long' },
       {
-        name: 'id',
+        name: 'key',
         value: 'KEY',
+        former: 'id',
         summary: 'put nothing while a message with this key is unfinished in the queue',
       },
     ],
@@ -65,7 +69,7 @@ export const COMMANDS: readonly Command[] = [
       ['find . -name "*.jpg" | mq put jobs', 'put each line of standard input'],
       ['mq put -w backup < dump.sql', 'put a whole file as one message'],
       ['mq put -t 5s jobs hello', 'wait at most 5 seconds for room'],
-      ['mq put --id nightly jobs backup', 'unless the last one is still to be done'],
+      ['mq put --key nightly jobs backup', 'unless the last one is still to be done'],
     ],
     mayStart: true,
     load: () => import('./put.ts'),
@@ -107,9 +111,10 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'work',
-    summary: 'run a command for each message; what fails is tried again',
-    usage: 'QUEUE -- COMMAND [ARG...]',
-    operands: [2, Infinity],
+    summary: 'run a command for each message of one or several queues; what fails is tried again',
+    usage: 'QUEUE... -- COMMAND [ARG...]',
+    operands: [1, Infinity],
+    runs: 'always',
     options: [
       { name: 'jobs', short: 'j', value: 'N', summary: 'run N commands at a time (default 1)' },
       {
@@ -185,7 +190,8 @@ export const COMMANDS: readonly Command[] = [
     name: 'pipe',
     summary: 'open one end of a pipe between two processes, and wait for the other end',
     usage: 'NAME [-- COMMAND [ARG...]]',
-    operands: [1, Infinity],
+    operands: ONE,
+    runs: 'maybe',
     options: [
       { name: 'send', summary: 'one way: standard input comes out at the other end' },
       { name: 'recv', summary: 'one way: what goes in at the other end comes out here' },

@@ -1,41 +1,135 @@
-import { parseArgs } from 'node:util';
-import { errnoOf } from '../errors.ts';
-import { type Command, type Parsed, wrongUsage } from './command.ts';
+import { MqError } from '../errors.ts';
+import { abridged } from '../names.ts';
+import { type Command, type Option, operandsOf, type Parsed, wrongUsage } from './command.ts';
 import { COMMON } from './index.ts';
 
 /**
- * The operands and options of a command line. What Node's own parser does not accept is given to
- * yargs, which is slower, takes more, and explains the rest.
+ * A command line is read here and nowhere else, by the rules of getopt_long(3). Options stand anywhere
+ * before `--`. A value is attached or the next word: `-t5s`, `-t 5s`, `--timeout=5s`, `--timeout 5s`;
+ * the next word is the value whatever it looks like, so that all spellings mean the same. Letters can
+ * be joined: `-nq`, `-nt5s`. Of an option that is given twice the last one counts.
+ */
+
+/**
+ * The operands and options of a command, and the COMMAND that it is to run.
  * @throws MqError USAGE
  */
-export async function parse(command: Command, args: string[]): Promise<Parsed> {
-  const parsed = parseFast(command, args) ?? (await import('./help.ts')).parseSlowly(command, args);
-  const [least, most] = command.operands;
-  if (!parsed.options['help']) {
-    if (parsed.operands.length < least) throw wrongUsage(command, 'too few operands');
-    if (parsed.operands.length > most)
-      throw wrongUsage(command, `unexpected operand '${parsed.operands[most]}'`);
+export function parse(command: Command, args: string[]): Parsed {
+  const refuse = (why: string) => wrongUsage(command, why);
+  const { operands, places, behind, options, renamed } = read(args, [...command.options, ...COMMON], refuse);
+  const parsed: Parsed = { operands, command: [], options, renamed: [...renamed] };
+  if (options['help']) return parsed;
+  const {
+    operands: [least, most],
+    runs,
+  } = command;
+  if (runs !== undefined && behind === undefined && operands.length > least) {
+    const [before, after] = [args.slice(0, places[least]), args.slice(places[least])];
+    throw new MqError('USAGE', 'COMMAND stands behind --', {
+      advice: `as in: mq ${[command.name, ...before, '--', ...after].map(quoted).join(' ')}`,
+    });
   }
+  if (runs === undefined) operands.push(...(behind ?? []));
+  else parsed.command.push(...(behind ?? []));
+  if (operands.length < least)
+    throw refuse(`${operandsOf(command)[operands.length]?.replace('...', '')} is missing`);
+  if (operands.length > most) throw refuse(`unexpected operand '${operands[most]}'`);
+  if (parsed.command.length === 0 && (runs === 'always' || (runs !== undefined && behind !== undefined)))
+    throw refuse('COMMAND is missing');
   return parsed;
 }
 
-function parseFast(command: Command, args: string[]): Parsed | undefined {
-  // The most frequent command lines do not even need Node's parser, which costs a millisecond.
-  if (!args.some((arg) => arg.startsWith('-'))) return { operands: args, options: {} };
-  const options = Object.fromEntries(
-    [...command.options, ...COMMON].map(({ name, short, value }) => [
-      name,
-      {
-        type: value === undefined ? ('boolean' as const) : ('string' as const),
-        ...(short !== undefined && { short }),
-      },
-    ]),
-  );
-  try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    return { operands: positionals, options: { ...values } as Parsed['options'] };
-  } catch (error) {
-    if (errnoOf(error)?.startsWith('ERR_PARSE_ARGS')) return undefined;
-    throw error;
+/**
+ * The options before the name of a command, and what follows them: that name first.
+ * @throws MqError USAGE
+ */
+export function parseLeading(
+  args: string[],
+  known: readonly Option[],
+): Pick<Parsed, 'options'> & { rest: string[] } {
+  const refuse = (why: string) => new MqError('USAGE', why, { advice: 'mq --help lists the commands.' });
+  const { options, places } = read(args, known, refuse, 1);
+  return { options, rest: places.length === 0 ? [] : args.slice(places[0]) };
+}
+
+/** The words of a line, each as what it is. */
+interface Line {
+  operands: string[];
+  /** Where the operands stand. */
+  places: number[];
+  /** What stands behind `--`; undefined: there is none. */
+  behind: string[] | undefined;
+  options: Parsed['options'];
+  /** Options that were given by their former names. */
+  renamed: Set<Option>;
+}
+
+type Refuse = (why: string) => MqError;
+
+/** @param most it is read up to so many operands */
+function read(args: string[], known: readonly Option[], refuse: Refuse, most = Infinity): Line {
+  const line: Line = { operands: [], places: [], behind: undefined, options: {}, renamed: new Set() };
+  for (let at = 0; at < args.length && line.operands.length < most; at++) {
+    const word = args[at] as string;
+    if (word === '--') {
+      line.behind = args.slice(at + 1);
+      break;
+    }
+    if (word === '-' || !word.startsWith('-')) {
+      line.operands.push(word);
+      line.places.push(at);
+      continue;
+    }
+    for (const { option, spelled, attached } of optionsIn(word, known, refuse)) {
+      const { name, value, former } = option;
+      const isFormer = spelled === `--${former}`;
+      if (line.options[name] !== undefined && line.renamed.has(option) !== isFormer)
+        throw refuse(`--${former} is called --${name} now: both were given`);
+      if (isFormer) line.renamed.add(option);
+      if (value === undefined) line.options[name] = true;
+      else if (attached !== undefined) line.options[name] = attached;
+      else if (++at < args.length) line.options[name] = args[at];
+      else throw refuse(`the ${value} of ${spelled} is missing`);
+    }
   }
+  return line;
+}
+
+/** An option as it was given. */
+interface Given {
+  option: Option;
+  spelled: string;
+  /** The value in the same word. */
+  attached?: string;
+}
+
+function* optionsIn(word: string, known: readonly Option[], refuse: Refuse): Generator<Given> {
+  if (word.startsWith('--')) {
+    const [, spelled, attached] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) as unknown as [string, string, string?];
+    const option = known.find(({ name, former }) => [`--${name}`, `--${former}`].includes(spelled));
+    if (option === undefined) throw unknown(spelled, refuse);
+    if (attached !== undefined && option.value === undefined) throw refuse(`${spelled} takes no value`);
+    yield { option, spelled, ...(attached !== undefined && { attached }) };
+    return;
+  }
+  let at = 1;
+  for (const letter of word.slice(1)) {
+    at += letter.length;
+    const option = known.find(({ short }) => short === letter);
+    if (option === undefined) throw unknown(`-${letter}`, refuse);
+    const rest = word.slice(at);
+    if (option.value === undefined && rest.startsWith('=')) throw refuse(`--${option.name} takes no value`);
+    const takesRest = option.value !== undefined && rest !== '';
+    yield { option, spelled: `-${letter}`, ...(takesRest && { attached: rest }) };
+    if (takesRest) return;
+  }
+}
+
+function unknown(spelled: string, refuse: Refuse): MqError {
+  return refuse(`unknown option ${abridged(spelled)}`);
+}
+
+/** A word as the shell takes it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

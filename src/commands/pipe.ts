@@ -6,7 +6,7 @@ import { checkName } from '../names.ts';
 import { Output } from '../output.ts';
 import type { Direction } from '../protocol/requests.ts';
 import { note, tty } from '../terminal.ts';
-import { checkCommand } from './child.ts';
+import { checkCommand, findCommand } from './child.ts';
 import type { Invocation, Outcome } from './command.ts';
 import { deadlineOf } from './options.ts';
 import { PipedCommand } from './piped-command.ts';
@@ -17,8 +17,9 @@ import { catchSignals } from './signals.ts';
 const SILENCE = 1000;
 
 /** mq pipe: one end of a pipe; its bytes are standard input and output, or a command's. */
-export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
-  const [name, ...command] = operands as [string, ...string[]];
+export async function run(invocation: Invocation): Promise<Outcome> {
+  const { command, options, places, start, quiet } = invocation;
+  const [name] = invocation.operands as [string];
   const direction = directionOf(options);
   const target = { pipe: checkName(name), direction, deadline: deadlineOf(options) };
   checkCommand(command);
@@ -27,6 +28,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   const input = direction === 'recv' || isCommand ? undefined : new Input();
   input?.check();
   const output = direction === 'send' || isCommand ? undefined : new Output();
+  if (isCommand) findCommand(command[0] as string);
 
   const end = await waitFor(PipeEnd.open(places, start, target), name, quiet);
   if (end === undefined) throw new MqError('ALONE', 'nobody opened the other end in time');

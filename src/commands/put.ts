@@ -32,7 +32,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   }
   const key = keyOf(options);
   if (key !== undefined && messages.length !== 1 && framing !== 'whole')
-    throw new MqError('USAGE', '--id goes with one MESSAGE, or with --whole');
+    throw new MqError('USAGE', '--key goes with one MESSAGE, or with --whole');
   const target = {
     queue,
     priority,
@@ -111,11 +111,11 @@ async function putInput(producer: Producer, input: Input, framing: Framing, quie
 }
 
 /** @throws MqError USAGE for a key that is no text: two of them could look the same */
-function keyOf({ id }: Invocation['options']): string | undefined {
-  if (typeof id !== 'string') return undefined;
-  if (id.includes(REPLACEMENT)) throw new MqError('USAGE', '--id takes valid UTF-8 only');
-  if (id === '') throw new MqError('USAGE', '--id takes a key, not nothing');
-  return id;
+function keyOf({ key }: Invocation['options']): string | undefined {
+  if (typeof key !== 'string') return undefined;
+  if (key.includes(REPLACEMENT)) throw new MqError('USAGE', '--key takes valid UTF-8 only');
+  if (key === '') throw new MqError('USAGE', '--key takes a key, not nothing');
+  return key;
 }
 
 /** The messages as they were typed: what is no UTF-8, too. */

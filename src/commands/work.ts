@@ -8,9 +8,9 @@ import { checkName } from '../names.ts';
 import { join, type Packed } from '../packed.ts';
 import { parseInteger } from '../settings.ts';
 import { note } from '../terminal.ts';
-import { checkCommand } from './child.ts';
+import { checkCommand, findCommand } from './child.ts';
 import type { Invocation, Outcome } from './command.ts';
-import { type End, Execution, type ExecutionOptions } from './execution.ts';
+import { type End, Execution, type ExecutionOptions, PLACE } from './execution.ts';
 import { framingOf, periodOf } from './options.ts';
 import { startProgress } from './progress.ts';
 import { CAUGHT } from './signals.ts';
@@ -36,7 +36,7 @@ const STALE = 100;
 const GIVEN_UP = 123;
 
 interface WorkOptions {
-  queue: string;
+  queues: string[];
   command: readonly [string, ...string[]];
   jobs: number;
   into: string | undefined;
@@ -46,12 +46,13 @@ interface WorkOptions {
 }
 
 /** mq work: runs a command for each message. */
-export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
-  const [queue, ...command] = operands as [string, string, ...string[]];
+export async function run(invocation: Invocation): Promise<Outcome> {
+  const { operands, options, places, start, quiet } = invocation;
+  const command = invocation.command as [string, ...string[]];
   const { jobs, into } = options;
-  checkCommand(command);
+  const queues = [...new Set(operands.map(checkName))];
   const work: WorkOptions = {
-    queue: checkName(queue),
+    queues,
     command,
     jobs: typeof jobs === 'string' ? parseInteger(jobs, '--jobs', 1, MOST_JOBS) : 1,
     into: typeof into === 'string' ? checkName(into) : undefined,
@@ -59,14 +60,12 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     isVerbose: options['verbose'] === true,
     quiet,
   };
-  const leaser = await Leaser.open(
-    { places, start },
-    {
-      queues: [queue],
-      duration: periodOf(options, 'lease', 1) ?? LEASE,
-      until: options['drain'] ? 'idle' : 'finished',
-    },
-  );
+  const duration = periodOf(options, 'lease', 1) ?? LEASE;
+  checkCommand(command);
+  // One that depends on the message is looked up when it is started.
+  if (!command[0].includes(PLACE)) findCommand(command[0]);
+  const until = options['drain'] ? 'idle' : 'finished';
+  const leaser = await Leaser.open({ places, start }, { queues, duration, until });
   const worker = new Worker(leaser, work);
   const endProgress = options['drain'] && !work.isVerbose ? worker.showProgress() : () => {};
   try {
@@ -81,6 +80,8 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
 class Worker {
   readonly #leaser: Leaser;
   readonly #options: WorkOptions;
+  /** What the work is on, in what is said of it. */
+  readonly #name: string;
   readonly #execution: ExecutionOptions;
   readonly #running = new Map<Lease, Execution>();
   readonly #settling = new Set<Promise<void>>();
@@ -106,10 +107,11 @@ class Worker {
   constructor(leaser: Leaser, options: WorkOptions) {
     this.#leaser = leaser;
     this.#options = options;
-    const { queue, command, framing, into } = options;
+    const { queues, command, framing, into } = options;
+    this.#name = `work ${queues.join(' ')}`;
     const separator = separatorOf(framing);
     const end = separator === undefined ? Buffer.alloc(0) : Buffer.of(separator);
-    this.#execution = { queue, command, end, isKept: into !== undefined };
+    this.#execution = { command, end, isKept: into !== undefined };
     leaser.onStopped = () => this.#end(new MqError('STOPPED', 'the daemon was stopped'));
     leaser.onError = (error) => this.#end(error);
     for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));
@@ -133,7 +135,7 @@ class Worker {
       try {
         this.#total = (await this.#leaser.unfinished()) + this.#finished;
       } catch (error) {
-        // There is no such queue, or soon no daemon: the work itself says that.
+        // There is soon no daemon: the work itself says that.
         if (!(error instanceof MqError)) throw error;
       }
     }, ASK_EVERY).unref();
@@ -300,8 +302,8 @@ class Worker {
     return join([...parts, splitter.finish()]);
   }
 
-  #report({ body, attempt }: Lease, { status, time }: End, settled: Settled): void {
-    const { queue, isVerbose, quiet } = this.#options;
+  #report({ queue, body, attempt }: Lease, { status, time }: End, settled: Settled): void {
+    const { isVerbose, quiet } = this.#options;
     if (settled === 'lost') {
       if (!quiet && !this.#isEnding)
         note(`work ${queue}: ${shown(body)}: its lease is gone: it ran out, or somebody settled it`);
@@ -318,7 +320,7 @@ class Worker {
       this.#stop = signal;
       if (!this.#options.quiet && this.#running.size > 0) {
         const count = this.#running.size === 1 ? '1 command' : `${this.#running.size} commands`;
-        note(`work ${this.#options.queue}: waiting for ${count} to finish; once more ends them`);
+        note(`${this.#name}: waiting for ${count} to finish; once more ends them`);
       }
       this.#leaser.stopTaking().catch((error) => this.#end(error));
       this.#soon();

@@ -120,9 +120,9 @@ describe('a lease', () => {
       ['extend', 'q', '1.a'],
       ['fail', 'q', '1.a', '--delay', '-1'],
       ['put', '--ttl', '0', 'q', 'x'],
-      ['put', '--id', 'k', 'q', 'x', 'y'],
-      ['put', '--id', 'k', 'q'],
-      ['put', '--id', '', 'q', 'x'],
+      ['put', '--key', 'k', 'q', 'x', 'y'],
+      ['put', '--key', 'k', 'q'],
+      ['put', '--key', '', 'q', 'x'],
       ['put', '--delay', '40000d', 'q', 'x'],
       ['create', 'q', '--dead-letter', 'q'],
       ['create', 'q', '--dead-letter', '.q'],
@@ -152,12 +152,12 @@ describe('put', () => {
     expect((await mq.run(['get', '-a', 'q'])).out).toBe('immortal\n');
   });
 
-  test('--id: does nothing while the same is unfinished, also after a crash', async ({ mq }) => {
-    for (const body of ['a', 'b']) expect((await mq.run(['put', '--id', 'k', 'q', body])).status).toBe(0);
+  test('--key: does nothing while the same is unfinished, also after a crash', async ({ mq }) => {
+    for (const body of ['a', 'b']) expect((await mq.run(['put', '--key', 'k', 'q', body])).status).toBe(0);
     await mq.killDaemon();
-    expect((await mq.run(['put', '-w', '--id', 'k', 'q'], 'c')).status).toBe(0);
+    expect((await mq.run(['put', '-w', '--key', 'k', 'q'], 'c')).status).toBe(0);
     expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\n');
-    expect((await mq.run(['put', '--id', 'k', 'q', 'd'])).status).toBe(0);
+    expect((await mq.run(['put', '--key', 'k', 'q', 'd'])).status).toBe(0);
     expect(await mq.size('q')).toBe(1);
   });
 });

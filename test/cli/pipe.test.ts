@@ -363,9 +363,12 @@ describe('with a command', () => {
       ['/no/such', 127],
       ['/dev/null', 126],
     ] as const) {
+      // The other end is not let in for it.
       const near = await waiting(mq, 'p');
       expect((await mq.run(['pipe', 'p', '--', command])).status).toBe(status);
-      expect((await near.done).status).toBe(4);
+      near.child.stdin?.end();
+      expect((await mq.run(['pipe', 'p', '--', 'cat'])).status).toBe(0);
+      expect((await near.done).status).toBe(0);
     }
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { isAlive, type Mq, processesOf, type Running, seq, test, until } from './mq.ts';
@@ -104,15 +104,34 @@ describe('mq work', () => {
     writeFileSync(file, '');
     for (const [command, status] of [
       ['no-such-command', 127],
+      ['', 127],
+      ['no-such-{}', 127],
       [join(mq.home, 'none'), 127],
       [file, 126],
+      [`${file}/below`, 127],
       [mq.home, 126],
     ] as const) {
       const result = await mq.run(['work', 'q', '-j', '2', '--', command]);
       expect([command, result.status]).toEqual([command, status]);
-      expect(result.err).toMatch(/^mq: work q: .+ cannot be started: E[A-Z]+\n$/);
+      expect(result.err).toMatch(/^mq: work q: .* cannot be started: E[A-Z]+\n$/);
       expect(await mq.stat('q')).toMatchObject({ waiting: 2, leased: 0, failed: 0 });
     }
+  });
+
+  test('a command is looked up in PATH before anything is taken, as it is when it is started', async ({
+    mq,
+  }) => {
+    const [first, second] = ['first', 'second'].map((name) => join(mq.home, name)) as [string, string];
+    for (const folder of [first, second]) mkdirSync(folder);
+    writeFileSync(join(first, 'own'), '#!/bin/sh\ncat\n');
+    const work = (path: string, ...options: string[]) =>
+      mq.sh(`mq put q a; PATH=${path} "$(command -v mq)" work q --drain ${options.join(' ')} -- own`);
+    expect((await work(`${second}:$PATH`)).status).toBe(127);
+    // One that cannot be executed counts when there is no other.
+    expect((await work(`${first}:${second}:$PATH`)).status).toBe(126);
+    expect(await mq.stat('q')).toMatchObject({ waiting: 2, got: 0 });
+    writeFileSync(join(second, 'own'), '#!/bin/sh\ncat\n', { mode: 0o755 });
+    expect(await work(`${first}:${second}:$PATH`)).toMatchObject({ status: 0, out: 'a\na\na\n', err: '' });
   });
 
   test('-j: so many run at a time, each in a process group of its own', async ({ mq }) => {
@@ -198,9 +217,147 @@ describe('mq work', () => {
   });
 
   test('wrong usage answers 2', async ({ mq }) => {
-    for (const args of [['q'], [], ['q', '-j', '0', '--', 'true'], ['q', '--into', '.x', '--', 'true']]) {
+    for (const args of [
+      ['q'],
+      [],
+      ['q', '--'],
+      ['--', 'q'],
+      ['--', 'q', 'true'],
+      ['q', '-j', '0', '--', 'true'],
+      ['q', '--into', '.x', '--', 'true'],
+    ]) {
       expect([args, (await mq.run(['work', ...args])).status]).toEqual([args, 2]);
     }
+  });
+
+  test.for([
+    ['q true', 'mq work q -- true'],
+    ['q true --drain', 'mq work q -- true --drain'],
+    ['urgent normal handle', 'mq work urgent -- normal handle'],
+    ['-j 2 q --drain grep -q {}', 'mq work -j 2 q --drain -- grep -q {}'],
+  ])('without -- it takes nothing, and shows the line with it: %s', async ([line, advice], { mq }) => {
+    for (const queue of ['q', 'urgent', 'normal']) await mq.run(['put', queue, 'a']);
+    expect(await mq.run(['work', ...(line as string).split(' ')])).toMatchObject({
+      status: 2,
+      out: '',
+      err: `mq: work: COMMAND stands behind --\nas in: ${advice}\n`,
+    });
+    for (const queue of ['q', 'urgent', 'normal'])
+      expect(await mq.stat(queue)).toMatchObject({ waiting: 1, got: 0 });
+  });
+
+  test('what stands behind -- is the command, options of the same names too', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    const result = await mq.run(['work', 'q', '--drain', '--', 'printf', '%s ', '-q', '{}', '--drain', '--']);
+    expect(result).toMatchObject({ status: 0, out: '-q a --drain -- ', err: '' });
+  });
+});
+
+describe('mq work with several queues', () => {
+  test('takes from the first, in the order given, that has a message, and settles it there', async ({
+    mq,
+  }) => {
+    await mq.run(['create', 'urgent', '--max-attempts', '1']);
+    await mq.run(['put', 'normal', 'n1', 'n2']);
+    await mq.run(['put', 'urgent', 'u1', 'u2']);
+    const script = 'read x; echo "$MQ_QUEUE $x"; [ "$x" != u2 ]';
+    const result = await mq.run([
+      'work',
+      'urgent',
+      'none',
+      'normal',
+      'urgent',
+      '--drain',
+      '--',
+      'sh',
+      '-c',
+      script,
+    ]);
+    expect(result).toMatchObject({ status: 123, out: 'urgent u1\nurgent u2\nnormal n1\nnormal n2\n' });
+    expect(withoutTimes(result.err)).toBe(
+      'mq: work urgent: "u2": failed with status 1 (T s); given up on after 1 attempt\n',
+    );
+    expect(await mq.stat('urgent')).toMatchObject({ done: 1, dead: 1, leased: 0, waiting: 0 });
+    expect(await mq.stat('normal')).toMatchObject({ done: 2, failed: 0, leased: 0, waiting: 0 });
+    expect(await mq.size('urgent.dead')).toBe(1);
+  });
+
+  test('a queue that is named twice counts once', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a', 'b']);
+    const result = await mq.run(['work', 'q', 'q', '--drain', '--', 'sh', '-c', 'echo "$MQ_QUEUE $(cat)"']);
+    expect(result).toMatchObject({ status: 0, out: 'q a\nq b\n', err: '' });
+  });
+
+  test('--drain ends when nothing is unfinished in any of them; without it when all are closed, too', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'b', 'b1']);
+    const token = (await mq.run(['get', '--lease', '1h', 'b'])).out.split('\t')[0] as string;
+    const draining = mq.start(['work', 'a', 'b', '--drain', '--', 'cat']);
+    const working = mq.start(['work', 'a', 'b', '--', 'cat']);
+    await mq.untilConsumers('b', 2);
+    await mq.run(['put', 'a', 'a1']);
+    await until(async () => (await mq.stat('a'))['done'] === 1);
+    await mq.run(['put', '--delay', '0.5', 'a', 'a2']);
+    await mq.run(['done', 'b', token]);
+    expect(draining.child.exitCode).toBe(null);
+    expect((await draining.done).status).toBe(0);
+    expect(await mq.stat('a')).toMatchObject({ put: 2, done: 2 });
+    await mq.run(['close', 'a']);
+    await mq.run(['put', 'b', 'b2']);
+    await until(async () => (await mq.stat('b'))['done'] === 2);
+    expect(working.child.exitCode).toBe(null);
+    await mq.run(['close', 'b']);
+    expect((await working.done).status).toBe(0);
+    const lines = `${draining.out()}${working.out()}`.trim().split('\n').sort();
+    expect(lines).toEqual(['a1', 'a2', 'b2']);
+  });
+
+  test('two stages in one: --into one of them, until nothing is left in both', async ({ mq }) => {
+    await mq.run(['put', 'in'], seq(50));
+    const script = 'read x; [ "$MQ_QUEUE" = out ] || echo "$x"';
+    for (const [first, second] of [
+      ['in', 'out'],
+      ['out', 'in'],
+    ] as const) {
+      await mq.run(['put', 'in'], seq(50));
+      const args = ['work', first, second, '-j', '4', '--into', 'out', '--drain', '--', 'sh', '-c', script];
+      expect(await mq.run(args)).toMatchObject({ status: 0, out: '', err: '' });
+      for (const queue of ['in', 'out'])
+        expect(await mq.stat(queue)).toMatchObject({ waiting: 0, leased: 0, delayed: 0 });
+    }
+    expect(await mq.stat('out')).toMatchObject({ put: 150, done: 150 });
+  });
+
+  test('a crash of the daemon loses and doubles nothing in any of them', async ({ mq }) => {
+    for (const queue of ['a', 'b']) await mq.run(['put', queue], seq(200));
+    const work = mq.start([
+      'work',
+      'a',
+      'b',
+      '-j',
+      '4',
+      '--drain',
+      '--',
+      'sh',
+      '-c',
+      'echo "$MQ_QUEUE $(cat)"',
+    ]);
+    for (const [queue, count] of [
+      ['a', 20],
+      ['a', 120],
+      ['b', 20],
+      ['b', 120],
+    ] as const) {
+      await until(async () => Number((await mq.stat(queue))['done']) > count);
+      await mq.killDaemon();
+    }
+    const { status, out, err } = await work.done;
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    const wanted = ['a', 'b'].flatMap((queue) => Array.from({ length: 200 }, (_, i) => `${queue} ${i + 1}`));
+    expect(out.trim().split('\n').sort()).toEqual(wanted.sort());
+    for (const queue of ['a', 'b'])
+      expect(await mq.stat(queue)).toMatchObject({ done: 200, failed: 0, waiting: 0, leased: 0 });
   });
 });
 
