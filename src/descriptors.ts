@@ -1,8 +1,12 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { errnoOf } from './errors.ts';
+import { wasOpen } from './given.ts';
 
 /** Major 1, minor 3 (null(4)). */
 const DEV_NULL = (1 << 8) + 3;
+
+/** O_CLOEXEC of open(2), which Node does not name. */
+const O_CLOEXEC = 0o2000000;
 
 /**
  * Another file description of the same pipe, so that O_NONBLOCK stays ours (proc_pid_fd(5)); the
@@ -38,19 +42,41 @@ export function letGo(fd: 0 | 1): void {
  */
 export function wasClosed(fd: 0 | 1): boolean {
   if (!isNullForBoth(fd)) return false;
-  const [pid, open] = process.env['MQ_OPEN']?.split(':') ?? [];
-  if (Number(pid) === process.pid) return !open?.includes(String(fd));
-  return ![0, 1, 2].every(isNullForBoth);
+  return wasOpen(fd) === false || (wasOpen(fd) === undefined && ![0, 1, 2].every(isNullForBoth));
+}
+
+/**
+ * Closes what the starter of this process had open beyond the standard streams, such as a lock or a pipe. Node opens
+ * all that is its own with O_CLOEXEC, so what has no such flag was inherited (it sets the flag on the channel to
+ * a starter, too). Without /proc nothing can be told apart, and nothing is closed.
+ */
+export function closeInherited(): void {
+  for (const fd of descriptors()) {
+    const flags = flagsOf(fd);
+    if (fd > 2 && flags !== undefined && (flags & O_CLOEXEC) === 0) closeSync(fd);
+  }
+}
+
+function descriptors(): number[] {
+  try {
+    return readdirSync('/proc/self/fd').map(Number);
+  } catch {
+    return [];
+  }
 }
 
 function isNullForBoth(fd: number): boolean {
   if (fstatSync(fd).rdev !== DEV_NULL) return false;
+  const flags = flagsOf(fd);
+  return flags !== undefined && (flags & 0o3) === constants.O_RDWR;
+}
+
+/** How a descriptor was opened (proc_pid_fdinfo(5)); undefined where it is closed, or there is no /proc. */
+function flagsOf(fd: number): number | undefined {
   try {
-    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
-    const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '', 8);
-    return (flags & 0o3) === constants.O_RDWR;
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+    return Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '', 8);
   } catch {
-    // No /proc: it cannot be told.
-    return false;
+    return undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { Command, Outcome } from './commands/command.ts';
 import { COMMANDS, LEADING } from './commands/index.ts';
 import { parse, parseLeading } from './commands/parse.ts';
 import { type Code, EXIT_STATUS, MqError } from './errors.ts';
+import { keepIgnored } from './given.ts';
 import { abridged } from './names.ts';
 import { places } from './paths.ts';
 import { complain, note } from './terminal.ts';
@@ -94,11 +95,15 @@ const SHELL = '/bin/sh';
  * waits for no thread then.
  */
 function exit(status: number): never {
-  if (process.uptime() > BRIEF && process.execve && existsSync(SHELL))
-    process.execve(SHELL, ['sh', '-c', `exit ${status}`], {});
+  if (process.uptime() > BRIEF && process.execve && existsSync(SHELL)) {
+    // A shell complains of a working folder that was removed.
+    process.chdir('/');
+    process.execve(SHELL, ['sh', '-c', `trap '' HUP INT TERM; exit ${status}`], {});
+  }
   process.exit(status);
 }
 
+keepIgnored();
 main(process.argv.slice(2)).then(end, (error: unknown) => {
   note(`an error in mq itself: ${error instanceof Error ? error.stack : error}`);
   end(EXIT_STATUS.INTERNAL);

@@ -1,6 +1,7 @@
 import type { Report } from '../client/launch.ts';
 import { serve } from '../daemon/daemon.ts';
 import { log } from '../daemon/log.ts';
+import { closeInherited } from '../descriptors.ts';
 import { MqError, textOf } from '../errors.ts';
 import { parseInteger } from '../settings.ts';
 import type { Invocation, Outcome } from './command.ts';
@@ -17,6 +18,8 @@ const MOST_MAX_MESSAGE = 256 * 1024 * 1024;
 
 /** mq serve: the daemon. A command that starts it is told over the channel between them how it went. */
 export async function run({ options, places }: Invocation): Promise<Outcome> {
+  const isStarted = process.send !== undefined;
+  if (isStarted) closeInherited();
   const idleExit = waitOf(options, 'idle-exit') ?? 0;
   const most = options['max-message'];
   const maxMessage =
@@ -28,7 +31,7 @@ export async function run({ options, places }: Invocation): Promise<Outcome> {
     process.exit(70);
   });
   try {
-    return (await serve({ places, idleExit, maxMessage }, () => tell({ ready: true }))) ?? 0;
+    return (await serve({ places, idleExit, maxMessage, isStarted }, () => tell({ ready: true }))) ?? 0;
   } catch (error) {
     if (error instanceof MqError) tell({ code: error.code, message: error.message, advice: error.advice });
     else tell({ code: 'INTERNAL', message: textOf(error) });
@@ -39,5 +42,7 @@ export async function run({ options, places }: Invocation): Promise<Outcome> {
 function tell(report: Report): void {
   if (!process.send) return;
   // The starter may be gone already; that changes nothing here.
-  process.send(report, () => process.disconnect?.());
+  process.send(report, () => {
+    if (process.connected) process.disconnect();
+  });
 }

@@ -1,5 +1,7 @@
-/** Those that end a command. */
-export const CAUGHT = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+import { wasIgnored } from '../given.ts';
+
+/** Signals that end a command. */
+export const CAUGHT = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter((signal) => !wasIgnored(signal));
 
 /** For how long a command may take to end in good order, in ms: the daemon may hang. */
 const PATIENCE = 3000;

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { steadyTime } from '../clock.ts';
 import { MqError, textOf } from '../errors.ts';
+import { wasIgnored } from '../given.ts';
 import { checkAccess, makeFolders, type Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
 import { Ledger } from '../queue/ledger.ts';
@@ -25,17 +26,19 @@ export interface ServeOptions {
   idleExit: number;
   /** The longest message that is taken, in bytes. */
   maxMessage: number;
+  /** A command started it: nobody stops it by a signal, which is a death like any other (mq(1)). */
+  isStarted: boolean;
 }
 
 /**
- * Runs the daemon until it is stopped, by STOP, SIGTERM or SIGINT, or idle.
+ * Runs the daemon until it is stopped (by STOP, or a signal to one in the foreground), dies by a signal or is idle.
  * @param ready called once it listens
  * @returns the signal that ended it, if one did
- * @throws MqError INUSE, DAMAGED, NOTALLOWED, ... when it cannot start
+ * @throws MqError INUSE, DAMAGED, NOTALLOWED, ... when it cannot start; INTERRUPTED when it gives up
  */
 export function serve(options: ServeOptions, ready: () => void): Promise<NodeJS.Signals | undefined> {
   return new Promise((resolve, reject) => {
-    new Server(options, resolve).start().then(ready, reject);
+    new Server(options, resolve, reject).start().then(ready, reject);
   });
 }
 
@@ -44,6 +47,7 @@ class Server implements Daemon {
   readonly pipes = new Pipes();
   readonly #options: ServeOptions;
   readonly #finished: (signal?: NodeJS.Signals) => void;
+  readonly #failed: (error: MqError) => void;
   readonly #sessions = new Map<Socket, Session>();
   readonly #startedAt = new Date();
   readonly #garbage = new Garbage();
@@ -53,10 +57,15 @@ class Server implements Daemon {
   #stopping: Promise<void> | undefined;
   #ended = false;
 
-  constructor(options: ServeOptions, finished: (signal?: NodeJS.Signals) => void) {
+  constructor(
+    options: ServeOptions,
+    finished: (signal?: NodeJS.Signals) => void,
+    failed: (error: MqError) => void,
+  ) {
     this.#options = options;
     this.maxMessage = options.maxMessage;
     this.#finished = finished;
+    this.#failed = failed;
   }
 
   async start(): Promise<void> {
@@ -75,9 +84,11 @@ class Server implements Daemon {
     await this.#listener.open();
     this.#sayWhoOwns(places);
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      if (wasIgnored(signal)) continue;
       process.on(signal, () => {
-        log(`stops: ${signal}`);
-        void this.stop().then(() => this.#finish(signal));
+        log(`${this.#options.isStarted ? 'ends' : 'stops'}: ${signal}`);
+        if (this.#options.isStarted) this.#leave(signal);
+        else void this.stop().then(() => this.#finish(signal));
       });
     }
     this.#countIdle();
@@ -115,11 +126,7 @@ class Server implements Daemon {
 
   makeRoom(): void {
     log('makes room for a newer daemon');
-    // Without a word of farewell, so that the commands that wait go on with the newer one.
-    this.#listener?.close();
-    this.#queues?.end();
-    for (const session of this.#sessions.values()) session.destroy();
-    void this.#endStore().then(() => this.#finish());
+    this.#leave();
   }
 
   /** The commands that wait go on with the next daemon, as after a crash. */
@@ -128,7 +135,15 @@ class Server implements Daemon {
     this.#listener?.close();
     this.#queues?.end();
     for (const session of this.#sessions.values()) session.destroy();
-    this.#finished();
+    this.#failed(new MqError('INTERRUPTED', why));
+  }
+
+  /** Without a word of farewell, so that the commands that wait go on with the next daemon, as after a crash. */
+  #leave(signal?: NodeJS.Signals): void {
+    this.#listener?.close();
+    this.#queues?.end();
+    for (const session of this.#sessions.values()) session.destroy();
+    void this.#endStore().then(() => this.#finish(signal));
   }
 
   async #stop(): Promise<void> {
