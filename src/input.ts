@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { ReadStream } from 'node:tty';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
 import { errnoOf, MqError } from './errors.ts';
+import { reasonOf } from './reasons.ts';
 import { tty } from './terminal.ts';
 
 /** Bytes asked for at a time. */
@@ -112,5 +113,5 @@ function flow(stream: Socket | ReadStream, take: Take): Promise<void> {
 }
 
 function unreadable(cause: unknown): MqError {
-  return new MqError('USAGE', `standard input cannot be read: ${errnoOf(cause)}`, { cause });
+  return new MqError('USAGE', `standard input cannot be read: ${reasonOf(cause)}`, { cause });
 }

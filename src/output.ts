@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { WriteStream } from 'node:tty';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
 import { errnoOf, MqError } from './errors.ts';
+import { reasonOf } from './reasons.ts';
 import { tty } from './terminal.ts';
 
 /** A write of at most so many bytes to a pipe is taken as a whole or not at all (PIPE_BUF, pipe(7)). */
@@ -85,7 +86,7 @@ export class Output {
     try {
       return writeSync(this.#fd, piece);
     } catch (cause) {
-      if (errnoOf(cause) !== 'EAGAIN') throw failed(errnoOf(cause), cause);
+      if (errnoOf(cause) !== 'EAGAIN') throw failed(cause);
       return undefined;
     }
   }
@@ -96,7 +97,7 @@ export class Output {
       this.#stop = reject;
       this.#waiter?.write(piece, (error) => {
         this.#stop = undefined;
-        if (error) reject(failed(errnoOf(error), error));
+        if (error) reject(failed(error));
         else {
           this.taken += piece.length;
           resolve();
@@ -108,7 +109,7 @@ export class Output {
 
 function openStandard(): [fd: number, waiter: Socket | WriteStream | undefined] {
   const stat = fstatSync(1);
-  if (stat.isCharacterDevice() && wasClosed(1)) throw failed('EBADF');
+  if (stat.isCharacterDevice() && wasClosed(1)) throw new MqError('OUTPUT', 'standard output is closed');
   const { isatty, WriteStream } = tty();
   const isTerminal = isatty(1);
   if (!stat.isFIFO() && !stat.isSocket() && !isTerminal) return [1, undefined];
@@ -120,8 +121,8 @@ function writing(fd: number): Socket {
   return new Socket({ fd, readable: false, writable: true });
 }
 
-function failed(errno: string | undefined, cause?: unknown): MqError {
-  if (errno === 'EPIPE')
+function failed(cause: unknown): MqError {
+  if (errnoOf(cause) === 'EPIPE')
     return new MqError('READERGONE', 'the reader of standard output went away', { cause });
-  return new MqError('OUTPUT', `standard output cannot be written: ${errno}`, { cause });
+  return new MqError('OUTPUT', `standard output cannot be written: ${reasonOf(cause)}`, { cause });
 }

@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, type Stats, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { errnoOf, isDiskFull, MqError } from './errors.ts';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { errnoOf, MqError } from './errors.ts';
+import { unusable } from './reasons.ts';
 
 /** sun_path holds 108 bytes with its final NUL (unix(7)); Node cuts longer paths without a word. */
 const LONGEST_SOCKET_PATH = 107;
@@ -22,11 +23,13 @@ export interface Places {
 
 /**
  * Where everything is. Of the environment only MQ_HOME, MQ_SOCKET and HOME count.
- * @throws MqError USAGE when there is no home folder to be found.
+ * @throws MqError USAGE when there is no home folder to be found, or no working folder that a path begins at.
  */
 export function places(env: NodeJS.ProcessEnv = process.env): Places {
-  const home = env['MQ_HOME'] ? resolve(env['MQ_HOME']) : join(homeFolder(env), '.local/state/mq');
-  const wanted = env['MQ_SOCKET'] ? resolve(env['MQ_SOCKET']) : join(home, 'mq.sock');
+  const home = env['MQ_HOME']
+    ? absolute('MQ_HOME', env['MQ_HOME'])
+    : join(absolute('HOME', homeFolder(env)), '.local/state/mq');
+  const wanted = env['MQ_SOCKET'] ? absolute('MQ_SOCKET', env['MQ_SOCKET']) : join(home, 'mq.sock');
   return {
     home,
     socket: Buffer.byteLength(wanted) <= LONGEST_SOCKET_PATH ? wanted : shorter(wanted),
@@ -68,17 +71,29 @@ export function checkAccess({ home, socket }: Places): boolean {
   return folder !== undefined && there !== undefined;
 }
 
-function homeFolder(env: NodeJS.ProcessEnv): string {
-  if (env['HOME']) return env['HOME'];
+function absolute(name: string, path: string): string {
+  if (isAbsolute(path)) return resolve(path);
   try {
-    // Loaded here, as below.
-    return process.getBuiltinModule('node:os').userInfo().homedir;
+    return resolve(path);
   } catch (cause) {
-    throw new MqError('USAGE', `HOME is not set and uid ${uid()} has no home folder`, {
+    throw new MqError('USAGE', `${name} is relative (${path}), and there is no working folder any more`, {
       cause,
-      advice: 'Set MQ_HOME to a folder of your own.',
+      advice: 'Go to a folder that is there, or set it to an absolute path.',
     });
   }
+}
+
+function homeFolder(env: NodeJS.ProcessEnv): string {
+  if (env['HOME']) return env['HOME'];
+  const advice = 'Set MQ_HOME to a folder of your own.';
+  try {
+    // Loaded here, as below.
+    const { homedir } = process.getBuiltinModule('node:os').userInfo();
+    if (homedir) return homedir;
+  } catch (cause) {
+    throw new MqError('USAGE', `HOME is not set and uid ${uid()} has no home folder`, { cause, advice });
+  }
+  throw new MqError('USAGE', `HOME is not set and the home folder of uid ${uid()} is empty`, { advice });
 }
 
 function shorter(path: string): string {
@@ -97,18 +112,33 @@ function isDerived(socket: string): boolean {
 }
 
 function makeFolder(path: string, stat: Look): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    mkdirSync(path, { mode: 0o700 });
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    if (errno !== 'EEXIST') {
-      const code = isDiskFull(cause) ? 'DISKFULL' : 'NOTALLOWED';
-      throw new MqError(code, `the folder ${path} cannot be made: ${errno}`, { cause });
-    }
-  }
+  make(path, 0o700);
   const folder = look(path, stat);
   if (folder !== undefined) checkFolder(path, folder);
+}
+
+/**
+ * Makes a folder, and those above it. Not mkdirSync's `recursive`: that tries for ever where a folder cannot
+ * be made in one that is there, and mkdir(2) answers ENOENT, as in /proc.
+ */
+function make(path: string, mode: number): void {
+  if (mkdir(path, mode) || path === dirname(path)) return;
+  make(dirname(path), 0o777);
+  if (!mkdir(path, mode))
+    throw new MqError('NOTALLOWED', `the folder ${path} cannot be made in ${dirname(path)}`);
+}
+
+/** @returns whether it is there; else the one above it is not. */
+function mkdir(path: string, mode: number): boolean {
+  try {
+    mkdirSync(path, mode);
+    return true;
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === 'EEXIST') return true;
+    if (errno === 'ENOENT') return false;
+    throw unusable(`the folder ${path} cannot be made`, path, cause);
+  }
 }
 
 function checkFolder(path: string, folder: Stats): void {
@@ -133,9 +163,8 @@ function look(path: string, stat: Look): Stats | undefined {
   try {
     return stat(path);
   } catch (cause) {
-    const errno = errnoOf(cause);
-    if (errno === 'ENOENT') return undefined;
-    throw new MqError('NOTALLOWED', `${path} cannot be looked at: ${errno}`, { cause });
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    throw unusable(`${path} cannot be looked at`, path, cause);
   }
 }
 

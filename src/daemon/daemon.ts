@@ -167,13 +167,18 @@ class Server implements Daemon {
 
   async #endStore(): Promise<void> {
     this.#ended = true;
+    const { owner } = this.#options.places;
     try {
       await this.#queues?.store.end();
     } catch (error) {
       // Whoever was to be told that something is stored is told that it is not known.
       log(`cannot close the store: ${textOf(error)}`);
     }
-    rmSync(this.#options.places.owner, { force: true });
+    try {
+      rmSync(owner, { force: true });
+    } catch (error) {
+      log(`cannot remove ${owner}: ${textOf(error)}`);
+    }
   }
 
   #finish(signal?: NodeJS.Signals): void {
@@ -184,7 +189,9 @@ class Server implements Daemon {
 
   #sayWhoOwns({ owner, socket }: Places): void {
     try {
-      writeFileSync(owner, `${JSON.stringify({ pid: process.pid, socket })}\n`);
+      // Not into what is there: it may be a pipe.
+      rmSync(owner, { force: true });
+      writeFileSync(owner, `${JSON.stringify({ pid: process.pid, socket })}\n`, { flag: 'wx' });
     } catch (error) {
       // Only people read it: a full disk is no reason not to serve.
       log(`cannot write ${owner}: ${textOf(error)}`);

@@ -1,7 +1,8 @@
-import { existsSync, type FSWatcher, lstatSync, unlinkSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, lstatSync, rmSync, unlinkSync, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { errnoOf, MqError } from '../errors.ts';
+import { unusable } from '../reasons.ts';
 
 /** How often it is looked at where the kernel does not tell, in ms. */
 const LOOK_EVERY = 2000;
@@ -45,13 +46,11 @@ export class Listener {
       if (await answers(this.#path)) {
         throw new MqError('INUSE', `another daemon listens on ${this.#path}`);
       }
-      unlinkSync(this.#path);
+      this.#removeOld();
     }
     const server = createServer({ allowHalfOpen: true }, this.#events.connection);
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(new MqError('NOTALLOWED', `cannot listen on ${this.#path}: ${errnoOf(cause)}`, { cause })),
-      );
+      server.once('error', (cause) => reject(unusable(`cannot listen on ${this.#path}`, this.#path, cause)));
       // The file is made by this call, with the rights that the umask leaves: 0600.
       const umask = process.umask(0o177);
       server.listen({ path: this.#path, backlog: 511 }, resolve);
@@ -68,7 +67,20 @@ export class Listener {
     clearInterval(this.#timer);
     const isOurs = this.#isOurs();
     this.#server?.close();
-    if (isOurs && inodeOf(this.#path)) unlinkSync(this.#path);
+    if (!isOurs) return;
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // In a folder that cannot be written any more it stays, and nobody answers there.
+    }
+  }
+
+  #removeOld(): void {
+    try {
+      unlinkSync(this.#path);
+    } catch (cause) {
+      throw unusable(`the old socket ${this.#path} cannot be removed`, this.#path, cause);
+    }
   }
 
   #watch(): void {
@@ -105,7 +117,11 @@ export class Listener {
   }
 
   #isOurs(): boolean {
-    return inodeOf(this.#path)?.inode === this.#inode;
+    try {
+      return inodeOf(this.#path)?.inode === this.#inode;
+    } catch {
+      return false;
+    }
   }
 }
 

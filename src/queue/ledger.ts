@@ -1,5 +1,6 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { isHolder } from '../holder.ts';
+import { openOwn } from '../reasons.ts';
 import type { Range } from '../store/store.ts';
 
 /** What a consumer has of a queue. */
@@ -37,12 +38,13 @@ export class Ledger {
   /**
    * @param mark tells the store from its copies: one word
    * @param failed receives why a line cannot be written: then a message can come twice after a crash
+   * @throws MqError NOTALLOWED, DISKFULL, IOERROR
    */
   constructor(path: string, mark: () => string, failed: (error: unknown) => void) {
     this.#path = path;
     this.#mark = mark;
     this.#failed = failed;
-    this.#fd = openSync(path, 'a+', 0o600);
+    this.#fd = openOwn('the ledger', path, 'a+');
   }
 
   /** What an earlier daemon gave to processes that had not said that they were through. */
@@ -123,7 +125,8 @@ export class Ledger {
 
   #replace(text: string): void {
     const path = `${this.#path}.new`;
-    const fd = openSync(path, 'w', 0o600);
+    rmSync(path, { force: true });
+    const fd = openSync(path, 'wx', 0o600);
     try {
       writeSync(fd, text);
       renameSync(path, this.#path);
