@@ -12,8 +12,8 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 /** Where POSIX utilities are, whatever the user's PATH. */
 const UTILITIES = '/usr/bin:/bin';
 
-/** Asked for once: it takes some twenty system calls. */
-const FOLDER = tmpdir();
+/** Where temporary files are. Asked for once: it takes some twenty system calls. */
+export const FOLDER = tmpdir();
 
 /** Where files are kept in memory, if there is such a place (shm_overview(7)). */
 const MEMORY = '/dev/shm';

@@ -1,7 +1,8 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, isDiskFull, MqError, textOf } from '../errors.ts';
+import { errnoOf, isDiskFull, MqError } from '../errors.ts';
+import { reasonOf } from '../reasons.ts';
 
 /** A process that runs a command which the user gave. */
 export interface Child {
@@ -60,13 +61,12 @@ export function startChild([file, ...args]: readonly [string, ...string[]], opti
 
 /** The error when a file or a pipe that the command needs cannot be had. */
 export function noFile(what: string, cause: unknown): MqError {
-  const code = isDiskFull(cause) ? 'DISKFULL' : 'IOERROR';
-  return new MqError(code, `${what}: ${errnoOf(cause) ?? textOf(cause)}`, { cause });
+  return new MqError(isDiskFull(cause) ? 'DISKFULL' : 'IOERROR', `${what}: ${reasonOf(cause)}`, { cause });
 }
 
 /** What a command that cannot be started ends with (env(1)). */
 function cannotStart(file: string, errno: string, cause?: unknown): MqError {
-  const why = `${file} cannot be started: ${errno}`;
+  const why = `${file} cannot be started: ${reasonOf(cause ?? errno)}`;
   if (['ENOENT', 'ENOTDIR'].includes(errno)) return new MqError('NOTFOUND', why, { cause });
   if (['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(errno)) return new MqError('IOERROR', why, { cause });
   return new MqError('NOTEXECUTABLE', why, { cause });

@@ -4,8 +4,8 @@ import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import type { Lease } from '../client/leaser.ts';
 import { now } from '../clock.ts';
 import { errnoOf, type MqError } from '../errors.ts';
-import { openTemporary, temporaryWith } from '../temporary.ts';
-import { type Child, noFile, startChild } from './child.ts';
+import { FOLDER, openTemporary, temporaryWith } from '../temporary.ts';
+import { type Child, findCommand, noFile, startChild } from './child.ts';
 
 export interface ExecutionOptions {
   command: readonly [string, ...string[]];
@@ -25,6 +25,14 @@ export interface End {
 
 /** In an argument, what the message takes the place of. */
 export const PLACE = '{}';
+
+/** In bytes, without the NUL (MAX_ARG_STRLEN, execve(2)). */
+const LONGEST_ARGUMENT = 128 * 1024 - 1;
+
+const TOO_LONG = 'it is too long for an argument';
+
+/** Bytes of a message that are one argument when each is five characters. */
+const PIECE = 24 * 1024;
 
 /** Bytes of output read at a time. */
 const CHUNK = 64 * 1024;
@@ -52,6 +60,10 @@ export class Execution {
       this.ended = Promise.resolve(ended('an argument cannot hold the NUL in it'));
       return;
     }
+    if (isArgument && isTooLong(command, lease.body)) {
+      this.ended = Promise.resolve(ended(TOO_LONG));
+      return;
+    }
     const input = isArgument ? undefined : fileFrom(() => temporaryWith(Buffer.concat([lease.body, end])));
     this.#output = isKept ? fileFrom(() => openTemporary(constants.O_APPEND)) : undefined;
     const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? 'inherit', 'inherit'];
@@ -61,7 +73,7 @@ export class Execution {
     this.#child = startChild(line, { detached: true, stdio, env });
     if (input !== undefined) closeSync(input);
     this.ended = this.#child.ended.then(ended, (error: MqError) => {
-      if (errnoOf(error.cause) === 'E2BIG') return ended('it is too long for an argument');
+      if (errnoOf(error.cause) === 'E2BIG') return ended(TOO_LONG);
       throw error;
     });
   }
@@ -104,28 +116,53 @@ function fileFrom(open: () => number): number {
   try {
     return open();
   } catch (cause) {
-    throw noFile('a temporary file cannot be written', cause);
+    throw noFile(`a temporary file in ${FOLDER} cannot be written`, cause);
   }
 }
 
-/** The command line with the message in its place. */
+/**
+ * The command line with the message in its place.
+ * @throws MqError NOTFOUND, NOTEXECUTABLE where a shell starts the command, which could not tell of that
+ */
 function withMessage([file, ...args]: ExecutionOptions['command'], body: Buffer): [string, ...string[]] {
   if (isUtf8(body)) {
     const text = body.toString();
     return [file, ...args.map((arg) => arg.split(PLACE).join(text))];
   }
+  findCommand(file);
   // Node starts processes with arguments in UTF-8 only; printf(1) makes any bytes.
-  const escaped = [...body].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
-  return ['/bin/sh', '-c', INSERT, 'sh', PLACE, escaped, file, ...args];
+  const pieces: string[] = [];
+  for (let at = 0; at < body.length; at += PIECE) pieces.push(escaped(body.subarray(at, at + PIECE)));
+  return ['/bin/sh', '-c', INSERT, 'sh', PLACE, String(pieces.length), ...pieces, file, ...args];
 }
 
-/** Puts the message $2 in the place of each $1 in the arguments of the command $3, and becomes that. */
+/** For the format %b of printf(1). */
+function escaped(bytes: Buffer): string {
+  return [...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
+}
+
+/** Whether an argument would be longer than the kernel takes. */
+function isTooLong(command: ExecutionOptions['command'], body: Buffer): boolean {
+  return command.some((arg) => {
+    const texts = arg.split(PLACE);
+    return Buffer.byteLength(texts.join('')) + (texts.length - 1) * body.length > LONGEST_ARGUMENT;
+  });
+}
+
+/** Puts the message, which is in $2 pieces from $3 on, in the place of each $1 in the arguments of a command, and becomes that. */
 const INSERT = `
 place=$1
-message=$(printf '%b.' "$2")
-message=\${message%.}
-command=$3
-shift 3
+count=$2
+shift 2
+message=
+while [ "$count" -gt 0 ]; do
+  piece=$(printf '%b.' "$1")
+  message=$message\${piece%.}
+  shift
+  count=$((count - 1))
+done
+command=$1
+shift
 count=$#
 while [ "$count" -gt 0 ]; do
   rest=$1
