@@ -21,10 +21,10 @@ export function reopen(fd: 0 | 1, flags: number): number {
 }
 
 /**
- * Closes standard input or output for whoever is at the other side of it. Nothing else may get the number, so
+ * Closes a standard stream for whoever is at the other side of it. Nothing else may get the number, so
  * /dev/null has it from now on (open(2) takes the lowest one that is free).
  */
-export function letGo(fd: 0 | 1): void {
+export function letGo(fd: 0 | 1 | 2): void {
   try {
     closeSync(fd);
   } catch (error) {

@@ -64,10 +64,20 @@ function find(name: string | undefined): Command {
 
 async function help(name: string | undefined, wanted: boolean): Promise<Outcome> {
   const command = name === undefined ? undefined : find(name);
+  leaveGoneFolder();
   const text = await (await import('./commands/help.ts')).help(command);
   if (wanted) return print(text);
   process.stderr.write(text);
   return EXIT_STATUS.USAGE;
+}
+
+/** yargs asks for the working folder when it is loaded, and it may have been removed. */
+function leaveGoneFolder(): void {
+  try {
+    process.cwd();
+  } catch {
+    process.chdir('/');
+  }
 }
 
 async function print(text: string): Promise<Outcome> {

@@ -1,7 +1,7 @@
 import type { Report } from '../client/launch.ts';
 import { serve } from '../daemon/daemon.ts';
 import { log } from '../daemon/log.ts';
-import { closeInherited } from '../descriptors.ts';
+import { closeInherited, letGo } from '../descriptors.ts';
 import { MqError, textOf } from '../errors.ts';
 import { parseInteger } from '../settings.ts';
 import type { Invocation, Outcome } from './command.ts';
@@ -31,7 +31,10 @@ export async function run({ options, places }: Invocation): Promise<Outcome> {
     process.exit(70);
   });
   try {
-    return (await serve({ places, idleExit, maxMessage, isStarted }, () => tell({ ready: true }))) ?? 0;
+    const signal = await serve({ places, idleExit, maxMessage, isStarted }, () => tell({ ready: true }));
+    // The log is let go of before the connections: who was told of the end may unmount the file system.
+    if (isStarted) for (const fd of [1, 2] as const) letGo(fd);
+    return signal ?? 0;
   } catch (error) {
     if (error instanceof MqError) tell({ code: error.code, message: error.message, advice: error.advice });
     else tell({ code: 'INTERNAL', message: textOf(error) });
