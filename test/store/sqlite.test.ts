@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { pack } from '../../src/packed.ts';
 import type { Kind } from '../../src/settings.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
@@ -484,8 +484,6 @@ describe('SqliteStore: a file that is refused', () => {
 });
 
 const disk = join(folder, 'disk');
-const whyNoDisk = mountSmallDisk();
-
 /** @returns why it cannot be done here; undefined when it was */
 function mountSmallDisk(): string | undefined {
   mkdirSync(disk);
@@ -498,6 +496,10 @@ function mountSmallDisk(): string | undefined {
 }
 
 describe('SqliteStore: a full disk', () => {
+  let whyNoDisk: string | undefined;
+  beforeAll(() => {
+    whyNoDisk = mountSmallDisk();
+  });
   afterAll(() => {
     if (whyNoDisk === undefined) execFileSync('/bin/umount', ['--lazy', disk]);
   });
@@ -544,6 +546,29 @@ describe('SqliteStore: a full disk', () => {
     await store.end();
     store = openAt(path);
     expect(await waiting(store, 'q')).toEqual([...stored, 'more']);
+  });
+
+  test('a put that finds room for its first part only leaves nothing of it', async () => {
+    await put(store, 'q', 'a');
+    const before = await store.list();
+    // More than SQLite's cache has room for: what is there is written before the last part is made.
+    const large = pack(Array.from({ length: 200 }, () => Buffer.alloc(60_000)));
+    await expect(store.put('q', large, { priority: 0 })).rejects.toEqual(refusal('DISKFULL'));
+    expect(await store.list()).toEqual(before);
+    rmSync(ballast);
+    await put(store, 'q', 'b');
+    expect(await store.stat('q')).toMatchObject({ waiting: 2, put: 2 });
+    expect(await waiting(store, 'q')).toEqual(['a', 'b']);
+  });
+
+  test('it ends in order', async () => {
+    const stored = await fill();
+    expect(() => writeFileSync(join(path, '../rest'), Buffer.alloc(1024 * 1024))).toThrow('ENOSPC');
+    await store.end();
+    rmSync(join(path, '../rest'));
+    rmSync(ballast);
+    store = openAt(path);
+    expect(await waiting(store, 'q')).toEqual(stored);
   });
 
   test('a put that finds no room makes no queue, and moves no client on', async () => {

@@ -1,10 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { MqError } from '../../errors.ts';
 
 /** Takes back in memory what a step did there, because its transaction was not committed. */
 export type Undo = () => void;
 
 interface Step {
-  /** Runs the SQL. An error that `isRefusal` knows fails this step alone, which must not have written. */
+  /**
+   * Runs the SQL. A MqError from before it has changed anything is a refusal, and fails this step alone.
+   * Any other error takes back the transaction.
+   */
   run: () => unknown;
   resolve: (result: never) => void;
   reject: (error: unknown) => void;
@@ -17,7 +21,8 @@ export interface GroupCommitHooks {
   afterCommit: () => void;
   /** Nothing of the group has happened; the undos were called. */
   afterRollback: () => void;
-  isRefusal: (error: unknown) => boolean;
+  /** How many changes were made in the file so far. */
+  changes: () => number;
 }
 
 /**
@@ -53,6 +58,9 @@ export class GroupCommit {
     if (this.#steps.length > 0) return this.write(run);
     try {
       return run();
+    } catch (error) {
+      this.#undo();
+      throw error;
     } finally {
       // It is part of no transaction: the next one's failure must not take it back.
       this.#undos = [];
@@ -71,7 +79,7 @@ export class GroupCommit {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** To be called by a running step for each change that it makes in memory. */
+  /** To be called by a running step before each change that it makes in memory, or right behind it. */
   undo(undo: Undo): void {
     this.#undos.push(undo);
   }
@@ -104,27 +112,37 @@ export class GroupCommit {
   }
 
   #run({ run, resolve, reject }: Step): () => void {
+    const before = this.#changes;
     try {
       const result = run();
       return () => resolve(result as never);
     } catch (error) {
-      if (!this.#hooks.isRefusal(error)) throw error;
+      if (!(error instanceof MqError) || this.#changes !== before) throw error;
       return () => reject(error);
     }
   }
 
+  /** How many changes the steps have made, in the file and in memory. */
+  get #changes(): number {
+    return this.#hooks.changes() + this.#undos.length;
+  }
+
   /** @returns the error, where even this fails: the file is damaged then */
   #rollBack(): unknown {
-    const undos = this.#undos.reverse();
-    this.#undos = [];
     try {
       // Some errors (a full disk among them) end the transaction by themselves.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      for (const undo of undos) undo();
+      this.#undo();
       this.#hooks.afterRollback();
       return undefined;
     } catch (error) {
       return error;
+    } finally {
+      this.#undos = [];
     }
+  }
+
+  #undo(): void {
+    for (const undo of this.#undos.reverse()) undo();
   }
 }

@@ -57,19 +57,18 @@ export class StoredQueues {
     this.#tables.deleteQueue(id);
     this.#known.delete(name);
     this.#unwritten.delete(queue);
-    this.#undo(() => {
-      this.#known.set(name, queue);
-      // So that its row is read again.
-      this.#unwritten.add(queue);
-    });
+    this.#undo(() => this.#known.set(name, queue));
   }
 
-  /** Its row has changed in memory. */
+  /** To be called before its row is changed in memory. */
   touch(queue: StoredQueue): void {
+    if (this.#unwritten.has(queue)) return;
+    const before = { ...queue.row };
     this.#unwritten.add(queue);
+    this.#undo(() => Object.assign(queue.row, before));
   }
 
-  /** Writes the rows that have changed; `written` is to follow when that is committed, `restore` when it is not. */
+  /** Writes the rows that have changed; `written` is to follow when that is committed, `forget` when it is not. */
   write(): void {
     for (const queue of this.#unwritten) this.#tables.updateQueue(queue.row);
   }
@@ -79,11 +78,8 @@ export class StoredQueues {
     this.letGo();
   }
 
-  restore(): void {
-    for (const queue of this.#unwritten) {
-      const row = this.#tables.queue(queue.row.name);
-      if (row !== undefined) Object.assign(queue.row, row);
-    }
+  /** The rows are as they were. */
+  forget(): void {
     this.#unwritten.clear();
   }
 

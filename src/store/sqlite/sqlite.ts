@@ -114,7 +114,7 @@ export class SqliteStore implements Store {
         beforeCommit: () => this.#beforeCommit(),
         afterCommit: () => this.#afterCommit(),
         afterRollback: () => this.#afterRollback(),
-        isRefusal: (error) => error instanceof MqError,
+        changes: () => this.#tables.changes,
       });
       this.#tidy();
       this.#saidDue = Infinity;
@@ -206,10 +206,10 @@ export class SqliteStore implements Store {
       : this.#write(() => {
           const queue = this.#queues.find(name);
           if (queue === undefined) return;
+          this.#touch(queue);
           const done = queue.finish(ids, HELD);
           queue.row.got += done;
           queue.row.done += done;
-          this.#touch(queue);
         });
   }
 
@@ -252,13 +252,13 @@ export class SqliteStore implements Store {
       }
       for (const row of this.#tables.dueBatches(now, MOST_DUE)) {
         const queue = queueOf(row);
-        queue.due(row);
         this.#touch(queue);
+        queue.due(row);
       }
       for (const row of this.#tables.expiredBatches(this.#swept, now)) {
         const queue = queueOf(row);
-        queue.expire([{ first: row.first, last: row.first + row.count - 1 }], now);
         this.#touch(queue);
+        queue.expire([{ first: row.first, last: row.first + row.count - 1 }], now);
       }
       const before = this.#swept;
       this.#swept = now;
@@ -295,6 +295,7 @@ export class SqliteStore implements Store {
         for (const run of runs) {
           const { row: batch } = source.message(run.id);
           const label = this.#tables.label(batch);
+          this.#touch(source);
           source.finish([rangeOf(run)], WAITING);
           destination ??= this.#queues.make(to);
           this.#transfer(
@@ -307,7 +308,6 @@ export class SqliteStore implements Store {
         }
         if (target === source) break;
       }
-      this.#touch(source);
       return size - left;
     });
   }
@@ -341,27 +341,27 @@ export class SqliteStore implements Store {
       const queue = this.#queues.get(name);
       const { size, kind } = queue.row;
       if (settings.kind && settings.kind !== kind && size > 0) throw notEmpty(name, size);
+      this.#touch(queue);
       Object.assign(queue.row, settings);
       this.#tables.updateSettings(queue.row);
       queue.rewind();
-      this.#touch(queue);
     });
   }
 
   close(name: string, now: boolean): Promise<void> {
     return this.#write(() => {
       const queue = this.#queues.get(name);
+      this.#touch(queue);
       queue.row.closed = now ? CLOSED_NOW : queue.row.closed || 1;
       if (now) this.#purge(queue);
-      this.#touch(queue);
     });
   }
 
   open(name: string): Promise<void> {
     return this.#write(() => {
       const queue = this.#queues.get(name);
-      queue.row.closed = 0;
       this.#touch(queue);
+      queue.row.closed = 0;
     });
   }
 
@@ -455,12 +455,12 @@ export class SqliteStore implements Store {
   ): void {
     if (messages.count === 0) return;
     const { due_at, expires_at } = batch;
+    this.#touch(queue);
     for (const piece of pieces(messages, BATCH_BYTES)) {
       queue.append({ ...batch, first: this.#nextId, count: piece.count }, piece, label);
       this.#nextId += piece.count;
     }
     this.#dueAt(Math.min(due_at ?? Infinity, expires_at ?? Infinity));
-    this.#touch(queue);
   }
 
   #batchOf({ priority, delay, ttl }: PutOptions): Omit<BatchRow, 'first' | 'count'> {
@@ -487,6 +487,7 @@ export class SqliteStore implements Store {
     { priority, putAt, expires_at }: { priority: number; putAt: number; expires_at: number | null },
     label?: Label,
   ): void {
+    this.#touch(to);
     // A dead letter: it is not to be dropped when it comes back.
     if (to.row.closed === CLOSED_NOW) to.row.closed = 1;
     const batch = {
@@ -499,12 +500,13 @@ export class SqliteStore implements Store {
   }
 
   #done(queue: StoredQueue, { id }: MessageRow): void {
-    queue.row.done += queue.finish([{ first: id, last: id }], LEASED);
     this.#touch(queue);
+    queue.row.done += queue.finish([{ first: id, last: id }], LEASED);
   }
 
   /** A message that was on lease or delayed is back. */
   #comeBack(queue: StoredQueue, message: MessageRow): void {
+    this.#touch(queue);
     queue.comeBack(message);
     this.#drop(queue, [{ first: message.id, last: message.id }]);
   }
@@ -513,6 +515,7 @@ export class SqliteStore implements Store {
     const { row } = queue;
     const failures = message.failures + 1;
     const ids = [{ first: message.id, last: message.id }];
+    this.#touch(queue);
     row.failed += 1;
     if (row.closed !== CLOSED_NOW && isGivenUp(row, failures)) {
       row.dead += 1;
@@ -533,7 +536,6 @@ export class SqliteStore implements Store {
           origin_id: message.id,
         },
       );
-      this.#touch(queue);
       return;
     }
     const wait = delay ?? retryDelay(row, failures);
@@ -545,9 +547,9 @@ export class SqliteStore implements Store {
 
   /** Of messages that are back, drops those that are not to come back. */
   #drop(queue: StoredQueue, ids: readonly Range[]): void {
+    this.#touch(queue);
     if (queue.row.closed === CLOSED_NOW) queue.finish(ids, WAITING, DELAYED);
     else queue.expire(ids, this.now());
-    this.#touch(queue);
   }
 
   #release(name: string, ids: readonly Range[]): Promise<void> {
@@ -566,15 +568,15 @@ export class SqliteStore implements Store {
   }
 
   #purge(queue: StoredQueue): number {
-    const dropped = queue.dropPending();
     this.#touch(queue);
-    return dropped;
+    return queue.dropPending();
   }
 
   #dueAt(time: number): void {
     this.#due = Math.min(this.#due, time);
   }
 
+  /** To be called before a queue is changed. */
   #touch(queue: StoredQueue): void {
     this.#queues.touch(queue);
     this.#changed.add(queue.row.name);
@@ -647,7 +649,7 @@ export class SqliteStore implements Store {
   }
 
   #afterRollback(): void {
-    this.#queues.restore();
+    this.#queues.forget();
     this.#changed.clear();
   }
 
