@@ -1,0 +1,132 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect } from 'vitest';
+import { type Mq, test, until } from './mq.ts';
+
+/** In ms. A daemon that is not answered by is waited for as long as 15 s; -n and -t end long before. */
+const SOON = 10_000;
+
+/** Stops the daemon while `run` does something. */
+async function whileStopped<T>(mq: Mq, run: () => Promise<T>): Promise<T> {
+  const daemon = mq.daemonPid() as number;
+  process.kill(daemon, 'SIGSTOP');
+  try {
+    return await run();
+  } finally {
+    process.kill(daemon, 'SIGCONT');
+  }
+}
+
+describe('a daemon that hangs', () => {
+  test('-n and -t end all the same, and 69 says that nothing was done', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    const begun = performance.now();
+    const results = await whileStopped(mq, () =>
+      Promise.all(
+        [
+          ['get', '-n', 'q'],
+          ['get', '-t', '1', 'q'],
+          ['put', '-n', 'q', 'b'],
+          ['join', '-t', '1', 'q'],
+          ['pipe', '-n', 'p'],
+        ].map((args) => mq.run(args, '')),
+      ),
+    );
+    expect(performance.now() - begun).toBeLessThan(SOON);
+    expect(results.map(({ status, out }) => [status, out])).toEqual(results.map(() => [69, '']));
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\n');
+  });
+
+  test('without them a command ends after 15 seconds, also stop', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    const commands = [['get', 'q'], ['put', 'q', 'b'], ['size', 'q'], ['stop'], ['done', 'q', '1.a']];
+    const results = await whileStopped(mq, () => Promise.all(commands.map((args) => mq.run(args))));
+    for (const { status, err } of results) {
+      expect(status).toBe(69);
+      expect(err).toContain('the daemon does not answer');
+    }
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\n');
+  });
+
+  test('what was sent to it may be stored: 79, and how many are for certain', async ({ mq }) => {
+    const put = mq.start(['put', '-t', '3', 'q'], { open: true });
+    put.child.stdin?.write('a\n');
+    await until(async () => (await mq.size('q')) === 1);
+    const { status, err } = await whileStopped(mq, () => {
+      put.child.stdin?.end('b\n');
+      return put.done;
+    });
+    expect(err).toMatch(
+      /^mq: put q: the daemon does not answer: it is not known .*; 1 message was stored for certain\n$/,
+    );
+    expect(status).toBe(79);
+    // It had it, and it wakes up.
+    await until(async () => (await mq.size('q')) === 2);
+  });
+});
+
+describe('a daemon that stood still', () => {
+  /** Longer than the lease. */
+  const STANDSTILL = 4500;
+
+  test('hears that a message is still worked on before its lease runs out', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    const ran = join(mq.home, 'ran');
+    const work = mq.startSh(
+      `exec mq work q --lease 3s --drain -- sh -c 'echo >> ${ran}; until [ -e ${ran}.go ]; do sleep 0.1; done'`,
+    );
+    await until(() => existsSync(ran));
+    await whileStopped(mq, () => new Promise((resolve) => setTimeout(resolve, STANDSTILL)));
+    // It runs out so much later at most.
+    await new Promise((resolve) => setTimeout(resolve, STANDSTILL));
+    expect(await mq.stat('q')).toMatchObject({ leased: 1, failed: 0 });
+    writeFileSync(`${ran}.go`, '');
+    expect(await work.done).toMatchObject({ status: 0, err: '' });
+    expect(readFileSync(ran, 'utf8')).toBe('\n');
+  });
+});
+
+describe('what listens on the socket', () => {
+  let server: Server | undefined;
+  const sockets = new Set<Socket>();
+  const listen = (mq: Mq, receive: (socket: Socket, text: string) => void) =>
+    new Promise<void>((resolve) => {
+      server = createServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => {});
+        socket.on('data', (chunk) => receive(socket, chunk.toString()));
+      }).listen(mq.socket, resolve);
+    });
+  afterEach(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server?.close(resolve));
+  });
+  const GREETING = '%3\r\n+server\r\n$2\r\nmq\r\n+version\r\n$6\r\n99.0.0\r\n+max_message\r\n:1000\r\n';
+
+  test.for([
+    'hello\r\n',
+    '+OK\r\n',
+    '%1\r\n+server\r\n+redis\r\n',
+    '-ERR unknown command\r\n',
+    '*1\r\n$-5\r\n',
+  ])('and is no mq is told from one (76): %j', async (answer, { mq }) => {
+    await listen(mq, (socket) => socket.write(answer));
+    for (const args of [['get', '-n', 'q'], ['put', 'q', 'a'], ['ls'], ['stop']])
+      expect(await mq.run(args), args.join(' ')).toMatchObject({ status: 76 });
+  });
+
+  test.for([
+    ['get', '*1\r\n$1\r\na\r\n'],
+    ['get', '$1\r\na\r\n'],
+    ['get', '*2\r\n$1\r\nq\r\n*0\r\n'],
+    ['get', ':1\r\n'],
+    ['get', '*1\r\n*7\r\n:1\r\n:1\r\n:0\r\n:0\r\n:1\r\n:1\r\n_\r\n'],
+    ['stat', '+OK\r\n'],
+    ['ls', ':1\r\n'],
+  ] as const)('gives an answer of another form (76): %s %j', async ([verb, answer], { mq }) => {
+    await listen(mq, (socket, text) => socket.write(text.includes('HELLO') ? GREETING : answer));
+    const args = verb === 'ls' ? ['ls'] : [verb, 'q'];
+    expect(await mq.run(args)).toMatchObject({ status: 76, out: '' });
+  });
+});
