@@ -238,6 +238,18 @@ describe('what is lost: nothing', () => {
     ).toBe('');
   });
 
+  test('where the store should be there is no file: that is said in a line (77), and it stays as it is', async ({
+    mq,
+  }) => {
+    for (const make of ['mkdir', 'mkfifo', 'ln -s nothing', 'ln -s mq.db', 'ln -s mq.log']) {
+      await mq.sh(`${make} ${mq.store}`);
+      const result = await mq.run(['put', 'q', 'a']);
+      expect(result).toMatchObject({ status: 77 });
+      expect(result.err).toMatch(/^mq: put q: the store .*mq.db is a [a-z ]+, not a file\n.*\n$/);
+      expect((await mq.sh(`stat -c %F ${mq.store} && rm -r ${mq.store}`)).out).toMatch(/link|directory|fifo/);
+    }
+  });
+
   test('a put whose sync fails says that it is not known (79), and the daemon gives up: the next one has what was stored before', async ({
     mq,
     skip,

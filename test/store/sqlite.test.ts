@@ -1,12 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,6 +19,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { pack } from '../../src/packed.ts';
 import type { Kind } from '../../src/settings.ts';
+import { toMqError } from '../../src/store/sqlite/database.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { type Store, tokensOf } from '../../src/store/store.ts';
 import { storeContract } from './contract.ts';
@@ -462,6 +466,41 @@ describe('SqliteStore: a file that is refused', () => {
     await store.end();
   });
 
+  const NO_FILES: [string, (path: string) => void][] = [
+    ['a folder', (path) => mkdirSync(path)],
+    ['a named pipe', (path) => execFileSync('/usr/bin/mkfifo', [path])],
+    [
+      'a link to a store',
+      (path) => {
+        copyFileSync('test/data/store-1.sqlite', `${path}-other`);
+        symlinkSync(`${path}-other`, path);
+      },
+    ],
+    ['a link to nothing', (path) => symlinkSync('nothing', path)],
+    ['a link to itself', (path) => symlinkSync('store', path)],
+    ['a link to a device', (path) => symlinkSync('/dev/null', path)],
+  ];
+  test.each(
+    NO_FILES.flatMap(([what, make]) => ['store', 'store-wal'].map((name) => [what, name, make] as const)),
+  )('%s as %s is NOTALLOWED, and stays as it is', (_, name, make) => {
+    const place = newFolder();
+    make(join(place, name));
+    const before = readdirSync(place);
+    expect(() => openAt(join(place, 'store'))).toThrow(refusal('NOTALLOWED'));
+    expect(readdirSync(place)).toEqual(before);
+  });
+
+  // A superuser may read and write all files.
+  test.skipIf(process.getuid?.() === 0).each([0o400, 0o200, 0])(
+    'a file with the rights %o is NOTALLOWED, and stays as it is',
+    (mode) => {
+      const path = join(newFolder(), 'store');
+      copyFileSync('test/data/store-3.sqlite', path);
+      chmodSync(path, mode);
+      expect(() => openAt(path)).toThrow(refusal('NOTALLOWED'));
+    },
+  );
+
   test('a folder that is not there is IOERROR', () => {
     expect(() => openAt(join(newFolder(), 'nothing', 'store'))).toThrow(refusal('IOERROR'));
   });
@@ -559,6 +598,20 @@ describe('SqliteStore: a full disk', () => {
     await put(store, 'q', 'b');
     expect(await store.stat('q')).toMatchObject({ waiting: 2, put: 2 });
     expect(await waiting(store, 'q')).toEqual(['a', 'b']);
+  });
+
+  test('where SQLite does not say why, it is found out', async () => {
+    await fill();
+    expect(() => writeFileSync(join(path, '../rest'), Buffer.alloc(1024 * 1024))).toThrow('ENOSPC');
+    const errorOf = (errcode: number) =>
+      toMqError(Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode }), path).code;
+    // Of a write, and of the opening of a log.
+    expect([778, 14].map(errorOf)).toEqual(['DISKFULL', 'DISKFULL']);
+    // Of a read.
+    expect(errorOf(266)).toBe('IOERROR');
+    rmSync(join(path, '../rest'));
+    rmSync(ballast);
+    expect([778, 14].map(errorOf)).toEqual(['IOERROR', 'IOERROR']);
   });
 
   test('it ends in order', async () => {

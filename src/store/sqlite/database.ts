@@ -1,4 +1,14 @@
-import { closeSync, existsSync, openSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Code, errnoOf, isDiskFull, MqError, textOf } from '../../errors.ts';
 import { STEPS } from './schema.ts';
@@ -12,15 +22,14 @@ const CHECK_UP_TO = 16 * 1024 * 1024;
 /**
  * Opens the store file, made or brought to this version's layout as needed. It stays locked until
  * the database is closed or the process ends.
- * @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR; a file that is refused stays as it is
+ * @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR, NOTALLOWED; a file that is refused stays as it is
  */
 export function openDatabase(path: string): DatabaseSync {
-  const isNew = !existsSync(path);
-  let db: DatabaseSync | undefined;
   try {
+    const [isNew] = [path, `${path}-wal`].map((file) => !isThere(file));
     // SQLite would make the file with the umask's rights; it holds what people send.
     if (isNew) closeSync(openSync(path, 'a', 0o600));
-    db = new DatabaseSync(path);
+    const db = new DatabaseSync(path);
     // With an exclusive lock from the first access on, WAL needs no shared memory, and a second
     // daemon is refused by the kernel, whatever became of the first (https://sqlite.org/wal.html#noshm).
     db.exec('PRAGMA locking_mode = EXCLUSIVE');
@@ -42,24 +51,71 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/**
+ * Whether a file of the store is there, and can be used as one. SQLite would say less, or wait.
+ * @throws MqError NOTALLOWED
+ */
+function isThere(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return false;
+  if (found.isFile()) {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  }
+  // The log stands beside the file that a link leads to, where nobody looks for it.
+  throw new MqError('NOTALLOWED', `the store ${path} is ${kindOf(found)}, not a file`, {
+    advice: found.isSymbolicLink()
+      ? 'Put the file itself there, or make the whole folder a link.'
+      : 'Move it away, or set MQ_HOME to another folder.',
+  });
+}
+
+function kindOf(found: Stats): string {
+  if (found.isSymbolicLink()) return 'a symbolic link';
+  if (found.isDirectory()) return 'a folder';
+  return found.isFIFO() ? 'a named pipe' : 'a socket or a device';
+}
+
 /** What an error of SQLite's means for mq (https://sqlite.org/rescode.html). */
 export function toMqError(error: unknown, path: string): MqError {
   if (error instanceof MqError) return error;
   const errcode =
     error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
-  const [code, what] = meaningOf(error) ?? MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
+  const [code, what] = meaningOf(error, errcode, path) ??
+    MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
   return new MqError(code, `${what}: ${path}: ${textOf(error)}`, {
     cause: error,
   });
 }
 
-/** What an error of the file system's means, from before SQLite has opened the file or of a sync. */
-function meaningOf(error: unknown): [Code, string] | undefined {
-  if (isDiskFull(error)) return ['DISKFULL', 'the disk is full'];
+/** What an error of the file system's means, from before SQLite has opened the file, of a sync, or behind one of SQLite's. */
+function meaningOf(error: unknown, errcode: number, path: string): [Code, string] | undefined {
+  const mayBeFull = errcode === IOERR_WRITE || errcode === CANTOPEN;
+  if (isDiskFull(error) || (mayBeFull && hasNoRoom(path))) return ['DISKFULL', 'the disk is full'];
   const errno = errnoOf(error);
+  if (errno === 'EACCES' || errno === 'EPERM') return ['NOTALLOWED', 'the store cannot be used'];
   return errno?.startsWith('E') && !errno.startsWith('ERR_')
     ? ['IOERROR', 'the store cannot be used']
     : undefined;
+}
+
+/** Where a quota is used up SQLite does not say so, nor where there is no room for its log as a file. */
+const IOERR_WRITE = 778;
+const CANTOPEN = 14;
+
+/** In bytes: more than SQLite writes for most commits. */
+const PROBE = 1024 * 1024;
+
+function hasNoRoom(path: string): boolean {
+  const probe = `${path}-probe`;
+  try {
+    writeFileSync(probe, Buffer.alloc(PROBE), { mode: 0o600 });
+    return false;
+  } catch (error) {
+    return isDiskFull(error);
+  } finally {
+    rmSync(probe, { force: true });
+  }
 }
 
 const MEANINGS: Record<number, [Code, string]> = {

@@ -93,7 +93,7 @@ export class SqliteStore implements Store {
   /** Once the file is known to be damaged, it is left alone. */
   #damage: MqError | undefined;
 
-  /** @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR */
+  /** @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR, NOTALLOWED */
   constructor(path: string, events: Events, clock: Clock, sync: Sync = syncFile) {
     this.#path = path;
     this.#events = events;
