@@ -10,7 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { type Code, errnoOf, isDiskFull, MqError, textOf } from '../../errors.ts';
+import { type Code, errnoOf, isDiskFull, MqError } from '../../errors.ts';
+import { reasonOf } from '../../reasons.ts';
 import { STEPS } from './schema.ts';
 
 /** "mqst": so that no other program's database is taken for a store (PRAGMA application_id). */
@@ -83,7 +84,7 @@ export function toMqError(error: unknown, path: string): MqError {
     error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
   const [code, what] = meaningOf(error, errcode, path) ??
     MEANINGS[errcode & 0xff] ?? ['INTERNAL', 'the store failed'];
-  return new MqError(code, `${what}: ${path}: ${textOf(error)}`, {
+  return new MqError(code, `${what}: ${path}: ${reasonOf(error)}`, {
     cause: error,
   });
 }
