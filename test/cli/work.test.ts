@@ -47,6 +47,38 @@ describe('mq work', () => {
     expect(await mq.size('r.dead')).toBe(2);
   });
 
+  test('{} that is no UTF-8 may be as long as any argument', async ({ mq }) => {
+    const longest = Buffer.alloc(128 * 1024 - 1, 0xe9);
+    await mq.run(['put', '-w', 'q'], longest);
+    const all = await mq.run(['work', 'q', '--drain', '--', 'printf', '%s', '{}']);
+    expect(all).toMatchObject({ status: 0, err: '' });
+    expect(all.stdout.equals(longest)).toBe(true);
+    await mq.run(['set', 'q', '--max-attempts', '1']);
+    await mq.run(['put', '-w', 'q'], Buffer.concat([longest, Buffer.of(0xe9)]));
+    const none = await mq.run(['work', 'q', '--drain', '--', 'printf', '%s', '{}']);
+    expect([none.status, none.out]).toEqual([123, '']);
+    expect(none.err).toContain('too long for an argument');
+  });
+
+  test('{} that is no UTF-8: a command that is not there stops work, and 127 of its own is a failure', async ({
+    mq,
+  }) => {
+    await mq.run(['create', 'q', '--max-attempts', '1']);
+    await mq.run(['put', '-w', 'q'], Buffer.of(0xe9));
+    for (const [command, expected] of [
+      ['nonexistent', 127],
+      ['/etc/passwd', 126],
+    ] as const) {
+      const { status, err } = await mq.run(['work', 'q', '--drain', '--', command, '{}']);
+      expect(status).toBe(expected);
+      expect(err).toMatch(/cannot be started: (no such file or directory|permission denied)\n$/);
+      expect(await mq.stat('q')).toMatchObject({ waiting: 1, failed: 0 });
+    }
+    const own = await mq.run(['work', 'q', '--drain', '--', 'sh', '-c', 'exit 127', '{}']);
+    expect(own.status).toBe(123);
+    expect(await mq.stat('q')).toMatchObject({ waiting: 0, failed: 1, dead: 1 });
+  });
+
   test('a message of 10 MB that nobody reads harms nobody', async ({ mq }) => {
     await mq.run(['put', '-w', 'q'], Buffer.alloc(10_000_000, 'x'));
     expect(await mq.run(['work', 'q', '--drain', '--', 'true'])).toMatchObject({ status: 0, err: '' });
