@@ -82,7 +82,7 @@ function read(args: string[], known: readonly Option[], refuse: Refuse, most = I
     }
     for (const { option, spelled, attached } of optionsIn(word, known, refuse)) {
       const { name, value, former } = option;
-      const isFormer = spelled === `--${former}`;
+      const isFormer = spelled.slice(2) === former;
       if (line.options[name] !== undefined && line.renamed.has(option) !== isFormer)
         throw refuse(`--${former} is called --${name} now: both were given`);
       if (isFormer) line.renamed.add(option);
@@ -106,7 +106,7 @@ interface Given {
 function* optionsIn(word: string, known: readonly Option[], refuse: Refuse): Generator<Given> {
   if (word.startsWith('--')) {
     const [, spelled, attached] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) as unknown as [string, string, string?];
-    const option = known.find(({ name, former }) => [`--${name}`, `--${former}`].includes(spelled));
+    const option = known.find(({ name, former }) => [name, former].includes(spelled.slice(2)));
     if (option === undefined) throw unknown(spelled, refuse);
     if (attached !== undefined && option.value === undefined) throw refuse(`${spelled} takes no value`);
     yield { option, spelled, ...(attached !== undefined && { attached }) };

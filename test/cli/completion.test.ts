@@ -30,6 +30,13 @@ describe('mq completion complete', () => {
     expect(choices('put', '')).toEqual(queues);
     expect(choices('put', 'jobs', '')).toEqual([]);
     expect(choices('ls', '')).toEqual([]);
+    expect(choices('work', 'jobs', '-j', '2', 'u')).toEqual(['urgent']);
+  });
+
+  test('offers nothing for the COMMAND of another program', () => {
+    expect(choices('work', 'jobs', '--', '')).toEqual([]);
+    expect(choices('work', 'jobs', '--', 'grep', '--')).toEqual([]);
+    expect(choices('pipe', 'talk', '--', '-')).toEqual([]);
   });
 
   test('offers the pipes that wait for a second end, and no queues, to mq pipe', async () => {
