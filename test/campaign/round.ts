@@ -1,0 +1,135 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Accounts } from './accounts.ts';
+import { chaos } from './chaos.ts';
+import { check } from './check.ts';
+import { consume } from './consumers.ts';
+import { Keys } from './keys.ts';
+import { Leases } from './leases.ts';
+import { audit, closeAndOpen, Moves, type Stat } from './others.ts';
+import { printed, record } from './printed.ts';
+import { produce } from './producers.ts';
+import { QUEUES } from './queues.ts';
+import type { Random } from './random.ts';
+import { pause } from './status.ts';
+import { Workers } from './workers.ts';
+import { HANG, type World } from './world.ts';
+
+/** What one actor does again and again, until the round ends. */
+type Act = (random: Random) => Promise<void>;
+
+/** One round: queues are made, used while everything is struck, emptied, and accounted for. */
+export async function round(world: World, number: number, duration: number): Promise<void> {
+  const random = world.random.fork(`round ${number}`);
+  Object.assign(world, { accounts: new Accounts(), daemonEvents: [], closings: [], isEnding: false });
+  const keys = new Keys((await world.ask('put', '--help')).out);
+  const [leases, workers, moves] = [new Leases(), new Workers(world), new Moves()];
+  await makeQueues(world);
+  const actors: [name: string, count: number, act: Act][] = [
+    ['produce', 3, (own) => produce(world, own)],
+    ['keys', 1, (own) => keys.put(world, own)],
+    ['consume', 3, (own) => consume(world, own)],
+    ['lease', 1, (own) => leases.take(world, own)],
+    ['work', 2, (own) => workers.work(world, own)],
+    ['move', 1, (own) => moves.move(world, own)],
+    ['close', 1, (own) => closeAndOpen(world, own)],
+    ['audit', 1, () => audit(world)],
+  ];
+  const acting = actors
+    .filter(([name]) => world.has(name))
+    .flatMap(([name, count, act]) =>
+      Array.from({ length: count }, (_, i) =>
+        repeat(world, random.fork(`${name} ${i}`), REST[name] ?? 200, act),
+      ),
+    );
+  const striking = chaos(world, random.fork('chaos'));
+  await Promise.race([delay(duration), ...acting, striking]);
+  world.isEnding = true;
+  await Promise.all([striking, ...acting, makeRoom(world)]);
+  await leases.end(world);
+  await orphansEnd(world);
+  const stats = await empty(world);
+  workers.collect(world);
+  check(world, stats, moves);
+  for (const { name } of stats) await expectOk(world, 'rm', name);
+}
+
+/** In ms, about: between two acts of one actor. */
+const REST: Record<string, number> = { move: 1000, close: 4000, audit: 2000, keys: 300 };
+
+async function repeat(world: World, random: Random, rest: number, act: Act): Promise<void> {
+  while (!world.isEnding) {
+    await pause(random.scale(1, rest));
+    if (!world.isEnding) await act(random);
+  }
+}
+
+async function makeQueues(world: World): Promise<void> {
+  for (const { name, create } of QUEUES) if (create) await expectOk(world, 'create', name, ...create);
+}
+
+async function expectOk(world: World, ...args: string[]): Promise<void> {
+  const { run } = await world.ask(...args);
+  if (run.status !== 0) world.accounts.violate(`status ${run.end}`, 'nothing is under way', [], [run]);
+}
+
+/** Workers that are told to end wait for room for the outputs that they have. */
+async function makeRoom(world: World): Promise<void> {
+  const places = QUEUES.flatMap(({ into }) => into ?? []);
+  while ([...world.live].some(({ role }) => role === 'worker')) {
+    for (const name of places) await takeAll(world, name);
+    await pause(100);
+  }
+}
+
+/** Commands of workers that were killed run on. */
+async function orphansEnd(world: World): Promise<void> {
+  const deadline = Date.now() + HANG;
+  for (;;) {
+    const left = world.processes().filter(({ isDaemon }) => !isDaemon);
+    if (left.length === 0) return;
+    if (Date.now() > deadline)
+      throw new Error(`left behind: ${left.map(({ command }) => command).join('; ')}`);
+    await pause(50);
+  }
+}
+
+/** Takes all that is there and that will come; answers the counters at the end. */
+async function empty(world: World): Promise<Stat[]> {
+  let deadline = Date.now() + HANG;
+  for (;;) {
+    const { run, out } = await world.ask('ls', '--json');
+    if (run.status !== 0) throw new Error(`mq ls ends with ${run.end}: ${run.errors}`);
+    const stats = out.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Stat]));
+    const full = stats.filter(({ waiting }) => waiting > 0);
+    for (const { name } of full) await takeAll(world, name);
+    if (full.length > 0) deadline = Date.now() + HANG;
+    const busy = stats.filter(({ waiting, delayed, leased }) => waiting + delayed + leased > 0);
+    if (busy.length === 0) return stats;
+    if (Date.now() > deadline) {
+      const what = busy.map(({ name, delayed, leased }) => `${name}: ${delayed} delayed, ${leased} leased`);
+      world.accounts.violate('stuck', `nobody has them, and they do not come: ${what.join('; ')}`);
+      for (const { name } of busy) await expectOk(world, 'rm', '--force', name);
+      return stats.filter((stat) => !busy.includes(stat));
+    }
+    await pause(100);
+  }
+}
+
+async function takeAll(world: World, name: string): Promise<void> {
+  const run = world.start('untouched', ['get', '--json', '-a', name], { stdout: 'pipe' });
+  const chunks: Buffer[] = [];
+  run.child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const end = new Promise((resolve) => run.child.stdout?.on('end', resolve));
+  await world.end(run);
+  await end;
+  // 3: it may have expired meanwhile.
+  if (run.status !== 0 && run.status !== 3)
+    world.accounts.violate(`status ${run.end}`, 'nothing is under way', [], [run]);
+  const output = printed(Buffer.concat(chunks), 'json', false);
+  record(world, run, { ...output, isPipe: false }, () => ({
+    how: 'got',
+    fate: 'final',
+    why: 'the end of the round',
+    goneBy: run.ended as number,
+  }));
+}
