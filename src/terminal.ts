@@ -1,6 +1,8 @@
 import { writeSync } from 'node:fs';
 import { type ErrorOptions, MqError } from './errors.ts';
 
+const NEWLINE = 0x0a;
+
 /** Loaded by those who need it only: it costs each command half a millisecond. */
 export function tty(): typeof import('node:tty') {
   return process.getBuiltinModule('node:tty');
@@ -12,10 +14,16 @@ export function hasColour(fd: 1 | 2): boolean {
 }
 
 let prepare = () => {};
+let hasOpenLine = false;
 
-/** Has this called before each line on standard error: a display of progress takes its own away. */
-export function beforeLines(call: () => void): void {
+/** Has this called before anything is written to standard error: a display of progress takes its line away. */
+export function beforeOutput(call: () => void): void {
   prepare = call;
+}
+
+/** Whether what was written last has not ended its line. */
+export function isLineOpen(): boolean {
+  return hasOpenLine;
 }
 
 /** A line for people, on standard error. */
@@ -42,12 +50,19 @@ function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-function write(text: string): void {
+/** Writes to standard error what others have printed, as it is. */
+export function passOn(bytes: Buffer): void {
+  if (bytes.length === 0) return;
   prepare();
+  hasOpenLine = bytes.at(-1) !== NEWLINE;
   try {
-    writeSync(2, text);
+    for (let at = 0; at < bytes.length; ) at += writeSync(2, bytes, at);
   } catch (cause) {
     // There is nowhere left to say it; the exit status still tells.
     if (!(cause instanceof Error)) throw new MqError('INTERNAL', String(cause));
   }
+}
+
+function write(text: string): void {
+  passOn(Buffer.from(hasOpenLine ? `\n${text}` : text));
 }

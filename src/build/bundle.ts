@@ -31,6 +31,7 @@ const FOLDER = 'dist';
 /** What hot imports from rest, all by import(). */
 const REST = [
   'src/commands/completion.ts',
+  'src/commands/echo.ts',
   'src/commands/help.ts',
   'src/commands/progress-line.ts',
   'src/commands/serve.ts',

@@ -13,6 +13,9 @@ export interface ExecutionOptions {
   end: Buffer;
   /** Whether what the command prints is kept, instead of printed. */
   isKept: boolean;
+  /** Where it goes otherwise, and what it says on standard error: a descriptor, or work's own. */
+  stdout: number | 'inherit';
+  stderr: number | 'inherit';
 }
 
 /** How a command ended. */
@@ -52,7 +55,7 @@ export class Execution {
   readonly #output: number | undefined;
 
   /** @throws MqError IOERROR, DISKFULL when there can be no file */
-  constructor(lease: Lease, { command, end, isKept }: ExecutionOptions) {
+  constructor(lease: Lease, { command, end, isKept, stdout, stderr }: ExecutionOptions) {
     const begun = now();
     const ended = (status: End['status']): End => ({ status, time: now() - begun });
     const isArgument = command.slice(1).some((arg) => arg.includes(PLACE));
@@ -66,7 +69,7 @@ export class Execution {
     }
     const input = isArgument ? undefined : fileFrom(() => temporaryWith(Buffer.concat([lease.body, end])));
     this.#output = isKept ? fileFrom(() => openTemporary(constants.O_APPEND)) : undefined;
-    const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? 'inherit', 'inherit'];
+    const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? stdout, stderr];
     const { token, queue, attempt } = lease;
     const env = { ...environment, MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
     const line = isArgument ? withMessage(command, lease.body) : command;

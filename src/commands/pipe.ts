@@ -37,7 +37,8 @@ export async function run(invocation: Invocation): Promise<Outcome> {
     unit: 'bytes',
     done: () => end.sent,
     total: () => fstatSync(0).size,
-    quiet: quiet || input === undefined,
+    // What comes from the other end may be on the terminal, too.
+    quiet: quiet || input === undefined || (output !== undefined && tty().isatty(1)),
     file: 0,
   });
   try {

@@ -23,7 +23,7 @@ const DELAY = 1000;
  * @returns what takes it away
  */
 export function startProgress(progress: Progress): () => void {
-  if (!isWanted(progress)) return () => {};
+  if (!isShown(progress)) return () => {};
   const begun = now();
   let hide = () => {};
   let hasEnded = false;
@@ -38,7 +38,8 @@ export function startProgress(progress: Progress): () => void {
   };
 }
 
-function isWanted({ quiet, file }: Progress): boolean {
+/** Whether such a line is shown at all. */
+export function isShown({ quiet, file }: Pick<Progress, 'quiet' | 'file'>): boolean {
   if (quiet || process.env['TERM'] === 'dumb' || !tty().isatty(2)) return false;
   return file === undefined || fstatSync(file).isFile();
 }

@@ -7,12 +7,13 @@ import { type Framing, Splitter, separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { join, type Packed } from '../packed.ts';
 import { parseInteger } from '../settings.ts';
-import { note } from '../terminal.ts';
+import { note, tty } from '../terminal.ts';
 import { checkCommand, findCommand } from './child.ts';
 import type { Invocation, Outcome } from './command.ts';
+import type { Echo } from './echo.ts';
 import { type End, Execution, type ExecutionOptions, PLACE } from './execution.ts';
 import { framingOf, periodOf } from './options.ts';
-import { startProgress } from './progress.ts';
+import { isShown, startProgress } from './progress.ts';
 import { CAUGHT } from './signals.ts';
 
 /** In ms. */
@@ -43,6 +44,8 @@ interface WorkOptions {
   framing: Framing;
   isVerbose: boolean;
   quiet: boolean;
+  /** Where commands write that share the terminal with a line of progress. */
+  echo: Echo | undefined;
 }
 
 /** mq work: runs a command for each message. */
@@ -51,7 +54,7 @@ export async function run(invocation: Invocation): Promise<Outcome> {
   const command = invocation.command as [string, ...string[]];
   const { jobs, into } = options;
   const queues = [...new Set(operands.map(checkName))];
-  const work: WorkOptions = {
+  const work: Omit<WorkOptions, 'echo'> = {
     queues,
     command,
     jobs: typeof jobs === 'string' ? parseInteger(jobs, '--jobs', 1, MOST_JOBS) : 1,
@@ -66,14 +69,26 @@ export async function run(invocation: Invocation): Promise<Outcome> {
   if (!command[0].includes(PLACE)) findCommand(command[0]);
   const until = options['drain'] ? 'idle' : 'finished';
   const leaser = await Leaser.open({ places, start }, { queues, duration, until });
-  const worker = new Worker(leaser, work);
-  const endProgress = options['drain'] && !work.isVerbose ? worker.showProgress() : () => {};
+  const echo = options['drain'] && canShareTerminal(work) ? await openEcho() : undefined;
+  const worker = new Worker(leaser, { ...work, echo });
+  const endProgress = echo === undefined ? () => {} : worker.showProgress();
   try {
     return await worker.work();
   } finally {
+    echo?.end();
     endProgress();
     leaser.end();
   }
+}
+
+/** Whether a line of progress is shown; not beside one command at a time that has the terminal for its output. */
+function canShareTerminal({ jobs, into, isVerbose, quiet }: Omit<WorkOptions, 'echo'>): boolean {
+  return !isVerbose && isShown({ quiet }) && (jobs > 1 || into !== undefined || !tty().isatty(1));
+}
+
+async function openEcho(): Promise<Echo> {
+  const { Echo } = await import('./echo.ts');
+  return Echo.open();
 }
 
 /** Runs commands, so many at a time, until there is nothing left to do or it is told to stop. */
@@ -107,11 +122,17 @@ class Worker {
   constructor(leaser: Leaser, options: WorkOptions) {
     this.#leaser = leaser;
     this.#options = options;
-    const { queues, command, framing, into } = options;
+    const { queues, command, framing, into, echo } = options;
     this.#name = `work ${queues.join(' ')}`;
     const separator = separatorOf(framing);
     const end = separator === undefined ? Buffer.alloc(0) : Buffer.of(separator);
-    this.#execution = { command, end, isKept: into !== undefined };
+    this.#execution = {
+      command,
+      end,
+      isKept: into !== undefined,
+      stdout: echo?.stdout ?? 'inherit',
+      stderr: echo?.stderr ?? 'inherit',
+    };
     leaser.onStopped = () => this.#end(new MqError('STOPPED', 'the daemon was stopped'));
     leaser.onError = (error) => this.#end(error);
     for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));

@@ -37,7 +37,7 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
     const { status, out } = await put.done;
     expect({ status, screen: screen(out) }).toEqual({
       status: 4,
-      screen: 'mq: put q: queue q is closed; 1 message was stored\r\n',
+      screen: 'mq: put q: queue q is closed; 1 message was stored\n',
     });
   });
 
@@ -47,7 +47,7 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
     const { status, out } = await put.done;
     expect({ status, screen: screen(out) }).toEqual({
       status: 130,
-      screen: 'mq: put q: interrupted; 1 message was stored\r\n',
+      screen: 'mq: put q: interrupted; 1 message was stored\n',
     });
     expect(out).not.toContain(HIDDEN_CURSOR);
   });
@@ -64,6 +64,45 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
     } finally {
       process.kill(daemon, 'SIGCONT');
     }
+  });
+
+  test.for([
+    ['several at a time', '-j 2', 'echo "a $1"; echo "b $1" >&2'],
+    ['that go on with a line', '-j 2', 'printf "a %s" "$1"; sleep 0.3; echo; echo "b $1"'],
+    ['one at a time, whose output is kept', '--into out', 'echo "a $1" >&2; echo "b $1" >&2; echo out'],
+  ])(
+    'of mq work --drain is not mixed up with what commands print: %s',
+    async ([, options, script], { mq }) => {
+      await mq.run(['put', 'q', '1', '2', '3', '4', '5', '6']);
+      const print = join(mq.home, 'print');
+      writeFileSync(print, `sleep 0.3\n${script}`);
+      const work = onTerminal(mq, `mq work q --drain ${options} -- sh ${print} {}`);
+      const { status, out } = await work.done;
+      const rows = screen(out).split('\n');
+      expect({ status, last: rows.pop() }).toEqual({ status: 0, last: '' });
+      expect(out).toMatch(PERCENTAGE);
+      if (script?.includes('printf')) expect(rows.join('').match(/a \d/g)).toHaveLength(6);
+      else expect(rows.sort()).toEqual([1, 2, 3, 4, 5, 6].flatMap((n) => [`a ${n}`, `b ${n}`]).sort());
+    },
+  );
+
+  test('one command at a time of mq work has the terminal, and no progress beside it', async ({ mq }) => {
+    await mq.run(['put', 'q', 'x']);
+    const { status, out } = await onTerminal(
+      mq,
+      `mq work q --drain -- sh -c 'sleep 1.5; test -t 1 && test -t 2'`,
+    ).done;
+    expect({ status, out }).toEqual({ status: 0, out: '' });
+  });
+
+  test('a pipe that prints on the terminal shows none', async ({ mq }) => {
+    const file = join(mq.home, 'in');
+    writeFileSync(file, seq(3));
+    const other = mq.start(['pipe', 'p', '--', 'sh', '-c', 'sleep 1.5; cat']);
+    const { out } = await onTerminal(mq, `mq pipe p < ${file}`).done;
+    expect(screen(out)).toBe(seq(3));
+    expect(out).not.toMatch(PERCENTAGE);
+    await other.done;
   });
 
   test('nowhere but on a terminal, of a file, in the foreground, and where it is wanted', async ({ mq }) => {
@@ -115,9 +154,22 @@ async function untilShown(command: Running): Promise<void> {
   await until(() => PERCENTAGE.test(command.out()));
 }
 
-/** What is left on the terminal when the lines that were cleared are cleared. */
+/** What is to be seen on a terminal to which this was written. */
 function screen(out: string): string {
-  return out.replaceAll(/^.*\x1b\[2K/gm, '');
+  const rows = [''];
+  let column = 0;
+  for (const [part] of out.matchAll(/\r|\n|\x1b\[2?K|[^\r\n\x1b]+/g)) {
+    const row = rows.at(-1) as string;
+    if (part === '\r') column = 0;
+    else if (part === '\n') rows.push(' '.repeat(column));
+    else if (part === '\x1b[K') rows[rows.length - 1] = row.slice(0, column);
+    else if (part === '\x1b[2K') rows[rows.length - 1] = '';
+    else {
+      rows[rows.length - 1] = row.padEnd(column).slice(0, column) + part + row.slice(column + part.length);
+      column += part.length;
+    }
+  }
+  return rows.map((row) => row.trimEnd()).join('\n');
 }
 
 /** A socket that passes everything on to the daemon, but GET not before it is let go. */
