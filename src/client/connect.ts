@@ -139,7 +139,7 @@ export async function findDaemon(
     const result = await open(places.socket);
     if (typeof result !== 'string') return result;
     if (result !== 'busy') {
-      if (!start) throw unreachable(places, 'NODAEMON', 'no daemon runs');
+      if (!start) throw unreachable(places, 'NODAEMON', 'no daemon runs', 'Start it with: mq start');
       deadline = startLimit;
       const { launch } = await import('./launch.ts');
       try {
@@ -150,15 +150,16 @@ export async function findDaemon(
         await delay(LOOK_EVERY * 10);
       }
     }
-    if (now() > deadline) throw unreachable(places, 'UNREACHABLE', 'the daemon does not answer');
+    if (now() > deadline) {
+      const advice = `See its log: ${places.log}`;
+      throw unreachable(places, 'UNREACHABLE', 'the daemon does not answer', advice);
+    }
     if (result === 'busy') await delay(LOOK_EVERY);
   }
 }
 
-function unreachable({ socket, log }: Places, code: Code, why: string): MqError {
-  return new MqError(code, `${why} (${socket})`, {
-    advice: `Start one with: mq serve; its log is ${log}`,
-  });
+function unreachable({ socket }: Places, code: Code, why: string, advice: string): MqError {
+  return new MqError(code, `${why} (${socket})`, { advice });
 }
 
 function cannotSpeak({ message }: MqError): MqError {

@@ -1,68 +1,140 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RootCommand, script } from '@bomb.sh/tab';
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import { KINDS } from '../settings.ts';
 import { type Command, type Invocation, type Option, type Outcome, operandsOf } from './command.ts';
+import { SCRIPTS } from './completion-scripts.ts';
 import { isPipe } from './describe.ts';
-import { COMMANDS, COMMON } from './index.ts';
+import { COMMANDS, COMMON, LEADING } from './index.ts';
 import { list } from './list.ts';
 import { print } from './print.ts';
 
-/** For how long a daemon may take to name its queues, in ms: somebody has just pressed Tab. */
-const PATIENCE = 1000;
-
-const SHELLS = ['bash', 'zsh', 'fish'] as const;
+/** For how long a daemon may take to start and to name its queues, in ms: somebody has just pressed Tab. */
+const PATIENCE = 2000;
 
 /** Words that can come next, and what is said about each. */
 type Choices = readonly (readonly [word: string, what: string])[];
 
 /**
  * mq completion: prints the script that completes mq's command lines in a shell. The script asks
- * back: `mq completion complete -- WORD...` prints the choices for the last word, one a line with
- * a tab and a description behind it, and at the end the line `:4`, which stands for "no file names".
+ * back: `mq completion complete -- WORD...` answers for the last word, one line each:
+ *
+ * - a word that can stand there, a tab and a description;
+ * - `:files`: a file name can stand there;
+ * - `:command N`: from the Nth WORD on it is the command line of another program.
  */
-export async function run({ operands, places }: Invocation): Promise<Outcome> {
+export async function run({ operands, places, start }: Invocation): Promise<Outcome> {
   const [shell, ...words] = operands as [string, ...string[]];
-  if (shell === 'complete') return print(await complete(words, places));
+  if (shell === 'complete') {
+    const answer = await complete(words, () => namesOf(places, start && !words.includes('--no-start')));
+    return print(answer.map((line) => `${line}\n`).join(''));
+  }
   if (words.length > 0) throw new MqError('USAGE', `unexpected operand '${words[0]}'`);
-  if (shell === 'bash') return print(BASH);
-  if (shell === 'zsh') return print(scriptFor(shell).replace(COLON, ESCAPED_COLON));
-  if (shell === 'fish') return print(scriptFor(shell));
+  const script = Object.entries(SCRIPTS).find(([name]) => name === shell);
+  if (script) return print(script[1]);
   throw new MqError('USAGE', `'${shell.slice(0, 40)}' is none of the shells bash, zsh and fish`);
 }
 
-/** What there is to name. */
 interface Names {
   queues: Choices;
   pipes: Choices;
 }
 
-const NO_NAMES: Names = { queues: [], pipes: [] };
-
-/** Nothing to choose from. */
-const NONE = ':4\n';
-
-async function complete(words: string[], places: Places): Promise<string> {
-  if (isOfOther(words)) return NONE;
-  const names = await Promise.race([namesOf(places), delay(PATIENCE, NO_NAMES, { ref: false })]);
-  const root = new RootCommand();
-  addOptions(root, COMMON, names);
-  for (const command of COMMANDS) {
-    const line = root.command(command.name, command.summary);
-    addOptions(line, [...command.options, ...COMMON], names);
-    for (const operand of operandsOf(command)) {
-      const choices = choicesOf(operand.replace(/[[\].]/g, ''), names);
-      line.argument(operand, (add) => offer(add, choices), operand.includes('...'));
-    }
+/** @param askNames asked only where a name can stand: that takes a daemon */
+async function complete(words: string[], askNames: () => Promise<Names>): Promise<string[]> {
+  const last = words.at(-1) ?? '';
+  const before = words.slice(0, -1);
+  const at = before.findIndex((word) => !word.startsWith('-'));
+  const fitting = (choices: Choices) =>
+    choices.filter(([word]) => word.startsWith(last)).map(([word, what]) => `${word}\t${what}`);
+  if (at === -1) {
+    if (last.startsWith('-')) return fitting(flagsOf(LEADING));
+    return fitting(COMMANDS.map(({ name, summary }) => [name, summary] as const));
   }
-  return printed(() => root.parse(simplified(words)));
+  const command = COMMANDS.find(({ name }) => name === before[at]);
+  if (command === undefined) return [];
+  const place = placeAfter(before.slice(at + 1), command);
+  if (place.command !== undefined) return [`:command ${at + 1 + place.command}`];
+  const options = [...command.options, ...COMMON];
+  let prefix = '';
+  let what = place.value ?? operandAt(command, place.operands);
+  if (place.value === undefined && place.mayBeOption && last.startsWith('-')) {
+    const name = /^--([^=]*)=/.exec(last)?.[1];
+    if (name === undefined) return fitting(flagsOf(options));
+    prefix = `--${name}=`;
+    what = options.find((option) => option.name === name)?.value;
+  }
+  if (what === 'MESSAGE') return [':files'];
+  return fitting((await choicesOf(what, askNames)).map(([word, said]) => [prefix + word, said] as const));
 }
 
-/** Those of a daemon that runs; none is started for this. */
-async function namesOf(places: Places): Promise<Names> {
+/** Where the last word stands. */
+interface Place {
+  /** How many operands are in front of it. */
+  operands: number;
+  mayBeOption: boolean;
+  /** What the value is called that the option in front of it takes. */
+  value?: string | undefined;
+  /** Which of the words behind the verb, from 1, begins another program's command line. */
+  command?: number;
+}
+
+/** @param words those behind the verb */
+function placeAfter(words: string[], command: Command): Place {
+  const options = [...command.options, ...COMMON];
+  let operands = 0;
+  let value: string | undefined;
+  for (const [i, word] of words.entries()) {
+    if (value !== undefined) value = undefined;
+    else if (word === '--') {
+      if (command.runs !== undefined) return { operands, mayBeOption: false, command: i + 2 };
+      return { operands: operands + words.length - i - 1, mayBeOption: false };
+    } else if (word.startsWith('-') && word !== '-') value = valueBehind(word, options);
+    else operands += 1;
+  }
+  return { operands, mayBeOption: true, value };
+}
+
+/** What the next word is, where these options (`--timeout`, `-nt`) take it for their value. */
+function valueBehind(word: string, options: Option[]): string | undefined {
+  if (word.startsWith('--'))
+    return options.find(({ name, former }) => [name, former].includes(word.slice(2)))?.value;
+  const letters = [...word.slice(1)];
+  const at = letters.findIndex(
+    (letter) => options.find(({ short }) => short === letter)?.value !== undefined,
+  );
+  if (at !== letters.length - 1) return undefined;
+  return options.find(({ short }) => short === letters[at])?.value;
+}
+
+function operandAt(command: Command, index: number): string | undefined {
+  const operands = operandsOf(command);
+  const last = operands.at(-1);
+  const operand = operands[index] ?? (last?.includes('...') ? last : undefined);
+  return operand?.replace(/[[\].]/g, '');
+}
+
+function flagsOf(options: readonly Option[]): Choices {
+  return options.flatMap(({ name, short, summary }) => [
+    [`--${name}`, summary] as const,
+    ...(short === undefined ? [] : [[`-${short}`, summary] as const]),
+  ]);
+}
+
+/** What can stand for an operand, or for the value of an option, that the help calls `what`. */
+async function choicesOf(what: string | undefined, askNames: () => Promise<Names>): Promise<Choices> {
+  if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
+  if (what === 'SHELL') return Object.keys(SCRIPTS).map((shell) => [shell, ''] as const);
+  if (what === 'NAME') return (await askNames()).pipes;
+  return ['QUEUE', 'FROM', 'TO', 'OUT'].includes(what ?? '') ? (await askNames()).queues : [];
+}
+
+/** @param start whether a daemon may be started; none is where there is no store, so nothing to name */
+async function namesOf(places: Places, start: boolean): Promise<Names> {
   try {
-    const all = await list(places, false);
+    const asked = list(places, start && existsSync(places.store));
+    const all = (await Promise.race([asked, delay(PATIENCE, undefined, { ref: false })])) ?? [];
     return {
       queues: all
         .filter((each) => !isPipe(each))
@@ -73,99 +145,7 @@ async function namesOf(places: Places): Promise<Names> {
         .map(({ name }) => [String(name), 'waits for a second end'] as const),
     };
   } catch (error) {
-    if (error instanceof MqError) return NO_NAMES;
+    if (error instanceof MqError) return { queues: [], pipes: [] };
     throw error;
   }
 }
-
-/** What can stand for an operand, or for the value of an option, that the help calls `what`. */
-function choicesOf(what: string, { queues, pipes }: Names): Choices {
-  if (what === 'QUEUE' || what === 'FROM' || what === 'TO') return queues;
-  if (what === 'NAME') return pipes;
-  if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
-  return what === 'SHELL' ? SHELLS.map((shell) => [shell, ''] as const) : [];
-}
-
-function addOptions(
-  line: ReturnType<RootCommand['command']>,
-  options: readonly Option[],
-  names: Names,
-): void {
-  for (const { name, short, value, summary } of options) {
-    // To the library an option with a function takes a value, and one with a letter only takes none.
-    if (value === undefined && short !== undefined) line.option(name, summary, short);
-    else if (value === undefined) line.option(name, summary);
-    else line.option(name, summary, (add) => offer(add, choicesOf(value, names)), short);
-  }
-}
-
-/** Whether the last word belongs to the COMMAND of the one that is typed. */
-function isOfOther(words: string[]): boolean {
-  const verb = words.find((word) => !word.startsWith('-'));
-  const runs = COMMANDS.some(({ name, runs }) => name === verb && runs !== undefined);
-  return runs && words.slice(0, -1).includes('--');
-}
-
-function offer(add: (word: string, what: string) => void, choices: Choices): void {
-  for (const [word, what] of choices) add(word, what);
-}
-
-/** Without `--timeout=5s`, `-t5s`, `-nq` and `--`: the library takes the word behind for their value. */
-function simplified(words: string[]): string[] {
-  const options = [...COMMANDS.flatMap((command: Command) => command.options), ...COMMON];
-  const names = new Set(options.flatMap(({ name, short }) => [`--${name}`, `-${short}`]));
-  return words.filter((word, i) => i === words.length - 1 || !word.startsWith('-') || names.has(word));
-}
-
-/** Here the library's script lost a backslash, so that a name with a colon is cut there. */
-const COLON = '{comp//:/\\:}';
-const ESCAPED_COLON = '{comp//:/\\\\:}';
-
-function scriptFor(shell: string): string {
-  return printed(() => script(shell, 'mq', 'mq completion'));
-}
-
-/** The library prints by itself; here standard output is written in one place, with an exit status. */
-function printed(run: () => void): string {
-  const { log } = console;
-  const lines: unknown[] = [];
-  console.log = (line) => lines.push(line);
-  try {
-    run();
-  } finally {
-    console.log = log;
-  }
-  return lines.map((line) => `${line}\n`).join('');
-}
-
-/**
- * The library's own script for bash is not used: it evaluates the line that is being typed, so that
- * Tab behind `mq get jobs > file` empties the file, it needs the package bash-completion, and it
- * breaks names with a colon. Bash ends words at : and =, so this one puts them together again.
- */
-const BASH = `# bash completion for mq
-_mq() {
-  local i word cur= piece prefix line
-  local -a words=()
-  for ((i = 1; i <= COMP_CWORD; i++)); do
-    word=\${COMP_WORDS[i]}
-    if [[ -n $word && \${#words[@]} -gt 0 && ( $word != *[!:=]* || $cur == *[:=] ) ]]; then
-      words[\${#words[@]}-1]=$cur$word
-      cur=$cur$word
-    else
-      words+=("$word")
-      cur=$word
-    fi
-  done
-  piece=\${COMP_WORDS[COMP_CWORD]}
-  [[ $piece == *[!:=]* ]] || piece=
-  prefix=\${cur%"$piece"}
-  COMPREPLY=()
-  while IFS= read -r line; do
-    [[ $line == *$'\\t'* ]] || continue
-    line=\${line%%$'\\t'*}
-    COMPREPLY+=("\${line#"$prefix"}")
-  done < <(mq completion complete -- "\${words[@]}" 2>/dev/null)
-}
-complete -F _mq mq
-`;

@@ -346,6 +346,16 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./rm.ts'),
   },
   {
+    name: 'start',
+    summary: 'start the daemon where none runs (other commands do so by themselves)',
+    usage: '',
+    operands: NONE,
+    options: [],
+    examples: [['mq start && redis-cli -s "$(mq status --json | jq -r .socket)"', 'for other clients']],
+    mayStart: true,
+    load: () => import('./start.ts'),
+  },
+  {
     name: 'serve',
     summary: 'run the daemon in the foreground (commands start it by themselves)',
     usage: '',
@@ -392,7 +402,7 @@ export const COMMANDS: readonly Command[] = [
       ['eval "$(mq completion bash)"', 'in ~/.bashrc'],
       ['mq completion fish | source', 'in ~/.config/fish/config.fish'],
     ],
-    mayStart: false,
+    mayStart: true,
     load: () => import('./completion.ts'),
   },
 ];

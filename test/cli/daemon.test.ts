@@ -63,6 +63,24 @@ describe('the daemon', () => {
     rmSync(home, { recursive: true });
   });
 
+  test('mq start starts it where none answers, and says nothing', async ({ mq }) => {
+    const silent = { status: 0, out: '', err: '' };
+    expect(await mq.run(['status'])).toMatchObject({ status: 69, err: expect.stringContaining('mq start') });
+    expect(await mq.run(['start'])).toMatchObject(silent);
+    const pid = mq.daemonPid();
+    expect(await mq.run(['start'])).toMatchObject(silent);
+    expect([pid, processesOf(mq.home)]).toEqual([expect.any(Number), [pid]]);
+  });
+
+  test('mq start that may not start it ends with 69', async ({ mq }) => {
+    for (const [args, env] of [[['--no-start'], {}] as const, [[], { MQ_NO_START: '1' }] as const]) {
+      const { status, err } = await mq.run(['start', ...args], undefined, { env: { ...mq.env, ...env } });
+      expect({ status, says: err.includes('MQ_NO_START') }).toEqual({ status: 69, says: true });
+    }
+    expect(processesOf(mq.home)).toEqual([]);
+    expect((await mq.run(['--no-start', 'start'])).status).toBe(69);
+  });
+
   test('a stale socket file and a reused pid are no daemon', async ({ mq }) => {
     await mq.run(['put', 'q', 'a']);
     await mq.killDaemon();
