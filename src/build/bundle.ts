@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { thirdParty } from './licences.ts';
 
 /**
  * Makes dist/mq.cjs, which bin/mq and the standalone executable run, and dist/mq.bin, which it reads:
@@ -25,6 +26,8 @@ import { build, type Plugin } from 'esbuild';
  *
  * Modules of one ask for those of the other by `require('mq:' + path)`. It is one file, so that whoever
  * runs while it is replaced has all of the program already.
+ *
+ * Beside them stands dist/THIRD-PARTY.txt, with the licences of the packages that are in it.
  */
 const FOLDER = 'dist';
 
@@ -42,6 +45,9 @@ const REST = [
 /** What rest imports from hot. */
 const shared = new Set<string>();
 
+/** All that is bundled. */
+const files: string[] = [];
+
 const rest = await section(REST, (path) => {
   if (isRest(path)) return false;
   shared.add(path);
@@ -58,7 +64,8 @@ try {
   copyFileSync('src/build/loader.cjs', join(work, 'mq.cjs'));
   for (const args of [[], ['put', 'q', 'x'], ['get', 'q']]) writeImage(codeCacheAfter(args));
   mkdirSync(FOLDER, { recursive: true });
-  for (const name of ['mq.bin', 'mq.cjs']) replace(join(work, name), join(FOLDER, name));
+  writeFileSync(join(work, 'THIRD-PARTY.txt'), thirdParty(files));
+  for (const name of ['THIRD-PARTY.txt', 'mq.bin', 'mq.cjs']) replace(join(work, name), join(FOLDER, name));
 } finally {
   rmSync(work, { recursive: true });
 }
@@ -79,7 +86,7 @@ async function section(modules: string[], isElsewhere: (path: string) => boolean
         return isElsewhere(name) ? { path: `mq:${name}`, external: true } : undefined;
       }),
   };
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     stdin: { contents: `module.exports={${table}}`, resolveDir: '.' },
     bundle: true,
     format: 'cjs',
@@ -94,8 +101,10 @@ async function section(modules: string[], isElsewhere: (path: string) => boolean
     define: { 'import.meta.url': '__moduleUrl' },
     plugins: [elsewhere],
     write: false,
+    metafile: true,
     logLevel: 'warning',
   });
+  for (const { inputs } of Object.values(metafile.outputs)) files.push(...Object.keys(inputs));
   return `(function(module,require,__moduleUrl){${outputFiles[0]?.text}})`;
 }
 

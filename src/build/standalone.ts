@@ -6,7 +6,8 @@ import { resolve } from 'node:path';
 /**
  * Makes dist/mq: one executable that needs neither Node nor node_modules. It is the Node of this
  * checkout with the bundle in it, put together by pkg (--sea, in its simple mode). Called as a
- * function, pkg takes a Node that is there already, and files besides the program: mq.bin.
+ * function, pkg takes a Node that is there already, and files besides the program: mq.bin. Beside it
+ * stands the licence of that Node, which npm's package of it lacks: the file here is that of the release.
  */
 const require = createRequire(import.meta.url);
 const pkg: typeof import('@yao-pkg/pkg/lib-es5/sea.js') = require('@yao-pkg/pkg/lib-es5/sea.js');
@@ -36,6 +37,8 @@ await quietly(() =>
   }),
 );
 chmodSync(made, 0o755);
+const [major] = process.versions.node.split('.');
+copyFileSync(`src/build/node-${major}-license.txt`, `${FOLDER}/NODE-LICENSE.txt`);
 const version = execFileSync(made, ['--version'], { encoding: 'utf8' }).trim();
 renameSync(made, OUTPUT);
 rmSync(WORK, { recursive: true });
