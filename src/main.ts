@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import type { Command, Outcome } from './commands/command.ts';
+import { adviceOn } from './commands/advice.ts';
+import type { Command, Outcome, Parsed } from './commands/command.ts';
 import { COMMANDS, LEADING } from './commands/index.ts';
 import { parse, parseLeading } from './commands/parse.ts';
 import { type Code, EXIT_STATUS, MqError } from './errors.ts';
@@ -11,28 +12,31 @@ import { complain, note } from './terminal.ts';
 /** What a command can come to in good order; -q keeps it quiet. */
 const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
 
-/** What to do about errors that a running daemon answers; it sends none. */
-const ADVICE: Partial<Record<Code, string>> = {
-  DAMAGED: 'The file was left as it is. Put a copy back, or move it away to begin with an empty store.',
-  DISKFULL: 'When there is room again, all goes on.',
-};
+interface Context {
+  /** What an error is about. */
+  what: string;
+  /** Whether what is expected is said. */
+  quiet: boolean;
+  command?: Command;
+  parsed?: Parsed;
+}
 
 /** argv -> one command -> one exit status. */
 async function main(args: string[]): Promise<Outcome> {
-  const context = { what: '', quiet: false };
+  const context: Context = { what: '', quiet: false };
   try {
     if (args.length === 0) return await help(undefined, false);
     return await runLine(args, context);
   } catch (error) {
     if (!(error instanceof MqError)) throw error;
-    if (!(context.quiet && EXPECTED.has(error.code)))
-      await complain(context.what, error.message, error.advice ?? ADVICE[error.code]);
+    const advice = error.advice ?? adviceOn(error.code, context.command, context.parsed);
+    if (!(context.quiet && EXPECTED.has(error.code))) await complain(context.what, error.message, advice);
     return EXIT_STATUS[error.code];
   }
 }
 
-/** @param context what an error is about, and whether what is expected is said */
-async function runLine(args: string[], context: { what: string; quiet: boolean }): Promise<Outcome> {
+/** @param context filled in as far as it is known */
+async function runLine(args: string[], context: Context): Promise<Outcome> {
   const { options: leading, rest } = parseLeading(args, LEADING);
   const [name, ...words] = rest;
   if (leading['version']) return print(`mq ${(await import('./version.ts')).VERSION}\n`);
@@ -46,7 +50,7 @@ async function runLine(args: string[], context: { what: string; quiet: boolean }
   const [first] = parsed.operands;
   if (first !== undefined) context.what = `${command.name} ${abridged(first)}: `;
   const quiet = options['quiet'] === true;
-  context.quiet = quiet;
+  Object.assign(context, { quiet, command, parsed });
   for (const { name, former } of quiet ? [] : parsed.renamed)
     note(`${context.what}--${former} is called --${name} now`);
   const start = command.mayStart && !options['no-start'] && process.env['MQ_NO_START'] !== '1';

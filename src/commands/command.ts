@@ -1,4 +1,4 @@
-import { MqError } from '../errors.ts';
+import { type Code, MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 
 /** What a command is run with. */
@@ -40,6 +40,8 @@ export interface Command {
   /** Whether it takes a COMMAND to run, behind `--`. */
   runs?: 'always' | 'maybe';
   options: readonly Option[];
+  /** What to do about errors that a running daemon answers. Operands and values of options stand by their names. */
+  advice?: Partial<Record<Code, string>>;
   /** What to type, and what it does. */
   examples: readonly [string, string][];
   /** Whether it may start the daemon when none runs. */

@@ -4,6 +4,7 @@ import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { Output } from '../output.ts';
+import { tty } from '../terminal.ts';
 import type { Invocation, Outcome } from './command.ts';
 import { countOf, deadlineOf, framingOf, periodOf } from './options.ts';
 import { startProgress } from './progress.ts';
@@ -76,8 +77,13 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   } finally {
     endProgress();
   }
-  if (got < wanted && !(all && got > 0))
-    throw new MqError('EMPTY', `no ${got > 0 ? 'further ' : ''}message${deadline === 0 ? '' : ' in time'}`);
+  if (got < wanted && !(all && got > 0)) {
+    // Somebody may wonder, or have mistyped a name; scripts go on.
+    const counts =
+      quiet || !tty().isatty(2) ? '' : await (await import('./counts.ts')).countsOf(places, queues);
+    const time = deadline === 0 ? '' : ' in time';
+    throw new MqError('EMPTY', `no ${got > 0 ? 'further ' : ''}message${time}${counts}`);
+  }
   return 0;
 }
 

@@ -64,6 +64,10 @@ export const COMMANDS: readonly Command[] = [
         summary: 'put nothing while a message with this key is unfinished in the queue',
       },
     ],
+    advice: {
+      CLOSED: 'mq open QUEUE lets messages in again.',
+      NOTPRIORITY: 'mq create QUEUE --kind priority makes a priority queue, mq set of an empty one.',
+    },
     examples: [
       ['mq put jobs hello', 'put one message'],
       ['find . -name "*.jpg" | mq put jobs', 'put each line of standard input'],
@@ -136,6 +140,7 @@ export const COMMANDS: readonly Command[] = [
       },
       { name: 'verbose', short: 'v', summary: 'a line for each message that is finished' },
     ],
+    advice: { CLOSED: 'mq open OUT lets messages in again.' },
     examples: [
       ['mq work jobs -- sh -c \'read -r job; echo "$job"\'', 'the message on standard input'],
       ['mq work fetch -j 4 -- curl -fsSO {}', 'the message as an argument, four at a time'],
@@ -198,6 +203,7 @@ export const COMMANDS: readonly Command[] = [
       NOWAIT,
       TIMEOUT,
     ],
+    advice: { TAKEN: 'Try again later, or use another name.' },
     examples: [
       ['mq pipe copy --send < file', 'comes out of: mq pipe copy --recv'],
       ['mq pipe talk', 'in two terminals: a chat'],
@@ -257,6 +263,7 @@ export const COMMANDS: readonly Command[] = [
     usage: 'QUEUE',
     operands: ONE,
     options: SETTINGS,
+    advice: { DIFFERS: 'mq set QUEUE changes the settings of a queue.' },
     examples: [
       ['mq create jobs --maxsize 100', 'puts wait while 100 messages are waiting'],
       ['mq create todo --kind priority', 'the lowest priority comes out first'],
@@ -271,6 +278,7 @@ export const COMMANDS: readonly Command[] = [
     usage: 'QUEUE',
     operands: ONE,
     options: SETTINGS,
+    advice: { NOTEMPTY: 'Its kind can be changed while it is empty: see mq purge and mq move.' },
     examples: [['mq set jobs --maxsize 1000', 'change the limit']],
     mayStart: true,
     load: () => import('./set.ts'),
@@ -331,6 +339,7 @@ export const COMMANDS: readonly Command[] = [
     usage: 'FROM TO',
     operands: [2, 2],
     options: [{ name: 'count', short: 'c', value: 'N', summary: 'move N messages at most' }],
+    advice: { CLOSED: 'mq open TO lets messages in again.' },
     examples: [['mq move jobs.dead jobs', 'try once more what was given up on']],
     mayStart: true,
     load: () => import('./move.ts'),
@@ -341,6 +350,7 @@ export const COMMANDS: readonly Command[] = [
     usage: 'QUEUE',
     operands: ONE,
     options: [{ name: 'force', summary: 'with its messages' }],
+    advice: { NOTEMPTY: 'mq rm --force QUEUE removes it with its messages.' },
     examples: [['mq rm jobs', 'remove it if it is empty']],
     mayStart: true,
     load: () => import('./rm.ts'),

@@ -3,15 +3,17 @@ import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
 import type { Invocation, Outcome } from './command.ts';
+import { countsOf } from './counts.ts';
 import { deadlineOf } from './options.ts';
 
 /** mq join: waits until nothing in a queue is unfinished. */
-export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
   const queue = checkName(operands[0] as string);
   const deadline = deadlineOf(options);
   const question = () =>
     ({ verb: 'JOIN', queue, timeout: Math.max(0, Math.ceil(deadline - now())) }) as const;
   const answer = await ask(places, start, question, deadline);
-  if (answer === null) throw new MqError('UNFINISHED', 'there are unfinished messages');
-  return 0;
+  if (answer !== null) return 0;
+  const counts = quiet ? '' : await countsOf(places, [queue]);
+  throw new MqError('UNFINISHED', `messages are unfinished${counts}`);
 }

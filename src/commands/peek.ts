@@ -5,12 +5,13 @@ import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { pack } from '../packed.ts';
 import type { Invocation, Outcome } from './command.ts';
+import { countsOf } from './counts.ts';
 import { countOf, framingOf } from './options.ts';
 import { print } from './print.ts';
 import { renderer, renderJson } from './render.ts';
 
 /** mq peek: prints the next messages and leaves them. */
-export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
   const queue = checkName(operands[0] as string);
   const render = options['json'] ? renderJson : renderer(separatorOf(framingOf(options)));
   const count = countOf(options) ?? 1;
@@ -22,7 +23,10 @@ export async function run({ operands, options, places, start }: Invocation): Pro
     number,
     Buffer[],
   ][];
-  if (runs.length === 0) throw new MqError('EMPTY', 'no message');
+  if (runs.length === 0) {
+    const counts = quiet ? '' : await countsOf(places, [queue]);
+    throw new MqError('EMPTY', `no message is waiting${counts}`);
+  }
   const held = runs.map(([id, step, priority, putAt, attempt, messages]): Held => {
     return { queue, id, step, priority, putAt, attempt, messages: pack(messages) };
   });

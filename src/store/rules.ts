@@ -28,7 +28,10 @@ export function differences(name: string, standing: Settings, named: Partial<Set
     const [is, value] = [standing, named as Settings].map((settings) =>
       key === 'dead_letter' ? deadLetterOf(name, settings) : settings[key],
     );
-    if (is !== value) throw new MqError('DIFFERS', `queue ${name} has ${key} ${is}, not ${value}`);
+    if (is === value) continue;
+    const unit = key === 'retry_delay' ? 'ms' : '';
+    const what = key.replace('_', '-');
+    throw new MqError('DIFFERS', `queue ${name} has --${what} ${is}${unit}, not ${value}${unit}`);
   }
 }
 

@@ -1,0 +1,25 @@
+import type { Code } from '../errors.ts';
+import type { Command, Parsed } from './command.ts';
+
+/** Whatever the command is; `Command.advice` has what goes before it. */
+const ADVICE: Partial<Record<Code, string>> = {
+  DAMAGED: 'The file was left as it is. Put a copy back, or move it away to begin with an empty store.',
+  DISKFULL: 'When there is room again, all goes on.',
+  NOQUEUE: 'mq ls shows the queues that there are.',
+  NOLEASE: 'It has run out, or was settled before.',
+  TOOBIG: 'The daemon can be told to take longer ones: mq serve --max-message',
+};
+
+/** What to do about an error that a running daemon answers; it sends none. */
+export function adviceOn(code: Code, command?: Command, parsed?: Parsed): string | undefined {
+  const advice = command?.advice?.[code];
+  if (advice === undefined || parsed === undefined) return ADVICE[code];
+  return advice.replace(/[A-Z]{2,}/g, (word) => given(word, command as Command, parsed) ?? word);
+}
+
+/** What was given for the operand, or for the option, whose value the help calls `word`. */
+function given(word: string, { usage, options }: Command, parsed: Parsed): string | undefined {
+  const at = usage.match(/[A-Z]+/g)?.indexOf(word) ?? -1;
+  const value = parsed.options[options.find((option) => option.value === word)?.name ?? ''];
+  return parsed.operands[at] ?? (typeof value === 'string' ? value : undefined);
+}

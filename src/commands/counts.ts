@@ -1,0 +1,28 @@
+import { ask } from '../client/ask.ts';
+import { MqError } from '../errors.ts';
+import type { Places } from '../paths.ts';
+import { toObject } from './describe.ts';
+
+const STATES = ['waiting', 'delayed', 'leased'] as const;
+
+/**
+ * How many messages there are in these queues, as ` (2 waiting, 1 delayed)`, or that there is no such
+ * queue; nothing where none is there.
+ */
+export async function countsOf(places: Places, queues: readonly string[]): Promise<string> {
+  const counts = { waiting: 0, delayed: 0, leased: 0 };
+  const missing: string[] = [];
+  for (const queue of new Set(queues)) {
+    try {
+      const state = toObject(await ask(places, false, { verb: 'STAT', queue }, 0));
+      for (const each of STATES) counts[each] += Number(state[each]);
+    } catch (error) {
+      if (!(error instanceof MqError)) throw error;
+      // Of anything else is said what the command itself found.
+      if (error.code === 'NOQUEUE') missing.push(queue);
+    }
+  }
+  const parts = STATES.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
+  if (missing.length > 0) parts.push(`there is no queue ${missing.join(', ')}`);
+  return parts.length > 0 ? ` (${parts.join(', ')})` : '';
+}
