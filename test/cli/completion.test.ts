@@ -38,12 +38,6 @@ describe('mq completion complete', () => {
     expect(choices('work', 'jobs', '-j', '2', 'u')).toEqual(['urgent']);
   });
 
-  test('offers nothing for the COMMAND of another program', () => {
-    expect(choices('work', 'jobs', '--', '')).toEqual([]);
-    expect(choices('work', 'jobs', '--', 'grep', '--')).toEqual([]);
-    expect(choices('pipe', 'talk', '--', '-')).toEqual([]);
-  });
-
   test('offers the pipes that wait for a second end, and no queues, to mq pipe', async () => {
     const waiting = spawn('mq', ['pipe', 'talk'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
     await until(() => choices('pipe', '').length > 0);
