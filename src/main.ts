@@ -7,7 +7,7 @@ import { type Code, EXIT_STATUS, MqError } from './errors.ts';
 import { keepIgnored } from './given.ts';
 import { abridged } from './names.ts';
 import { places } from './paths.ts';
-import { complain, note } from './terminal.ts';
+import { complain, note, visible } from './terminal.ts';
 
 /** What a command can come to in good order; -q keeps it quiet. */
 const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
@@ -52,7 +52,7 @@ async function runLine(args: string[], context: Context): Promise<Outcome> {
   const quiet = options['quiet'] === true;
   Object.assign(context, { quiet, command, parsed });
   for (const { name, former } of quiet ? [] : parsed.renamed)
-    note(`${context.what}--${former} is called --${name} now`);
+    note(visible(`${context.what}--${former} is called --${name} now`));
   const start = command.mayStart && !options['no-start'] && process.env['MQ_NO_START'] !== '1';
   const { run } = await command.load();
   return run({ ...parsed, options, places: places(), start, quiet });

@@ -46,7 +46,7 @@ export async function complain(what: string, why: string, advice: ErrorOptions['
 }
 
 /** What a terminal would obey, written as JSON writes it: what was typed may be quoted, and stays on one line. */
-function visible(text: string): string {
+export function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

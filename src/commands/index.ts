@@ -61,7 +61,8 @@ export const COMMANDS: readonly Command[] = [
         name: 'key',
         value: 'KEY',
         former: 'id',
-        summary: 'put nothing while a message with this key is unfinished in the queue',
+        summary:
+          'put nothing while a message with this key is unfinished in the queue, or a dead letter of it',
       },
     ],
     advice: {
