@@ -7,7 +7,8 @@ import { COMMON } from './index.ts';
  * A command line is read here and nowhere else, by the rules of getopt_long(3). Options stand anywhere
  * before `--`. A value is attached or the next word: `-t5s`, `-t 5s`, `--timeout=5s`, `--timeout 5s`;
  * the next word is the value whatever it looks like, so that all spellings mean the same. Letters can
- * be joined: `-nq`, `-nt5s`. Of an option that is given twice the last one counts.
+ * be joined: `-nq`, `-nt5s`. Of an option that is given twice the last one counts. `-` and negative
+ * numbers are operands.
  */
 
 /**
@@ -52,6 +53,9 @@ export function parseLeading(
   return { options, rest: places.length === 0 ? [] : args.slice(places[0]) };
 }
 
+/** No digit is an option but 0. */
+const NEGATIVE = /^-(?!0+$)(\d+(\.\d+)?|\.\d+)$/;
+
 /** The words of a line, each as what it is. */
 interface Line {
   operands: string[];
@@ -75,7 +79,7 @@ function read(args: string[], known: readonly Option[], refuse: Refuse, most = I
       line.behind = args.slice(at + 1);
       break;
     }
-    if (word === '-' || !word.startsWith('-')) {
+    if (!word.startsWith('-') || word === '-' || NEGATIVE.test(word)) {
       line.operands.push(word);
       line.places.push(at);
       continue;

@@ -64,6 +64,16 @@ describe('a command line', () => {
     expect(() => parsed('pipe p q -- cat')).toThrow(usage("unexpected operand 'q'"));
   });
 
+  test('a negative number is an operand, and no letters', () => {
+    expect(parsed('put q -5 -0.5 -.5 -10 -05 -n')).toMatchObject({
+      operands: ['q', '-5', '-0.5', '-.5', '-10', '-05'],
+      options: { nowait: true },
+    });
+    expect(parsed('put q -0')).toMatchObject({ operands: ['q'], options: { null: true } });
+    for (const word of ['-5x', '-1e3', '-5.', '-n5', '--5', '-0x1'])
+      expect(() => parsed(`put q ${word}`)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+
   test('- is an operand, and an attached value may be empty or hold =', () => {
     expect(parsed('put q -')).toMatchObject({ operands: ['q', '-'] });
     expect(parsed('put q m --key=')).toMatchObject({ options: { key: '' } });
