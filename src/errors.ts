@@ -1,5 +1,3 @@
-import { constants } from 'node:os';
-
 /**
  * What can go wrong, as stable codes. Tests and programs compare codes; texts may change.
  * The same codes begin the protocol's error answers (mq-protocol(7)).
@@ -77,10 +75,12 @@ export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Whether an error of Node's says that the disk is full, or this user's share of it: Node has no name for EDQUOT. */
+/** EDQUOT of errno(3), as Node numbers it: it has no name for it. */
+export const QUOTA = -122;
+
+/** Whether an error of Node's says that the disk is full, or this user's share of it. */
 export function isDiskFull(error: unknown): boolean {
-  if (!(error instanceof Error && 'errno' in error)) return false;
-  return error.errno === -constants.errno.ENOSPC || error.errno === -constants.errno.EDQUOT;
+  return errnoOf(error) === 'ENOSPC' || (error instanceof Error && 'errno' in error && error.errno === QUOTA);
 }
 
 /** The text of anything thrown. */

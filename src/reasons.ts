@@ -1,9 +1,6 @@
 import { openSync, type Stats, statSync } from 'node:fs';
-import { type Code, errnoOf, isDiskFull, MqError, textOf } from './errors.ts';
+import { type Code, errnoOf, isDiskFull, MqError, QUOTA, textOf } from './errors.ts';
 import { isForbidden } from './read-only.ts';
-
-/** errno(3) has it, and libuv no text. */
-const EDQUOT = -122;
 
 /** Errors of the machine, and not of rights: it may work later. */
 const PASSING = ['EAGAIN', 'EBUSY', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE', 'ETIMEDOUT'];
@@ -12,7 +9,7 @@ const PASSING = ['EAGAIN', 'EBUSY', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE
 export function reasonOf(error: unknown): string {
   const errno = numberOf(error);
   if (errno === undefined) return textOf(error);
-  if (errno === EDQUOT) return 'disk quota exceeded';
+  if (errno === QUOTA) return 'disk quota exceeded';
   // Loaded here, for those who need it.
   return process.getBuiltinModule('node:util').getSystemErrorMessage(errno);
 }

@@ -3,6 +3,7 @@ import { now } from '../clock.ts';
 import { type Code, errnoOf, MqError } from '../errors.ts';
 import { ownHolder } from '../holder.ts';
 import { checkAccess, type Places } from '../paths.ts';
+import { unusable } from '../reasons.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { Connection, isLoss, MARGIN } from './connection.ts';
 
@@ -183,7 +184,7 @@ function open(path: string): Promise<Socket | 'absent' | 'busy'> {
       if (errno === 'ENOENT' || errno === 'ECONNREFUSED') resolve('absent');
       // A daemon that dies resets who is in its backlog.
       else if (errno === 'EAGAIN' || errno === 'ECONNRESET') resolve('busy');
-      else reject(new MqError('NOTALLOWED', `cannot connect to ${path}: ${errno}`, { cause }));
+      else reject(unusable(`cannot connect to ${path}`, path, cause));
     });
   });
 }
