@@ -12,6 +12,7 @@ import {
 import { dirname } from 'node:path';
 import { errnoOf, isDiskFull, MqError } from '../errors.ts';
 import { isHolder, ownHolder, stateOf, TOKEN } from '../holder.ts';
+import { startOf } from '../processes.ts';
 import { unusable } from '../reasons.ts';
 
 /** A lock older than this, in ms, was left behind, and so was one from the future: the clock was set. */
@@ -118,6 +119,8 @@ interface Found {
 function isLeft(path: string): boolean {
   try {
     const holder = readFileSync(path, 'latin1');
+    // Up to mq 0.5 it was the pid alone.
+    if (/^\d+$/.test(holder)) return startOf(Number(holder)) === undefined;
     return isHolder(holder) && stateOf(holder) === 'gone';
   } catch {
     return false;

@@ -46,6 +46,7 @@ describe('the lock of who starts a daemon', () => {
     ['of one in another pid namespace', ELSEWHERE, 1000, true],
     ['that is being written', '', 1000, true],
     ['of mq 0.5', String(process.pid), 1000, true],
+    ['of mq 0.5 that has gone', '999999999', 1000, false],
     ['of a process that has gone', GONE, 1000, false],
     ['that is old', ownHolder(), 6000, false],
     ['from the future', ownHolder(), -3600_000, false],
