@@ -18,6 +18,7 @@ export function checkStatus(world: World, run: Run, natural: readonly number[]):
   } else if (status === undefined || natural.includes(status)) return;
   else if (status === 69) {
     if (world.befell(run, 'stop')) world.accounts.allow('69 after mq stop');
+    else if (isLimited(run) && /answer/.test(errors)) world.accounts.allow('69 in time, without an answer');
     else if (wasUnanswered(run)) world.accounts.allow('69 after 15 s without an answer');
     else if (/keeps dying/.test(errors)) world.accounts.allow('69: the daemon keeps dying');
     else refuse(whatBefell(world, run));
@@ -25,6 +26,11 @@ export function checkStatus(world: World, run: Run, natural: readonly number[]):
     if (world.befell(run, 'stop', 'SIGKILL', 'SIGSTOP', 'SIGTERM', 'replaced')) world.accounts.allow('79');
     else refuse(', and nothing befell the daemon');
   } else refuse(whatBefell(world, run));
+}
+
+/** With a time limit a command ends by it, whether the daemon answers or not. */
+function isLimited({ args }: Run): boolean {
+  return args.includes('-n') || args.includes('-t') || args.includes('-a');
 }
 
 function whatBefell(world: World, run: Run): string {
