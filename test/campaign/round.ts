@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Accounts } from './accounts.ts';
 import { chaos } from './chaos.ts';
@@ -20,7 +22,13 @@ type Act = (random: Random) => Promise<void>;
 /** One round: queues are made, used while everything is struck, emptied, and accounted for. */
 export async function round(world: World, number: number, duration: number): Promise<void> {
   const random = world.random.fork(`round ${number}`);
-  Object.assign(world, { accounts: new Accounts(), daemonEvents: [], closings: [], isEnding: false });
+  Object.assign(world, {
+    accounts: new Accounts(),
+    daemonEvents: [],
+    closings: [],
+    runs: [],
+    isEnding: false,
+  });
   const keys = new Keys((await world.ask('put', '--help')).out);
   const [leases, workers, moves] = [new Leases(), new Workers(world), new Moves()];
   await makeQueues(world);
@@ -106,13 +114,26 @@ async function empty(world: World): Promise<Stat[]> {
     const busy = stats.filter(({ waiting, delayed, leased }) => waiting + delayed + leased > 0);
     if (busy.length === 0) return stats;
     if (Date.now() > deadline) {
-      const what = busy.map(({ name, delayed, leased }) => `${name}: ${delayed} delayed, ${leased} leased`);
-      world.accounts.violate('stuck', `nobody has them, and they do not come: ${what.join('; ')}`);
+      for (const stat of busy) saysStuck(world, stat);
       for (const { name } of busy) await expectOk(world, 'rm', '--force', name);
       return stats.filter((stat) => !busy.includes(stat));
     }
     await pause(100);
   }
+}
+
+/** Says who had messages of the queue last, and whom the daemon takes for those who have them. */
+function saysStuck(world: World, { name, delayed, leased }: Stat): void {
+  const takers = world.runs.filter(
+    ({ role, args }) => ['worker', 'leaser'].includes(role) && args.includes(name),
+  );
+  const ledger = readFileSync(join(world.home, 'mq.held'), 'utf8').trimEnd();
+  world.accounts.violate(
+    'stuck',
+    `in ${name} ${delayed} are delayed and ${leased} on lease, and they do not come back; mq.held: ${ledger}`,
+    [],
+    takers.slice(-10),
+  );
 }
 
 async function takeAll(world: World, name: string): Promise<void> {

@@ -37,8 +37,10 @@ export class World {
   /** Signals to the daemon, and to commands. */
   kills = 0;
   hits = 0;
+  /** Those that run, and all of this round. */
   readonly live = new Set<Run>();
-  #runs = 0;
+  runs: Run[] = [];
+  #lastRun = 0;
   #files = 0;
   #serial = 0;
 
@@ -61,7 +63,7 @@ export class World {
     const [verb] = args as [string];
     this.commands.set(verb, (this.commands.get(verb) ?? 0) + 1);
     const errors = this.file('errors');
-    const run = new Run(++this.#runs, BIN, args, {
+    const run = new Run(++this.#lastRun, BIN, args, {
       role,
       stdin,
       stdout,
@@ -69,6 +71,7 @@ export class World {
       errors,
     });
     this.live.add(run);
+    this.runs.push(run);
     const forget = () => this.live.delete(run);
     run.exited.then(forget, forget);
     return run;
@@ -105,7 +108,7 @@ export class World {
 
   /** The id that the next run will have. */
   get nextRun(): number {
-    return this.#runs + 1;
+    return this.#lastRun + 1;
   }
 
   has(name: string): boolean {
