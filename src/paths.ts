@@ -151,7 +151,7 @@ function checkFolder(path: string, folder: Stats): void {
   if ((folder.mode & 0o077) !== 0) {
     const mode = (folder.mode & 0o777).toString(8).padStart(4, '0');
     throw new MqError('NOTALLOWED', `the folder ${path} is open to other users (mode ${mode})`, {
-      advice: `If that is not on purpose: chmod 700 '${path}'`,
+      advice: `Set MQ_HOME to another one; or, if it is there for mq: chmod 700 '${path}'`,
     });
   }
 }

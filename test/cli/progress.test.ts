@@ -37,7 +37,7 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
     const { status, out } = await put.done;
     expect({ status, screen: screen(out) }).toEqual({
       status: 4,
-      screen: 'mq: put q: queue q is closed; 1 message was stored\n',
+      screen: 'mq: put q: queue q is closed; 1 message was stored\nmq open q lets messages in again.\n',
     });
   });
 
