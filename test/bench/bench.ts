@@ -7,6 +7,7 @@ import { memory } from './memory.ts';
 import { multiprocessing } from './multiprocessing.ts';
 import { pipe } from './pipe.ts';
 import { redis } from './redis.ts';
+import { stalls } from './stalls.ts';
 import { startup } from './startup.ts';
 import { work } from './work.ts';
 
@@ -23,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, load, memory, work, pipe]
+const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, load, memory, work, pipe, stalls]
   .flatMap((group) => group())
   .filter(({ name }) => only === undefined || name.startsWith(only));
 let below = rows.length === 0;
@@ -65,7 +66,7 @@ function shown(value: number, unit: Row['unit']): string {
 }
 
 function print(cells: string[]): void {
-  const widths = [14, 42, 11, 11, 36, 6, 8, 0];
+  const widths = [24, 46, 11, 11, 36, 6, 8, 0];
   const numbers = [2, 3, 5];
   const padded = cells.map((cell, i) =>
     numbers.includes(i) ? cell.padStart(widths[i] as number) : cell.padEnd(widths[i] as number),
