@@ -44,6 +44,11 @@ export class Batch {
     return this.#counts[state] as number;
   }
 
+  /** Whether any of its messages waits or is held: see the table `ready`. */
+  get isReady(): boolean {
+    return this.count(WAITING) + this.count(HELD) > 0;
+  }
+
   /** How often the message has failed. */
   failures(id: number): number {
     return this.#failures.get(id) ?? 0;

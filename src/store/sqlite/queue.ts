@@ -9,6 +9,15 @@ import type { BatchRow, Label, MessageRow, Place, QueueRow, Tables } from './tab
 
 const FIRST: Place = { priority: -Infinity, first: 0 };
 const LAST: Place = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
+const OLDEST: Place = { priority: 0, first: 0 };
+
+/** An order of the batches that are ready, and where in it to look for what waits. */
+interface Order {
+  front: Front;
+  step: 1 | -1;
+  /** The batch at this place, or the next one behind it. */
+  next: (place: Place) => BatchRow | undefined;
+}
 
 /** QueueRow.closed: what comes back is dropped. */
 export const CLOSED_NOW = 2;
@@ -22,6 +31,8 @@ export class StoredQueue {
   /** The batches of which not all messages are waiting, by their first id: those that were looked at. */
   readonly #active = new Map<number, Batch>();
   readonly #front: Front;
+  /** The same in the order of the ids, where the oldest message is looked for. */
+  readonly #oldest = new Front(OLDEST, (a, b) => a.first - b.first);
   /** The batch put last, while it is in the file: most often all that waits is in it, and nothing is looked up. */
   #latest: Batch | undefined;
   #held = 0;
@@ -62,14 +73,7 @@ export class StoredQueue {
   }
 
   state(): QueueState {
-    const { id: _, size: __, closed, ...row } = this.row;
-    return {
-      ...row,
-      closed: closed === CLOSED_NOW ? 'now' : closed === 1,
-      waiting: this.waiting,
-      held: this.#held,
-      oldestAt: this.#oldestAt(),
-    };
+    return stateOf(this.row, this.#held, this.#oldestAt());
   }
 
   /** The next messages that wait, in order; not those that have expired. */
@@ -79,8 +83,9 @@ export class StoredQueue {
     let count = Math.min(limit.count, this.waiting);
     let { bytes } = limit;
     if (count <= 0 || bytes <= 0) return runs;
-    for (const batch of this.#waitingBatches()) {
-      if (isExpired(batch.row, now)) continue;
+    for (const row of this.#waiting(this.#order)) {
+      if (isExpired(row, now)) continue;
+      const batch = this.#batch(row);
       for (const run of batch.nextRuns(this.#bodiesOf(batch), this.#step, { count, bytes })) {
         runs.push(run);
         count -= run.messages.count;
@@ -192,33 +197,25 @@ export class StoredQueue {
     this.row.expired += sizeOf(expired);
   }
 
-  /** Drops what is waiting or delayed; answers how many messages that were. */
-  dropPending(): number {
-    const dropped = this.pending;
-    for (const { id } of this.#tables.leasedOf(this.row.id))
-      this.#active.set(this.#batchOf(id).row.first, this.#batchOf(id));
-    // Batches of which some are held or on lease stay, without the others; those between them go as a whole.
-    const kept = [...this.#active.values()]
-      .filter((batch) => batch.count(HELD) + batch.count(LEASED) > 0)
-      .sort((a, b) => a.row.first - b.row.first);
-    let after = 0;
-    for (const batch of kept) {
-      this.#tables.deleteBatches(this.row.id, { first: after, last: batch.row.first - 1 });
+  /**
+   * Drops what is waiting or delayed of the messages with lesser ids than `before`, until `isOver`.
+   * @param from where to go on
+   * @returns how many messages were dropped, and where to go on; undefined: that was all
+   */
+  dropPending(
+    before: number,
+    from: Place | undefined,
+    isOver: () => boolean,
+  ): { dropped: number; from: Place | undefined } {
+    const pending = this.pending;
+    let next = from;
+    for (const row of this.#tables.batchesOf(this.row.id, before, from ?? FIRST)) {
+      if (isOver()) return { dropped: pending - this.pending, from: next };
+      const batch = this.#batch(row);
       for (const state of [WAITING, DELAYED] as const) this.#finish(batch, allOf(batch), state);
-      after = batch.last + 1;
+      next = { priority: row.priority, first: row.first + 1 };
     }
-    this.#tables.deleteBatches(this.row.id, { first: after, last: Number.MAX_SAFE_INTEGER });
-    const before = [...this.#active];
-    this.#active.clear();
-    this.#latest = undefined;
-    for (const batch of kept) this.#active.set(batch.row.first, batch);
-    this.#undo(() => {
-      for (const [first, batch] of before) this.#active.set(first, batch);
-      this.rewind();
-    });
-    this.row.size = this.#held + this.row.leased;
-    this.row.delayed = 0;
-    return dropped;
+    return { dropped: pending - this.pending, from: undefined };
   }
 
   /** A batch was put: its messages wait, unless they are delayed. */
@@ -229,8 +226,10 @@ export class StoredQueue {
     this.#latest = new Batch(row, [], []);
     this.row.size += count;
     this.row.put += count;
-    if (row.due_at === null) this.#front.notice({ priority, first });
-    else this.row.delayed += count;
+    if (row.due_at === null) {
+      this.#tables.insertReady(this.row.id, row);
+      this.#notice({ priority, first });
+    } else this.row.delayed += count;
     this.#undo(() => {
       this.#latest = undefined;
       this.#bodies.delete(first);
@@ -240,6 +239,12 @@ export class StoredQueue {
   /** Looks for waiting messages from the start of the order. */
   rewind(): void {
     this.#front.rewind(this.#start);
+    this.#oldest.rewind(OLDEST);
+  }
+
+  #notice(place: Place): void {
+    this.#front.notice(place);
+    this.#oldest.notice(place);
   }
 
   get #step(): 1 | -1 {
@@ -250,41 +255,59 @@ export class StoredQueue {
     return this.row.kind === 'lifo' ? LAST : FIRST;
   }
 
-  *#waitingBatches(): Generator<Batch> {
+  /** In which messages are taken. */
+  get #order(): Order {
+    const { id } = this.row;
+    const next =
+      this.#step === 1
+        ? (place: Place) => this.#tables.readyFrom(id, place)
+        : (place: Place) => this.#tables.readyBackFrom(id, place);
+    return { front: this.#front, step: this.#step, next };
+  }
+
+  /** That of the ids. */
+  get #age(): Order {
+    return { front: this.#oldest, step: 1, next: (place) => this.#tables.readyByAge(this.row.id, place) };
+  }
+
+  /** The batches that messages wait in. */
+  *#waiting({ front, step, next }: Order): Generator<BatchRow> {
     if (this.#latest?.count(WAITING) === this.waiting) {
-      yield this.#latest;
+      yield this.#latest.row;
       return;
     }
-    for (const place of this.#front.before) {
+    for (const place of front.before) {
       const row = this.#tables.batch(place.first);
-      const batch = row && this.#batch(row);
-      if (batch && batch.count(WAITING) > 0) yield batch;
-      else this.#front.forget(place);
+      if (row && this.#isWaiting(row)) yield row;
+      else front.forget(place);
     }
-    let place = this.#front.from;
+    let place = front.from;
     let skipping = true;
-    for (;;) {
-      const row =
-        this.row.kind === 'lifo'
-          ? this.#tables.batchBackFrom(this.row.id, place)
-          : this.#tables.batchFrom(this.row.id, place);
-      if (row === undefined) break;
-      const batch = this.#batch(row);
-      if (batch.count(WAITING) > 0) {
-        if (skipping) this.#front.advance({ priority: row.priority, first: row.first });
+    for (let row = next(place); row !== undefined; row = next(place)) {
+      if (this.#isWaiting(row)) {
+        if (skipping) front.advance({ priority: row.priority, first: row.first });
         skipping = false;
-        yield batch;
+        yield row;
       }
-      place = { priority: row.priority, first: row.first + this.#step };
+      place = { priority: row.priority, first: row.first + step };
     }
-    if (skipping) this.#front.advance(place);
+    if (skipping) front.advance(place);
+  }
+
+  /** Whether any of a batch's messages waits, which is ready. */
+  #isWaiting({ first }: BatchRow): boolean {
+    const known = this.#known(first);
+    return known === undefined || known.count(WAITING) > 0;
+  }
+
+  #known(first: number): Batch | undefined {
+    return first === this.#latest?.row.first ? this.#latest : this.#active.get(first);
   }
 
   #batch(row: BatchRow): Batch {
-    if (row.first === this.#latest?.row.first) return this.#latest;
-    return (
-      this.#active.get(row.first) ?? new Batch(row, this.#tables.gone(row), this.#tables.messagesOf(row))
-    );
+    // One of which a message is gone has others.
+    const gone = () => (row.count === 1 ? [] : this.#tables.gone(row));
+    return this.#known(row.first) ?? new Batch(row, gone(), this.#tables.messagesOf(row));
   }
 
   #batchOf(id: number): Batch {
@@ -317,14 +340,19 @@ export class StoredQueue {
 
   /** Changes the state of those of the messages that are in state `from`, in memory; answers which those were. */
   #change(batch: Batch, range: Range, from: State, to: State, isUndone = true): Range[] {
+    const wasReady = batch.isReady;
     const changed = batch.change(range, from, to);
     if (changed.length === 0) return changed;
     const { first, priority, count } = batch.row;
+    if (isUndone && wasReady !== batch.isReady) {
+      if (wasReady) this.#tables.deleteReady(this.row.id, batch.row);
+      else this.#tables.insertReady(this.row.id, batch.row);
+    }
     this.#count(from, -sizeOf(changed));
     this.#count(to, sizeOf(changed));
     this.#active.set(first, batch);
     if (to === WAITING) {
-      this.#front.notice({ priority, first });
+      this.#notice({ priority, first });
       if (batch.count(WAITING) === count) this.#active.delete(first);
     }
     if (isUndone) {
@@ -362,16 +390,21 @@ export class StoredQueue {
   /** When the message with the least id of those that wait was put. */
   #oldestAt(): number | undefined {
     if (this.waiting === 0) return undefined;
-    let oldest: BatchRow | undefined;
-    for (const priority of this.#tables.priorities(this.row.id)) {
-      let row = this.#tables.batchFrom(this.row.id, { priority, first: 0 });
-      while (row && row.priority === priority && this.#batch(row).count(WAITING) === 0) {
-        row = this.#tables.batchFrom(this.row.id, { priority, first: row.first + 1 });
-      }
-      if (row && row.priority === priority && (!oldest || row.first < oldest.first)) oldest = row;
-    }
+    const [oldest] = this.#waiting(this.#age);
     return oldest?.put_at;
   }
+}
+
+/** @param held how many messages are held, which is not stored */
+export function stateOf(row: QueueRow, held: number, oldestAt: number | undefined): QueueState {
+  const { id: _, size, closed, ...rest } = row;
+  return {
+    ...rest,
+    closed: closed === CLOSED_NOW ? 'now' : closed === 1,
+    waiting: size - held - row.leased - row.delayed,
+    held,
+    oldestAt,
+  };
 }
 
 function isExpired({ expires_at }: BatchRow, now: number): boolean {

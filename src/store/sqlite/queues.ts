@@ -41,6 +41,12 @@ export class StoredQueues {
     return queue;
   }
 
+  /** Undefined: it has been removed, and some of its messages are still in the file. */
+  withId(id: number): StoredQueue | undefined {
+    const name = this.#tables.queueName(id);
+    return name === undefined ? undefined : this.get(name);
+  }
+
   /** Without looking into the file: undefined too for one of which nothing is held. */
   inUse(name: string): StoredQueue | undefined {
     return this.#known.get(name);
@@ -52,9 +58,11 @@ export class StoredQueues {
     return this.get(name);
   }
 
-  remove(queue: StoredQueue): void {
+  /** @param isOver when the rest of its messages is left to `Tables.removed` */
+  remove(queue: StoredQueue, isOver: () => boolean): void {
     const { id, name } = queue.row;
     this.#tables.deleteQueue(id);
+    if (!this.#tables.deleteBatches(id, isOver)) this.#tables.insertRemoved(id);
     this.#known.delete(name);
     this.#unwritten.delete(queue);
     this.#undo(() => this.#known.set(name, queue));

@@ -10,6 +10,9 @@
  * on lease or delayed, or that it has failed before. A batch with a key, and a dead letter, is of one
  * message.
  *
+ * A batch stands in `ready` as long as any of its messages waits, or is held, which is not stored: so what
+ * is on lease or delayed is in nobody's way.
+ *
  * Times are in ms since 1970.
  */
 export const STEPS: readonly string[] = [
@@ -105,5 +108,27 @@ export const STEPS: readonly string[] = [
   DROP INDEX batch_key;
   UPDATE batch SET key_queue = queue WHERE key IS NOT NULL;
   CREATE UNIQUE INDEX batch_key ON batch (key_queue, key) WHERE key IS NOT NULL;
+  `,
+  `
+  CREATE TABLE ready (
+    queue    INTEGER NOT NULL,           -- all three as in batch
+    priority INTEGER NOT NULL,
+    first    INTEGER NOT NULL,
+    PRIMARY KEY (queue, priority, first)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO ready SELECT queue, priority, first FROM batch WHERE due_at IS NULL AND count >
+    (SELECT count(*) FROM message WHERE id >= first AND id < first + count AND until IS NOT NULL) +
+    (SELECT coalesce(sum(gone.last - gone.first + 1), 0) FROM gone
+     WHERE gone.first >= batch.first AND gone.first < batch.first + count);
+  CREATE INDEX ready_by_age ON ready (queue, first) WHERE priority <> 0;
+  DROP INDEX batch_in_order;
+  CREATE INDEX batch_delayed ON batch (queue) WHERE due_at IS NOT NULL;
+  CREATE INDEX message_delayed ON message (queue) WHERE until IS NOT NULL AND lease IS NULL;
+
+  ALTER TABLE answered ADD COLUMN position INTEGER;  -- where a step is to go on that is done in parts; NULL: it has happened
+
+  CREATE TABLE removed (                 -- queues that have gone, and whose batches are still to be deleted
+    queue INTEGER PRIMARY KEY
+  ) STRICT;
   `,
 ];

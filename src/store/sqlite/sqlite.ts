@@ -32,10 +32,11 @@ import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
 import { openDatabase, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
-import { CLOSED_NOW, type StoredQueue } from './queue.ts';
+import { CLOSED_NOW, type StoredQueue, stateOf } from './queue.ts';
 import { StoredQueues } from './queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
-import { type BatchRow, type Label, type MessageRow, Tables } from './tables.ts';
+import { type BatchRow, type Label, type MessageRow, type Place, Tables } from './tables.ts';
+import { aTurn } from './turn.ts';
 
 /**
  * Batches are cut at this many bytes: small enough to be loaded for one message, and large enough that
@@ -52,11 +53,22 @@ const CLOCK_EVERY = 1000;
 /** So many ids are set aside at a time, so that most puts do not write how far they have come. */
 const RESERVE = 10_000;
 
-/** So many messages, and batches, come back in one transaction (some 30 ms): others have their turn before the next. */
+/** No more messages, and batches, are looked at in one turn that are due. */
 const MOST_DUE = 2000;
 
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
+
+/** How far a step has come that is done in parts. */
+interface Progress {
+  answer: number;
+  /** Which part is next, by the step's own account; undefined: it has happened. */
+  position: number | undefined;
+  /** Where to go on, which is found again when it is not known. */
+  from?: Place | undefined;
+}
+
+const DONE: Progress = { answer: 0, position: undefined };
 
 /**
  * Queues in an SQLite file. What is known of the queues in use is kept in memory too, so taking a
@@ -88,8 +100,9 @@ export class SqliteStore implements Store {
   #due = Infinity;
   #saidDue = -Infinity;
   readonly #opening: NodeJS.Immediate;
-  /** What expired until then has been dropped. */
-  #swept = -Infinity;
+  /** What expired until then has been dropped, at that time in batches up to this one. */
+  #swept = { time: -Infinity, first: 0 };
+  #ended = false;
   /** Once the file is known to be damaged, it is left alone. */
   #damage: MqError | undefined;
 
@@ -118,7 +131,10 @@ export class SqliteStore implements Store {
       });
       this.#tidy();
       this.#saidDue = Infinity;
-      this.#opening = setImmediate(() => this.#announce());
+      this.#opening = setImmediate(() => {
+        this.#announce();
+        void this.#deleteRemoved();
+      });
     } catch (error) {
       throw toMqError(error, path);
     }
@@ -128,7 +144,7 @@ export class SqliteStore implements Store {
     return this.#write(() => {
       const { client, priority, key, done, once } = options;
       const answer = once && this.#tables.answer(once);
-      if (answer !== undefined) return { stored: answer };
+      if (answer !== undefined) return { stored: answer.answer };
       const known = client === undefined ? 0 : this.#tables.stored(client.id) - client.index;
       if (known >= messages.count) return { stored: messages.count };
       const queue = this.#queues.find(name);
@@ -137,7 +153,7 @@ export class SqliteStore implements Store {
       checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
       const record = (stored: number) => {
         if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
-        if (once) this.#tables.setAnswer(once, stored, Date.now());
+        if (once) this.#tables.setAnswer(once, { answer: stored, position: undefined }, Date.now());
       };
       const finish = () => {
         if (input && leased) this.#done(input, leased);
@@ -244,29 +260,31 @@ export class SqliteStore implements Store {
   elapse(): Promise<void> {
     return this.#write(() => {
       const now = this.now();
-      const queueOf = (row: { queue: number }) => this.#queues.get(this.#tables.queueName(row.queue));
+      const isOver = aTurn();
       for (const message of this.#tables.dueMessages(now, MOST_DUE)) {
-        const queue = queueOf(message);
-        if (message.lease === null) this.#comeBack(queue, message);
+        if (isOver()) break;
+        const queue = this.#queues.withId(message.queue);
+        if (queue === undefined) this.#tables.deleteMessages({ first: message.id, last: message.id });
+        else if (message.lease === null) this.#comeBack(queue, message);
         else this.#fail(queue, message, 0);
       }
       for (const row of this.#tables.dueBatches(now, MOST_DUE)) {
-        const queue = queueOf(row);
+        if (isOver()) break;
+        const queue = this.#queues.withId(row.queue);
+        if (queue === undefined) {
+          this.#tables.deleteBatch(row.first);
+          continue;
+        }
         this.#touch(queue);
         queue.due(row);
       }
-      for (const row of this.#tables.expiredBatches(this.#swept, now)) {
-        const queue = queueOf(row);
-        this.#touch(queue);
-        queue.expire([{ first: row.first, last: row.first + row.count - 1 }], now);
-      }
       const before = this.#swept;
-      this.#swept = now;
       this.#group.undo(() => {
         this.#swept = before;
       });
+      this.#sweep(now, isOver);
       this.#saidDue = Infinity;
-      this.#due = this.#tables.nextTime(now);
+      this.#due = this.#tables.nextTime(this.#swept);
     });
   }
 
@@ -313,17 +331,22 @@ export class SqliteStore implements Store {
   }
 
   purge(name: string, once?: Once): Promise<number> {
-    return this.#once(once, () => this.#purge(this.#queues.get(name)));
+    const begin = () => {
+      this.#queues.get(name);
+      return { answer: 0, position: this.#nextId };
+    };
+    return this.#inParts(once, begin, (progress) => this.#purge(name, progress));
   }
 
   async remove(name: string, force: boolean, once?: Once): Promise<void> {
     await this.#once(once, () => {
       const queue = this.#queues.get(name);
       if (queue.row.size > 0 && !force) throw notEmpty(name, queue.row.size);
-      this.#queues.remove(queue);
+      this.#queues.remove(queue, aTurn());
       this.#changed.add(name);
       return 0;
     });
+    void this.#deleteRemoved();
   }
 
   create(name: string, settings: Partial<Settings>): Promise<void> {
@@ -348,13 +371,14 @@ export class SqliteStore implements Store {
     });
   }
 
-  close(name: string, now: boolean): Promise<void> {
-    return this.#write(() => {
+  async close(name: string, now: boolean): Promise<void> {
+    const begin = () => {
       const queue = this.#queues.get(name);
       this.#touch(queue);
       queue.row.closed = now ? CLOSED_NOW : queue.row.closed || 1;
-      if (now) this.#purge(queue);
-    });
+      return { answer: 0, position: this.#nextId };
+    };
+    await this.#inParts(undefined, begin, (progress) => (now ? this.#purge(name, progress) : DONE));
   }
 
   open(name: string): Promise<void> {
@@ -375,11 +399,11 @@ export class SqliteStore implements Store {
 
   list(after = '', count = Infinity): Promise<QueueState[]> {
     return this.#read(() =>
-      this.#tables.queueNames(after, count).map((name) => {
-        const state = this.#queues.get(name).state();
-        this.#queues.letGo();
-        return state;
-      }),
+      this.#tables.queuesAfter(after, count).map(
+        ({ oldest_at, ...row }) =>
+          // Of what is not in use all is in the file, and nothing is held.
+          this.#queues.inUse(row.name)?.state() ?? stateOf(row, 0, oldest_at ?? undefined),
+      ),
     );
   }
 
@@ -401,6 +425,7 @@ export class SqliteStore implements Store {
 
   async end(): Promise<void> {
     clearImmediate(this.#opening);
+    this.#ended = true;
     this.#group.flush();
     // What is known to be damaged is not touched again; closing would write the log into it.
     if (this.#damage !== undefined) return;
@@ -424,7 +449,10 @@ export class SqliteStore implements Store {
         this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
         this.#tables.forgetOrigins();
         // What was held has come back.
-        for (const name of this.#tables.queuesToEmpty()) this.#purge(this.#queues.get(name));
+        for (const name of this.#tables.queuesToEmpty()) {
+          let progress: Progress = { answer: 0, position: this.#nextId };
+          while (progress.position !== undefined) progress = this.#purge(name, progress);
+        }
         this.#dueAt(this.#tables.nextTime(this.#swept));
         // Nobody waits yet.
         this.#changed.clear();
@@ -567,9 +595,43 @@ export class SqliteStore implements Store {
     return isDropped() ? this.#write(run) : this.#read(run);
   }
 
-  #purge(queue: StoredQueue): number {
+  /** A part of it. */
+  #purge(name: string, progress: Progress): Progress {
+    const { answer, position, from } = progress;
+    const queue = this.#queues.find(name);
+    if (queue === undefined || position === undefined) return { answer, position: undefined };
     this.#touch(queue);
-    return queue.dropPending();
+    const part = queue.dropPending(position, from, aTurn());
+    return { answer: answer + part.dropped, position: part.from && position, from: part.from };
+  }
+
+  /** Drops what has expired. */
+  #sweep(now: number, isOver: () => boolean): void {
+    const expired = this.#tables.expiredBatches(this.#swept, now, MOST_DUE);
+    for (const { queue: id, ...row } of expired) {
+      if (isOver()) return;
+      const queue = this.#queues.withId(id);
+      if (queue) this.#touch(queue);
+      queue?.expire([{ first: row.first, last: row.first + row.count - 1 }], now);
+      this.#swept = { time: row.expires_at as number, first: row.first };
+    }
+    if (expired.length < MOST_DUE) this.#swept = { time: now, first: Number.MAX_SAFE_INTEGER };
+  }
+
+  /** Deletes, part by part, the messages of queues that were removed. */
+  async #deleteRemoved(): Promise<void> {
+    const part = (id: number) => () => {
+      if (this.#tables.deleteBatches(id, aTurn())) this.#tables.deleteRemoved(id);
+    };
+    try {
+      while (!this.#ended) {
+        const id = this.#tables.removed();
+        if (id === undefined) return;
+        await this.#write(part(id));
+      }
+    } catch {
+      // Such as a full disk: the next removal, or the next daemon, goes on with it.
+    }
   }
 
   #dueAt(time: number): void {
@@ -595,13 +657,32 @@ export class SqliteStore implements Store {
   }
 
   #once(once: Once | undefined, run: () => number): Promise<number> {
-    return this.#write(() => {
-      const known = once && this.#tables.answer(once);
-      if (known !== undefined) return known;
-      const answer = run();
-      if (once) this.#tables.setAnswer(once, answer, Date.now());
-      return answer;
-    });
+    const begin = () => ({ answer: run(), position: undefined });
+    return this.#inParts(once, begin, (progress) => progress);
+  }
+
+  /**
+   * A step that may be long, in parts: others' steps come between.
+   * @param begin checks it, and says where its first part begins
+   * @param part does a part, and says how far it has come
+   */
+  async #inParts(
+    once: Once | undefined,
+    begin: () => Progress,
+    part: (progress: Progress) => Progress,
+  ): Promise<number> {
+    let progress: Progress | undefined;
+    do {
+      const last = progress;
+      progress = await this.#write(() => {
+        const known = last ?? (once && this.#tables.answer(once));
+        if (known && known.position === undefined) return known;
+        const next = part(known ?? begin());
+        if (once) this.#tables.setAnswer(once, next, Date.now());
+        return next;
+      });
+    } while (progress.position !== undefined);
+    return progress.answer;
   }
 
   async #checked<T>(step: () => Promise<T>): Promise<T> {

@@ -46,6 +46,18 @@ export interface MessageRow {
   until: number | null;
 }
 
+/** What a step that is to happen once is answered so far, and where it is to go on; undefined: it has happened. */
+export interface Answered {
+  answer: number;
+  position: number | undefined;
+}
+
+/** A place in the order in which batches expire. */
+export interface Expiry {
+  time: number;
+  first: number;
+}
+
 /** A place in a queue's order. */
 export interface Place {
   priority: number;
@@ -53,6 +65,9 @@ export interface Place {
 }
 
 const COLUMNS = 'first, count, priority, put_at, due_at, expires_at';
+
+/** So many rows are read at a time where there may be more. */
+const PAGE = 500;
 
 /** The statements on the tables of schema.ts, as functions. */
 export class Tables {
@@ -85,24 +100,26 @@ export class Tables {
     return this.#get<QueueRow>('SELECT * FROM queue WHERE name = ?', name);
   }
 
-  queueName(id: number): string {
-    const row = this.#get<{ name: string }>('SELECT name FROM queue WHERE id = ?', id);
-    if (row === undefined) throw new Error(`queue ${id} has gone`);
-    return row.name;
+  /** Undefined: the queue has gone. */
+  queueName(id: number): string | undefined {
+    return this.#get<{ name: string }>('SELECT name FROM queue WHERE id = ?', id)?.name;
   }
 
   countQueues(): number {
     return this.#get<{ count: number }>('SELECT count(*) AS count FROM queue')?.count ?? 0;
   }
 
-  /** The first `count` behind the name `after`. */
-  queueNames(after: string, count: number): string[] {
-    const rows = this.#all<{ name: string }>(
-      'SELECT name FROM queue WHERE name > ? ORDER BY name LIMIT ?',
+  /** The first `count` behind the name `after`, and when what is ready and oldest in each was put. */
+  queuesAfter(after: string, count: number): (QueueRow & { oldest_at: number | null })[] {
+    const oldest = (which: string) =>
+      `coalesce((SELECT first FROM ready WHERE queue = queue.id AND ${which} ORDER BY first LIMIT 1), 9e18)`;
+    return this.#all(
+      `SELECT *, (SELECT put_at FROM batch
+        WHERE first = min(${oldest('priority = 0')}, ${oldest('priority <> 0')})) AS oldest_at
+      FROM queue WHERE name > ? ORDER BY name LIMIT ?`,
       after,
       Math.min(count, Number.MAX_SAFE_INTEGER),
     );
-    return rows.map(({ name }) => name);
   }
 
   /** Those that drop what comes back, and have messages that are not on lease. */
@@ -117,6 +134,7 @@ export class Tables {
     this.#run(
       `INSERT INTO queue (id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size, put, got)
       VALUES (1 + max((SELECT coalesce(max(id), 0) FROM queue),
+        (SELECT coalesce(max(queue), 0) FROM removed),
         (SELECT coalesce(max(key_queue), 0) FROM batch WHERE key IS NOT NULL)), ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)`,
       name,
       kind,
@@ -158,10 +176,21 @@ export class Tables {
   }
 
   deleteQueue(id: number): void {
-    this.#run('DELETE FROM batch WHERE queue = ?', id);
-    this.#run('DELETE FROM gone WHERE queue = ?', id);
-    this.#run('DELETE FROM message WHERE queue = ?', id);
     this.#run('DELETE FROM queue WHERE id = ?', id);
+  }
+
+  /** The queue has gone, and its messages are still to be deleted. */
+  insertRemoved(id: number): void {
+    this.#run('INSERT INTO removed (queue) VALUES (?)', id);
+  }
+
+  removed(): number | undefined {
+    return this.#get<{ queue: number }>('SELECT queue FROM removed LIMIT 1')?.queue;
+  }
+
+  deleteRemoved(id: number): void {
+    this.#run('DELETE FROM ready WHERE queue = ?', id);
+    this.#run('DELETE FROM removed WHERE queue = ?', id);
   }
 
   insertBatch(row: BatchRow, queue: number, messages: Packed, label?: Label): void {
@@ -171,6 +200,11 @@ export class Tables {
     if (label === undefined) {
       this.#run(`INSERT INTO batch (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
       return;
+    }
+    if (label.key !== null) {
+      const { key, key_queue } = label;
+      const rest = 'queue IN (SELECT queue FROM removed)';
+      this.#run(`DELETE FROM batch WHERE key_queue = ? AND key = ? AND ${rest}`, key_queue, key);
     }
     this.#run(
       `INSERT INTO batch (${columns}, key, key_queue, origin_queue, origin_id)
@@ -190,7 +224,8 @@ export class Tables {
 
   /** The id of the message that has this key of this queue. */
   keyHolder(queue: number, key: string): number | undefined {
-    const holder = 'SELECT first FROM batch WHERE key_queue = ? AND key = ?';
+    const holder = `SELECT first FROM batch WHERE key_queue = ? AND key = ?
+      AND queue NOT IN (SELECT queue FROM removed)`;
     return this.#get<{ first: number }>(holder, queue, key)?.first;
   }
 
@@ -222,21 +257,24 @@ export class Tables {
     );
   }
 
-  expiredBatches(after: number, until: number): (BatchRow & { queue: number })[] {
+  /** Those that expire until then, behind this one. */
+  expiredBatches(after: Expiry, until: number, most: number): (BatchRow & { queue: number })[] {
     return this.#all(
-      `SELECT ${COLUMNS}, queue FROM batch WHERE expires_at > ? AND expires_at <= ? ORDER BY expires_at`,
-      after,
-      until,
+      `SELECT ${COLUMNS}, queue FROM batch
+      WHERE expires_at >= ? AND (expires_at, first) > (?, ?) AND expires_at <= ?
+      ORDER BY expires_at, first LIMIT ?`,
+      ...[after.time, after.time, after.first, until, most],
     );
   }
 
-  /** The next time at which a batch or a message is due, or a batch expires after `swept`. */
-  nextTime(swept: number): number {
+  /** The next time at which a batch or a message is due, or a batch expires behind `swept`. */
+  nextTime(swept: Expiry): number {
     const times = this.#get<Record<string, number | null>>(
       `SELECT (SELECT min(due_at) FROM batch WHERE due_at IS NOT NULL) AS due,
       (SELECT min(until) FROM message WHERE until IS NOT NULL) AS until,
-      (SELECT min(expires_at) FROM batch WHERE expires_at > ?) AS expiry`,
-      swept,
+      (SELECT expires_at FROM batch WHERE expires_at >= ? AND (expires_at, first) > (?, ?)
+        ORDER BY expires_at, first LIMIT 1) AS expiry`,
+      ...[swept.time, swept.time, swept.first],
     );
     return Math.min(...Object.values(times ?? {}).map((time) => time ?? Infinity));
   }
@@ -252,10 +290,6 @@ export class Tables {
 
   dueMessages(until: number, most: number): MessageRow[] {
     return this.#all('SELECT * FROM message WHERE until <= ? ORDER BY until, id LIMIT ?', until, most);
-  }
-
-  leasedOf(queue: number): MessageRow[] {
-    return this.#all('SELECT * FROM message WHERE queue = ? AND lease IS NOT NULL', queue);
   }
 
   setMessage({ id, queue, failures, lease, until }: MessageRow): void {
@@ -277,21 +311,36 @@ export class Tables {
     return this.#get(`SELECT ${COLUMNS} FROM batch WHERE first = ?`, first);
   }
 
-  /** The batch at `place`, or the next one behind it. */
-  batchFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
+  insertReady(queue: number, { priority, first }: Place): void {
+    this.#run('INSERT INTO ready (queue, priority, first) VALUES (?, ?, ?)', queue, priority, first);
+  }
+
+  deleteReady(queue: number, { priority, first }: Place): void {
+    this.#run('DELETE FROM ready WHERE queue = ? AND priority = ? AND first = ?', queue, priority, first);
+  }
+
+  /** Of the batches that are ready the one at `place`, or the next one behind it. */
+  readyFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
     // Two look-ups: for (priority, first) >= (?, ?) SQLite uses the index for the priority only.
     return (
-      this.#nextBatch('priority = ? AND first >= ? ORDER BY first', queue, priority, first) ??
-      this.#nextBatch('priority > ? ORDER BY priority, first', queue, priority)
+      this.#ready('priority = ? AND first >= ? ORDER BY first', queue, priority, first) ??
+      this.#ready('priority > ? ORDER BY priority, first', queue, priority)
     );
   }
 
   /** The same in the order of a lifo queue. */
-  batchBackFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
+  readyBackFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
     return (
-      this.#nextBatch('priority = ? AND first <= ? ORDER BY first DESC', queue, priority, first) ??
-      this.#nextBatch('priority < ? ORDER BY priority DESC, first DESC', queue, priority)
+      this.#ready('priority = ? AND first <= ? ORDER BY first DESC', queue, priority, first) ??
+      this.#ready('priority < ? ORDER BY priority DESC, first DESC', queue, priority)
     );
+  }
+
+  /** The same in the order of the ids. */
+  readyByAge(queue: number, { first }: Place): BatchRow | undefined {
+    const one = this.#ready('priority = 0 AND first >= ? ORDER BY first', queue, first);
+    const other = this.#ready('priority <> 0 AND first >= ? ORDER BY first', queue, first);
+    return one && other ? (one.first < other.first ? one : other) : (one ?? other);
   }
 
   /** The batch that `id` is in, or the next one of any queue with greater ids. */
@@ -314,11 +363,63 @@ export class Tables {
     this.#run('DELETE FROM batch WHERE first = ?', first);
   }
 
-  /** Deletes a queue's batches with their first id in this range, and what is said of them. */
-  deleteBatches(queue: number, { first, last }: Range): void {
-    this.#run('DELETE FROM batch WHERE queue = ? AND first BETWEEN ? AND ?', queue, first, last);
-    this.#run('DELETE FROM gone WHERE queue = ? AND first BETWEEN ? AND ?', queue, first, last);
-    this.#run('DELETE FROM message WHERE queue = ? AND id BETWEEN ? AND ?', queue, first, last);
+  /**
+   * A queue's batches of which messages wait, are held or delayed, with lesser ids than `before`; with `all`
+   * those of which any is on lease, too. They may be deleted meanwhile.
+   */
+  *batchesOf(queue: number, before: number, from: Place, all = false): Generator<BatchRow> {
+    for (let { priority, first } = from; ; first += 1) {
+      const page = this.#all<BatchRow>(
+        `SELECT ${COLUMNS} FROM batch WHERE first IN
+        (SELECT first FROM ready WHERE queue = ? AND priority >= ? AND (priority, first) >= (?, ?) AND first < ?
+        ORDER BY priority, first LIMIT ${PAGE}) ORDER BY priority, first`,
+        ...[queue, priority, priority, first, before],
+      );
+      yield* page;
+      if (page.length < PAGE) break;
+      ({ priority, first } = page.at(-1) as BatchRow);
+    }
+    for (let after = 0; ; ) {
+      const page = this.#all<BatchRow>(
+        `SELECT ${COLUMNS} FROM batch WHERE queue = ? AND due_at IS NOT NULL AND first > ? AND first < ?
+        ORDER BY first LIMIT ${PAGE}`,
+        ...[queue, after, before],
+      );
+      yield* page;
+      if (page.length < PAGE) break;
+      after = page.at(-1)?.first as number;
+    }
+    for (let after = 0; ; ) {
+      const page = this.#all<{ id: number }>(
+        `SELECT id FROM message WHERE queue = ? AND id > ? AND id < ? AND until IS NOT NULL
+        ${all ? '' : 'AND lease IS NULL'} ORDER BY id LIMIT ${PAGE}`,
+        ...[queue, after, before],
+      );
+      for (const { id } of page) {
+        const row = this.batchAround(id);
+        if (row && row.first <= id) yield row;
+      }
+      if (page.length < PAGE) break;
+      after = page.at(-1)?.id as number;
+    }
+  }
+
+  /** Deletes what was in a queue that has gone, until `isOver`; answers whether that was all. */
+  deleteBatches(queue: number, isOver: () => boolean): boolean {
+    for (const row of this.batchesOf(
+      queue,
+      Number.MAX_SAFE_INTEGER,
+      { priority: -Infinity, first: 0 },
+      true,
+    )) {
+      if (isOver()) return false;
+      const ids = { first: row.first, last: row.first + row.count - 1 };
+      this.deleteBatch(row.first);
+      this.deleteReady(queue, row);
+      this.deleteGone(ids);
+      this.deleteMessages(ids);
+    }
+    return true;
   }
 
   gone({ first, count }: BatchRow): Range[] {
@@ -339,21 +440,6 @@ export class Tables {
     this.#run('DELETE FROM gone WHERE first BETWEEN ? AND ?', first, last);
   }
 
-  /** The priorities that a queue's batches have, rising; one index look-up each. */
-  *priorities(queue: number): Generator<number> {
-    let after = -Infinity;
-    for (;;) {
-      const row = this.#get<{ priority: number }>(
-        'SELECT priority FROM batch WHERE queue = ? AND priority > ? ORDER BY priority LIMIT 1',
-        queue,
-        after,
-      );
-      if (row === undefined) return;
-      yield row.priority;
-      after = row.priority;
-    }
-  }
-
   stored(client: string): number {
     return this.#get<{ stored: number }>('SELECT stored FROM client WHERE id = ?', client)?.stored ?? 0;
   }
@@ -362,18 +448,26 @@ export class Tables {
     this.#run('INSERT OR REPLACE INTO client (id, stored, at) VALUES (?, ?, ?)', client, stored, at);
   }
 
-  /** What this step of the client's was answered, if it has happened. */
-  answer({ client, seq }: Once): number | undefined {
-    return this.#get<{ answer: number }>(
-      'SELECT answer FROM answered WHERE client = ? AND seq = ?',
+  /** How far this step of the client's has come, if it has begun. */
+  answer({ client, seq }: Once): Answered | undefined {
+    const row = this.#get<{ answer: number; position: number | null }>(
+      'SELECT answer, position FROM answered WHERE client = ? AND seq = ?',
       client,
       seq,
-    )?.answer;
+    );
+    return row && { answer: row.answer, position: row.position ?? undefined };
   }
 
-  setAnswer({ client, seq, acked }: Once, answer: number, at: number): void {
+  setAnswer({ client, seq, acked }: Once, { answer, position }: Answered, at: number): void {
     this.#run('DELETE FROM answered WHERE client = ? AND seq < ?', client, acked);
-    this.#run('INSERT INTO answered (client, seq, answer, at) VALUES (?, ?, ?, ?)', client, seq, answer, at);
+    this.#run(
+      'INSERT OR REPLACE INTO answered (client, seq, answer, position, at) VALUES (?, ?, ?, ?, ?)',
+      client,
+      seq,
+      answer,
+      position ?? null,
+      at,
+    );
   }
 
   forget(client: string): void {
@@ -386,8 +480,13 @@ export class Tables {
     this.#run('DELETE FROM answered WHERE at < ?', at);
   }
 
-  #nextBatch(which: string, queue: number, ...values: number[]): BatchRow | undefined {
-    return this.#get(`SELECT ${COLUMNS} FROM batch WHERE queue = ? AND ${which} LIMIT 1`, queue, ...values);
+  #ready(which: string, queue: number, ...values: number[]): BatchRow | undefined {
+    return this.#get(
+      `SELECT ${COLUMNS} FROM batch WHERE first =
+      (SELECT first FROM ready WHERE queue = ? AND ${which} LIMIT 1)`,
+      queue,
+      ...values,
+    );
   }
 
   #get<T>(sql: string, ...values: (string | number)[]): T | undefined {
