@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
+import { aTurn } from './turn.ts';
 
 /** Takes back in memory what a step did there, because its transaction was not committed. */
 export type Undo = () => void;
@@ -26,7 +27,7 @@ export interface GroupCommitHooks {
 }
 
 /**
- * Steps that are asked for in one turn of the event loop share a transaction.
+ * Steps that are asked for in one turn of the event loop share a transaction, as far as there is time.
  * Their promises are fulfilled when it is committed. Where it cannot be, each step is tried in a
  * transaction of its own: a put that the full disk has no room for does not fail the others.
  */
@@ -37,6 +38,7 @@ export class GroupCommit {
   readonly #commit: StatementSync;
   #steps: Step[] = [];
   #undos: Undo[] = [];
+  #next: NodeJS.Immediate | undefined;
 
   constructor(db: DatabaseSync, hooks: GroupCommitHooks) {
     this.#db = db;
@@ -48,8 +50,8 @@ export class GroupCommit {
   /** A step that writes. */
   write<T>(run: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#steps.length === 0) setImmediate(() => this.flush());
       this.#steps.push({ run, resolve, reject });
+      this.#commitSoon();
     });
   }
 
@@ -86,18 +88,37 @@ export class GroupCommit {
 
   /** Commits what is waiting for it, now. */
   flush(): void {
-    const steps = this.#steps;
-    this.#steps = [];
-    if (steps.length === 0 || this.#together(steps)) return;
-    for (const step of steps) this.#together([step], true);
+    while (!this.isIdle) this.#commitSome();
   }
 
-  /** @param last whether an error is the steps' own, to be handed to them */
+  #commitSoon(): void {
+    this.#next ??= setImmediate(() => {
+      this.#next = undefined;
+      this.#commitSome();
+      if (!this.isIdle) this.#commitSoon();
+    });
+  }
+
+  /** As many of the steps as a turn has time for. */
+  #commitSome(): void {
+    const steps = this.#steps;
+    this.#steps = [];
+    if (steps.length > 0 && !this.#together(steps)) for (const step of steps) this.#together([step], true);
+  }
+
+  /**
+   * Those for which the turn has no time wait for the next one.
+   * @param last whether an error is the steps' own, to be handed to them
+   */
   #together(steps: Step[], last = steps.length === 1): boolean {
     const settle: (() => void)[] = [];
+    const isOver = aTurn(1);
     try {
       this.#begin.run();
-      for (const step of steps) settle.push(this.#run(step));
+      for (const step of steps) {
+        settle.push(this.#run(step));
+        if (isOver()) this.#steps.unshift(...steps.splice(settle.length));
+      }
       this.#hooks.beforeCommit();
       this.#commit.run();
     } catch (error) {
