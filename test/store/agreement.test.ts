@@ -7,8 +7,8 @@ import { MqError } from '../../src/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Once, Range, Store } from '../../src/store/store.ts';
+import { Random, seeds } from '../random.ts';
 import { ALL, idsIn, messagesOf, packed, SILENT } from './messages.ts';
-import { Random, seeds } from './random.ts';
 
 /** The same random steps on the reference and on SQLite have to have the same results, ids among them. */
 const ROUNDS = 500;

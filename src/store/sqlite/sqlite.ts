@@ -118,6 +118,8 @@ export class SqliteStore implements Store {
         await sync(fd);
         this.#checkFile();
       });
+      // What an earlier daemon has committed is in the log, and may not be on disk.
+      this.#syncer.committed();
       this.#tables = new Tables(this.#db);
       this.#nextId = this.#reserved = this.#tables.nextId();
       this.#saidTime = this.#tables.clock();
