@@ -49,7 +49,7 @@ async function start(places: Places, deadline: number): Promise<void> {
     child = spawn(process.execPath, [...scriptOf(), 'serve', '--idle-exit', IDLE_EXIT], {
       cwd: '/',
       detached: true,
-      env: { MQ_HOME: places.home, MQ_SOCKET: places.socket },
+      env: { MQ_HOME: places.home, MQ_SOCKET: places.socket, MQ_STARTED: '1' },
       stdio: ['ignore', log, log, 'ipc'],
     });
   } catch (cause) {

@@ -29,7 +29,7 @@ export interface End {
 /** In an argument, what the message takes the place of. */
 export const PLACE = '{}';
 
-/** In bytes, without the NUL (MAX_ARG_STRLEN, execve(2)). */
+/** In bytes, without the NUL: MAX_ARG_STRLEN of execve(2), with pages of 4 KiB. */
 const LONGEST_ARGUMENT = 128 * 1024 - 1;
 
 const TOO_LONG = 'it is too long for an argument';
@@ -63,7 +63,7 @@ export class Execution {
       this.ended = Promise.resolve(ended('an argument cannot hold the NUL in it'));
       return;
     }
-    if (isArgument && isTooLong(command, lease.body)) {
+    if (isArgument && !isUtf8(lease.body) && isTooLong(command, lease.body)) {
       this.ended = Promise.resolve(ended(TOO_LONG));
       return;
     }
@@ -144,7 +144,7 @@ function escaped(bytes: Buffer): string {
   return [...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
 }
 
-/** Whether an argument would be longer than the kernel takes. */
+/** Whether an argument would be longer than the kernel takes, which a shell could not tell of. */
 function isTooLong(command: ExecutionOptions['command'], body: Buffer): boolean {
   return command.some((arg) => {
     const texts = arg.split(PLACE);

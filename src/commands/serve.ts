@@ -18,7 +18,8 @@ const MOST_MAX_MESSAGE = 256 * 1024 * 1024;
 
 /** mq serve: the daemon. A command that starts it is told over the channel between them how it went. */
 export async function run({ options, places }: Invocation): Promise<Outcome> {
-  const isStarted = process.send !== undefined;
+  // Not by the channel: managers of processes that are Node's have one to each of theirs.
+  const isStarted = process.env['MQ_STARTED'] === '1';
   if (isStarted) closeInherited();
   const idleExit = waitOf(options, 'idle-exit') ?? 0;
   const most = options['max-message'];

@@ -86,8 +86,9 @@ class Server implements Daemon {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       if (wasIgnored(signal)) continue;
       process.on(signal, () => {
-        log(`${this.#options.isStarted ? 'ends' : 'stops'}: ${signal}`);
-        if (this.#options.isStarted) this.#leave(signal);
+        const isDeath = this.#options.isStarted && this.#stopping === undefined;
+        log(`${isDeath ? 'ends' : 'stops'}: ${signal}`);
+        if (isDeath) this.#leave(signal);
         else void this.stop().then(() => this.#finish(signal));
       });
     }
@@ -140,6 +141,7 @@ class Server implements Daemon {
 
   /** Without a word of farewell, so that the commands that wait go on with the next daemon, as after a crash. */
   #leave(signal?: NodeJS.Signals): void {
+    if (this.#ended) return;
     this.#listener?.close();
     this.#queues?.end();
     for (const session of this.#sessions.values()) session.destroy();

@@ -125,15 +125,21 @@ describe('SIGTERM to the daemon', () => {
     expect(await mq.stat('q')).toMatchObject({ done: 1, waiting: 0, leased: 0 });
   });
 
-  test('mq serve is stopped by it: who waits is told (69)', async ({ mq }) => {
-    const serve = mq.start(['serve']);
+  test.for([
+    ['mq serve', 'exec mq serve'],
+    [
+      'mq serve of a manager that is Node',
+      `exec node -e 'require("child_process").spawn("mq", ["serve"], { stdio: ["ignore", 1, 2, "ipc"] })'`,
+    ],
+  ] as const)('%s is stopped by it: who waits is told (69)', async ([, script], { mq }) => {
+    const serve = mq.startSh(script);
     await until(async () => (await mq.run(['status'])).status === 0);
     await mq.run(['create', 'q']);
     const get = mq.start(['get', 'q']);
     await mq.untilConsumers('q', 1);
-    serve.child.kill('SIGTERM');
+    process.kill(mq.daemonPid() as number, 'SIGTERM');
     expect((await get.done).status).toBe(69);
-    expect((await serve.done).signal).toBe('SIGTERM');
+    expect((await serve.done).err).toContain('stops: SIGTERM');
     expect((await mq.run(['status'])).status).toBe(69);
   });
 });
