@@ -126,6 +126,6 @@ function checkCount(
     count > most ||
     (most !== Number.POSITIVE_INFINITY && status === 0 && count !== most && !hasLeft) ||
     (most !== Number.POSITIVE_INFINITY && (status === 3 || status === 4) && count === most) ||
-    (args.includes('-a') && ((status === 0 && count === 0) || (status === 3 && count > 0)));
+    (args.includes('-a') && !hasLeft && ((status === 0 && count === 0) || (status === 3 && count > 0)));
   if (wrong) world.accounts.violate('status and count', `${run.end}, and ${count} messages`, [], [run]);
 }
