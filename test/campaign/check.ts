@@ -31,8 +31,8 @@ function checkPut(world: World, put: Put): void {
       run,
     );
   const stored = storedOf(put);
-  if (put.isAtomic && stored > 0 && stored < items.length)
-    world.accounts.violate('a part of the outputs', `${stored} of ${items.length}`, items);
+  if (put.isAtomic && !isExcused(put) && stored > 0 && stored < items.length)
+    world.accounts.violate('a part was stored', `${stored} of ${items.length}: ${why}`, items, run);
   const lacking = items.filter(({ index, sightings }) => index < stored && sightings.length === 0);
   if (lacking.length === 0 || put.key !== undefined || isExcused(put)) return;
   const certain = lacking.filter(({ index }) => index < least).length;

@@ -11,6 +11,9 @@ import type { World } from './world.ts';
 /** No more is put into a queue that has so many messages, so that it can be emptied in time. */
 const MOST_BACKLOG = 3000;
 
+/** Why it is not known whether all or nothing of a put is stored. */
+const ALL_OR_NOTHING = 'interrupted without a word';
+
 const MEBIBYTE = 1024 * 1024;
 
 /** One put of one kind or another. */
@@ -184,6 +187,7 @@ function settle(world: World, put: Put, given: Given): void {
   const isLimited = run.args.includes('-n') || run.args.includes('-t');
   checkStatus(world, run, [0, ...(isLimited ? [3] : []), ...world.closedFor(put.queue, run)]);
   const [least, most, why] = storedBy(world, run, put.items, given);
+  put.isAtomic = why === ALL_OR_NOTHING;
   world.accounts.settle(put, least, most, why);
 }
 
@@ -218,7 +222,10 @@ function storedBy(
     accounts.allow('put interrupted, and after 3 s without a word');
     return [0, complete, 'it was interrupted, and had no answer for 3 s'];
   }
-  return said ? [0, 0, 'it was interrupted, and no number told'] : [0, complete, 'it was interrupted'];
+  if (!said) return [0, complete, 'it was interrupted'];
+  // Before it can catch signals it has stored nothing, and as it becomes another process to end (main.ts) all.
+  accounts.allow('put interrupted in its first or last moment, without a word: all or nothing is stored');
+  return [0, complete === items.length && hasEnded ? complete : 0, ALL_OR_NOTHING];
 }
 
 /** How many messages a put says were stored. */
