@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Option } from '../src/commands/command.ts';
+import { help } from '../src/commands/help.ts';
 import { COMMANDS, COMMON } from '../src/commands/index.ts';
 import { type Code, EXIT_STATUS } from '../src/errors.ts';
 import type { Verb } from '../src/protocol/requests.ts';
@@ -121,6 +122,13 @@ describe.skipIf(spawnSync('mandoc', ['-T', 'lint', 'man/mq.1']).error !== undefi
         .join('\n'),
     ).toBe('');
   });
+
+  test.each(['man/mq.1', 'man/mq-protocol.7'])('ends each quotation of %s before the next', (page) => {
+    const { stdout } = spawnSync('mandoc', ['-T', 'utf8', page], { encoding: 'utf8' });
+    const plain = stdout.replaceAll(/.\x08/g, '');
+    expect(plain).toMatch(/‘[^’]*’/);
+    expect(plain.match(/’’|‘[^’]*‘/g)).toBeNull();
+  });
 });
 
 describe('README.md', () => {
@@ -128,17 +136,24 @@ describe('README.md', () => {
     const rows = [...readme.matchAll(/^\| (\d+) \| /gm)].map(([, status]) => Number(status));
     expect(rows).toEqual(statuses());
   });
+});
 
-  test('uses options that there are', () => {
-    for (const [, name, line] of readme.matchAll(/\bmq ([a-z]+)((?: [^|;&$#`)\n]*)?)/g)) {
+describe.each([
+  ['README.md', readme],
+  ['mq(1)', examplesOf(manual)],
+  ['mq-protocol(7)', examplesOf(protocol)],
+  ['mq --help', COMMANDS.flatMap(({ examples }) => examples.map(([line]) => `${line}\n`)).join('')],
+])('%s', (_, text) => {
+  test('uses commands and options that there are', () => {
+    for (const [, name, line] of text.matchAll(/\bmq ([a-z]+)((?: [^|;&$#`)\n]*)?)/g)) {
       const command = COMMANDS.find((each) => each.name === name);
       if (command === undefined) continue;
       const known = [...command.options, ...COMMON].flatMap((option) => [
         `--${option.name}`,
         `-${option.short}`,
       ]);
-      // What is behind -- is the command line of another program.
-      const [own] = (line as string).split(' -- ') as [string];
+      // What is behind -- is a message, or the command line of another program.
+      const [own] = (line as string).split(/ --(?= |$)/) as [string];
       for (const [word] of own.matchAll(/(?<=\s)-(-[a-z-]+|[a-z][a-z0-9]*|0[a-z]*)/g)) {
         const flags = word.startsWith('--') ? [word] : [...word.slice(1)].map((letter) => `-${letter}`);
         for (const flag of flags) expect(known, `mq ${name}${line}`).toContain(flag);
@@ -146,6 +161,19 @@ describe('README.md', () => {
     }
   });
 });
+
+test.each(COMMANDS.map((command) => [command.name, command] as const))(
+  'mq %s --help has each example in one line',
+  async (_, command) => {
+    const text = await help(command);
+    for (const [line] of command.examples) expect(text).toContain(`\n  ${line}  `);
+  },
+);
+
+function examplesOf(page: string): string {
+  const start = page.indexOf('.Sh EXAMPLES');
+  return page.slice(start, page.indexOf('.Sh SEE ALSO', start));
+}
 
 function section(page: string, title: string): string {
   const start = page.indexOf(`\n.Ss ${title}\n`);

@@ -15,8 +15,8 @@ function overview(): Argv {
       'Usage: mq COMMAND [OPTION...] [OPERAND...]\n\nNamed queues for the shell: put lines into them, get them out, across processes.',
     )
     .example('seq 100 | mq put jobs', 'put each line into the queue jobs')
-    .example('mq get jobs', 'wait for a message and print it')
-    .example('mq get -f jobs | while read -r job; do echo "$job"; done', 'handle messages as they come')
+    .example('mq work jobs -j 4 -- handle {}', 'run a command for each, four at a time')
+    .example('while job=$(mq get jobs); do ...; done', 'or take one after the other in a script')
     .epilogue(`mq COMMAND --help says more of each; the manual is mq(1). This is mq ${VERSION}.`);
   for (const { name, usage, summary } of COMMANDS) parser.command(`${name} ${usage}`.trim(), summary);
   return withOptions(parser, LEADING);
