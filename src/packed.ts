@@ -84,6 +84,15 @@ export function offsetsOf({ count, bytes }: Packed): Uint32Array {
   return offsets;
 }
 
+/** Whether the bytes are so many messages, and nothing else. */
+export function isWhole(packed: Packed): boolean {
+  try {
+    return offsetsOf(packed)[packed.count] === packed.bytes.length;
+  } catch {
+    return false;
+  }
+}
+
 /** The first `count` messages, and the rest. */
 export function splitAt(packed: Packed, count: number): [Packed, Packed] {
   if (count >= packed.count) return [packed, NOTHING];

@@ -7,7 +7,7 @@ import { MqError } from '../../src/errors.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { type Store, tokensOf } from '../../src/store/store.ts';
 import { Random, seeds } from '../random.ts';
-import { ALL, idsOf, messagesOf, packed, SILENT } from './messages.ts';
+import { ALL, bodiesOf, idsOf, messagesOf, packed, SILENT } from './messages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mq-damage-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -94,20 +94,79 @@ describe('of three batches the last is damaged', () => {
     await refused(path, (damaged) => damaged.move('q', 'other'));
   });
 
-  test.each(['settled', 'run out'])('none is given up on, when its lease is %s', async (how) => {
+  test('none is given up on, when that is asked for all', async () => {
     const { path, store } = await given('a', 'b', 'c');
     const tokens = tokensOf((await store.lease('q', ALL, 1000)).runs);
     await store.end();
-    now += 2000;
-    await refused(path, (damaged) =>
-      how === 'settled' ? damaged.settleLeases('q', tokens, 'failed') : damaged.elapse(),
-    );
+    await refused(path, (damaged) => damaged.settleLeases('q', tokens, 'failed'));
   });
 
-  test('none is leased', async () => {
+  test('the others are given up on when the leases run out, and it waits again', async () => {
     const { path, store } = await given('a', 'b', 'c');
+    await store.lease('q', ALL, 1000);
     await store.end();
-    await refused(path, (damaged) => damaged.lease('q', ALL, 1000));
+    now += 2000;
+    damage(path, new Random(1), 'first = 3');
+    const damaged = openAt(path);
+    await damaged.elapse();
+    expect(await damaged.stat('q')).toMatchObject({ waiting: 1, leased: 0, failed: 2, dead: 2 });
+    expect(await damaged.stat('q.dead')).toMatchObject({ waiting: 2 });
+    await expect(damaged.take('q', ALL)).rejects.toMatchObject({ code: 'DAMAGED' });
+    await damaged.end();
+  });
+
+  test.each(['take', 'lease'] as const)('%s gives those before it, and then none', async (verb) => {
+    const { path, store } = await given('a', 'b', 'c', 'd');
+    await store.end();
+    damage(path, new Random(1), 'first = 3');
+    const damaged = openAt(path);
+    const next = () => (verb === 'take' ? damaged.take('q', ALL) : damaged.lease('q', ALL, 1000));
+    expect(bodiesOf(messagesOf((await next()).runs))).toEqual(['a', 'b']);
+    await expect(next()).rejects.toMatchObject({ code: 'DAMAGED', message: expect.stringContaining(path) });
+    expect(await damaged.stat('q')).toMatchObject({ waiting: 2, [verb === 'take' ? 'held' : 'leased']: 2 });
+    await damaged.end();
+  });
+
+  test('peek shows none, all else goes on, and the file is as it was', async () => {
+    const { path, store } = await given('a', 'b', 'c');
+    await put(store, 'other', 'x');
+    await store.end();
+    damage(path, new Random(1), 'first = 3');
+    const damaged = openAt(path);
+    const before = contentOf(path);
+    await expect(damaged.peek('q', ALL)).rejects.toMatchObject({ code: 'DAMAGED' });
+    expect(bodiesOf(messagesOf(await damaged.peek('q', { count: 2, bytes: Infinity })))).toEqual(['a', 'b']);
+    expect((await damaged.list()).map(({ name, waiting }) => [name, waiting])).toEqual([
+      ['other', 1],
+      ['q', 3],
+    ]);
+    expect(contentOf(path)).toEqual(before);
+    expect(bodiesOf(messagesOf((await damaged.take('other', ALL)).runs))).toEqual(['x']);
+    await put(damaged, 'q', 'd');
+    expect(await damaged.purge('q')).toBe(4);
+    await put(damaged, 'q', 'e');
+    expect(bodiesOf(messagesOf((await damaged.take('q', ALL)).runs))).toEqual(['e']);
+    await damaged.end();
+  });
+});
+
+describe('a batch from before there were checksums', () => {
+  test.each([0, 1, 2, 3])('is damaged where it cannot be read: %d', async (how) => {
+    const path = join(mkdtempSync(join(folder, 's-')), 'store');
+    const store = openAt(path);
+    await put(store, 'q', 'a', 'b');
+    await store.end();
+    const db = new DatabaseSync(path);
+    db.exec('UPDATE batch SET checksum = NULL');
+    const alterations = ['count = 1', 'count = 3', "messages = x'24352431'", 'priority = 0'];
+    db.exec(`UPDATE batch SET ${alterations[how]}`);
+    db.close();
+    const opened = openAt(path);
+    const taken = opened.take('q', ALL);
+    if (alterations[how] === 'priority = 0')
+      expect(bodiesOf(messagesOf((await taken).runs))).toEqual(['a', 'b']);
+    else await expect(taken).rejects.toMatchObject({ code: 'DAMAGED' });
+    await opened.end();
   });
 });
 

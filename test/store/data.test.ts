@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { STEPS } from '../../src/store/sqlite/schema.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
@@ -115,6 +116,38 @@ describe('a store of layout 3 on', () => {
       rmSync(folder, { recursive: true });
     },
   );
+});
+
+describe('checksums', () => {
+  const numbers = (path: string, sql: string) => {
+    const db = new DatabaseSync(path);
+    const rows = db.prepare(sql).all().map(Object.values);
+    db.close();
+    return rows.flat();
+  };
+
+  test.each(files)('what is put has one, what was put before layout 5 has none: %s', async (file) => {
+    const folder = mkdtempSync(join(tmpdir(), 'mq-data-'));
+    const path = join(folder, 'store');
+    copyFileSync(join(DATA, file), path);
+    const isLater = file >= 'store-5.sqlite';
+    const store = new SqliteStore(path, SILENT, Date.now);
+    await store.put('new', packed('a', 'b'), { priority: 0 });
+    await store.end();
+    const without = `SELECT count(*) FROM batch WHERE checksum IS NULL`;
+    expect(numbers(path, without)[0]).toBe(isLater ? 0 : numbers(path, 'SELECT count(*) - 1 FROM batch')[0]);
+    rmSync(folder, { recursive: true });
+  });
+
+  test('it is CRC-32 of the bytes, begun with the number of messages', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mq-data-'));
+    const path = join(folder, 'store');
+    copyFileSync(join(DATA, 'store-5.sqlite'), path);
+    const { bytes } = packed('one', '', 'two\n\0\xff');
+    const sql = `SELECT checksum FROM batch WHERE messages = x'${bytes.toString('hex')}'`;
+    expect(numbers(path, sql)).toEqual([crc32(bytes, 3)]);
+    rmSync(folder, { recursive: true });
+  });
 });
 
 test('there is a file of every layout', () => {

@@ -1,10 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,6 +14,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -505,15 +508,17 @@ describe('SqliteStore: a file that is refused', () => {
     expect(() => openAt(join(newFolder(), 'nothing', 'store'))).toThrow(refusal('IOERROR'));
   });
 
-  test('batches that turn out damaged later are DAMAGED, and the store is left alone from then on', async () => {
+  test('a file that turns out damaged later is DAMAGED, and left alone from then on', async () => {
     const path = join(newFolder(), 'store');
     const store = openAt(path);
     await put(store, 'q', 'a', 'b');
     await store.end();
-    const db = new DatabaseSync(path);
-    db.exec("UPDATE batch SET messages = x'24352431'");
-    db.close();
     const damaged = openAt(path);
+    // So that no page of it is in SQLite's cache.
+    await damaged.put('p', pack([Buffer.alloc(20_000_000)]), { priority: 0 });
+    const fd = openSync(path, 'r+');
+    writeSync(fd, Buffer.alloc(statSync(path).size - 4096, 0xa5), 0, undefined, 4096);
+    closeSync(fd);
     await expect(damaged.take('q', ALL)).rejects.toEqual(refusal('DAMAGED'));
     await expect(put(damaged, 'q', 'c')).rejects.toEqual(refusal('DAMAGED'));
     const before = readFileSync(path);

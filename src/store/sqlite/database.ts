@@ -35,6 +35,8 @@ export function openDatabase(path: string): DatabaseSync {
     // daemon is refused by the kernel, whatever became of the first (https://sqlite.org/wal.html#noshm).
     db.exec('PRAGMA locking_mode = EXCLUSIVE');
     const version = layoutOf(db, path);
+    // Only before the first table is made; others have it from `rewrite`.
+    if (version === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
     db.exec(`
       PRAGMA journal_mode = WAL;
       -- Commits are synced by Syncer. Where the log begins anew and where it goes into the file, SQLite syncs.

@@ -1,3 +1,4 @@
+import { MqError } from '../../errors.ts';
 import type { Packed } from '../../packed.ts';
 import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
 import { type QueueState, type Range, type Run, rangeOf, type TakeLimit } from '../store.ts';
@@ -76,24 +77,20 @@ export class StoredQueue {
     return stateOf(this.row, this.#held, this.#oldestAt());
   }
 
-  /** The next messages that wait, in order; not those that have expired. */
-  runs(limit: TakeLimit, now: number): Run[] {
+  /** Those of the next messages in front of the first batch that is damaged. @throws MqError DAMAGED: there are none */
+  wholeRuns(limit: TakeLimit, now: number): Run[] {
     const runs: Run[] = [];
-    // No look-up for what comes behind the last that waits.
-    let count = Math.min(limit.count, this.waiting);
-    let { bytes } = limit;
-    if (count <= 0 || bytes <= 0) return runs;
-    for (const row of this.#waiting(this.#order)) {
-      if (isExpired(row, now)) continue;
-      const batch = this.#batch(row);
-      for (const run of batch.nextRuns(this.#bodiesOf(batch), this.#step, { count, bytes })) {
-        runs.push(run);
-        count -= run.messages.count;
-        bytes -= run.messages.bytes.length;
-      }
-      if (count <= 0 || bytes <= 0) break;
+    try {
+      for (const run of this.#runs(limit, now)) runs.push(run);
+    } catch (error) {
+      if (runs.length === 0 || !isDamaged(error)) throw error;
     }
     return runs;
+  }
+
+  /** The next messages that wait, in order; not those that have expired. @throws MqError DAMAGED */
+  runs(limit: TakeLimit, now: number): Run[] {
+    return [...this.#runs(limit, now)];
   }
 
   /** The row of the batch that a message is in, and the message by itself. */
@@ -270,6 +267,23 @@ export class StoredQueue {
     return { front: this.#oldest, step: 1, next: (place) => this.#tables.readyByAge(this.row.id, place) };
   }
 
+  *#runs(limit: TakeLimit, now: number): Generator<Run> {
+    // No look-up for what comes behind the last that waits.
+    let count = Math.min(limit.count, this.waiting);
+    let { bytes } = limit;
+    if (count <= 0 || bytes <= 0) return;
+    for (const row of this.#waiting(this.#order)) {
+      if (isExpired(row, now)) continue;
+      const batch = this.#batch(row);
+      for (const run of batch.nextRuns(this.#bodiesOf(batch), this.#step, { count, bytes })) {
+        yield run;
+        count -= run.messages.count;
+        bytes -= run.messages.bytes.length;
+      }
+      if (count <= 0 || bytes <= 0) return;
+    }
+  }
+
   /** The batches that messages wait in. */
   *#waiting({ front, step, next }: Order): Generator<BatchRow> {
     if (this.#latest?.count(WAITING) === this.waiting) {
@@ -317,7 +331,12 @@ export class StoredQueue {
   }
 
   #bodiesOf({ row }: Batch): Packed {
-    return this.#bodies.get(row.first, () => ({ count: row.count, bytes: this.#tables.bodies(row.first) }));
+    return this.#bodies.get(row.first, () => {
+      const messages = this.#tables.messages(row);
+      if (messages !== undefined) return messages;
+      const where = `${this.#tables.path}: other queues go on`;
+      throw new MqError('DAMAGED', `messages of queue ${this.row.name} were altered in ${where}`);
+    });
   }
 
   /** Calls `change` for each batch of this queue that has some of the ids; joins what it answers. */
@@ -405,6 +424,10 @@ export function stateOf(row: QueueRow, held: number, oldestAt: number | undefine
     held,
     oldestAt,
   };
+}
+
+export function isDamaged(error: unknown): boolean {
+  return error instanceof MqError && error.code === 'DAMAGED';
 }
 
 function isExpired({ expires_at }: BatchRow, now: number): boolean {

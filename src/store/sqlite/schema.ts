@@ -131,4 +131,7 @@ export const STEPS: readonly string[] = [
     queue INTEGER PRIMARY KEY
   ) STRICT;
   `,
+  `
+  ALTER TABLE batch ADD COLUMN checksum INTEGER;  -- see checksumOf; NULL: it was put before there was one
+  `,
 ];

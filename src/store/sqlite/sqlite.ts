@@ -32,7 +32,7 @@ import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
 import { openDatabase, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
-import { CLOSED_NOW, type StoredQueue, stateOf } from './queue.ts';
+import { CLOSED_NOW, isDamaged, type StoredQueue, stateOf } from './queue.ts';
 import { StoredQueues } from './queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
 import { type BatchRow, type Label, type MessageRow, type Place, Tables } from './tables.ts';
@@ -103,7 +103,7 @@ export class SqliteStore implements Store {
   /** What expired until then has been dropped, at that time in batches up to this one. */
   #swept = { time: -Infinity, first: 0 };
   #ended = false;
-  /** Once the file is known to be damaged, it is left alone. */
+  /** Once the file is known to be damaged, it is left alone; not where only messages in it were altered. */
   #damage: MqError | undefined;
 
   /** @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR, NOTALLOWED */
@@ -268,7 +268,7 @@ export class SqliteStore implements Store {
         const queue = this.#queues.withId(message.queue);
         if (queue === undefined) this.#tables.deleteMessages({ first: message.id, last: message.id });
         else if (message.lease === null) this.#comeBack(queue, message);
-        else this.#fail(queue, message, 0);
+        else this.#runOut(queue, message);
       }
       for (const row of this.#tables.dueBatches(now, MOST_DUE)) {
         if (isOver()) break;
@@ -468,7 +468,7 @@ export class SqliteStore implements Store {
   #take(name: string, limit: TakeLimit, take: (queue: StoredQueue, run: Run) => Run): TakeResult {
     const queue = this.#queues.find(name);
     if (queue === undefined) return { runs: [], drained: false, finished: true };
-    const runs = queue.runs(limit, this.now()).map((run) => take(queue, run));
+    const runs = queue.wholeRuns(limit, this.now()).map((run) => take(queue, run));
     if (runs.length > 0) this.#changed.add(name);
     return { runs, drained: queue.closed && queue.pending === 0, finished: queue.row.size === 0 };
   }
@@ -541,15 +541,27 @@ export class SqliteStore implements Store {
     this.#drop(queue, [{ first: message.id, last: message.id }]);
   }
 
+  #runOut(queue: StoredQueue, message: MessageRow): void {
+    try {
+      this.#fail(queue, message, 0);
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      // It cannot be given up on, and is in nobody else's way.
+      this.#comeBack(queue, message);
+    }
+  }
+
+  /** @throws MqError DAMAGED when it cannot be given up on; then nothing has happened */
   #fail(queue: StoredQueue, message: MessageRow, delay?: number): void {
     const { row } = queue;
     const failures = message.failures + 1;
     const ids = [{ first: message.id, last: message.id }];
+    const dead = row.closed !== CLOSED_NOW && isGivenUp(row, failures) && queue.message(message.id);
     this.#touch(queue);
     row.failed += 1;
-    if (row.closed !== CLOSED_NOW && isGivenUp(row, failures)) {
+    if (dead) {
       row.dead += 1;
-      const { row: batch, messages } = queue.message(message.id);
+      const { row: batch, messages } = dead;
       const label = this.#tables.label(batch);
       queue.finish(ids, LEASED);
       const name = deadLetterOf(row.name, row);
@@ -693,7 +705,7 @@ export class SqliteStore implements Store {
       return await step();
     } catch (error) {
       const known = toMqError(error, this.#path);
-      if (known.code === 'DAMAGED') this.#damage = known;
+      if (known.code === 'DAMAGED' && known !== error) this.#damage = known;
       throw known;
     }
   }

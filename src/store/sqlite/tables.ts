@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Packed } from '../../packed.ts';
+import { isWhole, type Packed } from '../../packed.ts';
 import type { Settings } from '../../settings.ts';
 import type { Once, Range } from '../store.ts';
+import { checksumOf } from './checksum.ts';
 
 /** A row of the table `queue`. */
 export interface QueueRow extends Settings {
@@ -78,6 +79,11 @@ export class Tables {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
+  }
+
+  /** Of the file. */
+  get path(): string {
+    return this.#db.location() ?? '';
   }
 
   nextId(): number {
@@ -195,10 +201,11 @@ export class Tables {
 
   insertBatch(row: BatchRow, queue: number, messages: Packed, label?: Label): void {
     const { first, count, priority, put_at, due_at, expires_at } = row;
-    const columns = 'first, count, queue, priority, put_at, due_at, expires_at, messages';
-    const values = [first, count, queue, priority, put_at, due_at, expires_at, messages.bytes];
+    const columns = 'first, count, queue, priority, put_at, due_at, expires_at, messages, checksum';
+    const { bytes } = messages;
+    const values = [first, count, queue, priority, put_at, due_at, expires_at, bytes, checksumOf(messages)];
     if (label === undefined) {
-      this.#run(`INSERT INTO batch (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
+      this.#run(`INSERT INTO batch (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
       return;
     }
     if (label.key !== null) {
@@ -208,7 +215,7 @@ export class Tables {
     }
     this.#run(
       `INSERT INTO batch (${columns}, key, key_queue, origin_queue, origin_id)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...values,
       label.key,
       label.key_queue,
@@ -353,10 +360,15 @@ export class Tables {
     return this.#get(`SELECT ${COLUMNS}, queue FROM batch WHERE first > ? ORDER BY first LIMIT 1`, id);
   }
 
-  bodies(first: number): Buffer {
-    const row = this.#get<{ messages: Uint8Array }>('SELECT messages FROM batch WHERE first = ?', first);
+  /** The messages of the batch; undefined: they are not those that were put. */
+  messages({ first, count }: BatchRow): Packed | undefined {
+    const sql = 'SELECT messages, checksum FROM batch WHERE first = ?';
+    const row = this.#get<{ messages: Uint8Array; checksum: number | null }>(sql, first);
     if (row === undefined) throw new Error(`batch ${first} has gone`);
-    return Buffer.from(row.messages.buffer, row.messages.byteOffset, row.messages.byteLength);
+    const { buffer, byteOffset, byteLength } = row.messages;
+    const packed = { count, bytes: Buffer.from(buffer, byteOffset, byteLength) };
+    const areThose = row.checksum === null ? isWhole(packed) : row.checksum === checksumOf(packed);
+    return areThose ? packed : undefined;
   }
 
   deleteBatch(first: number): void {
