@@ -97,8 +97,8 @@ function end(outcome: Outcome): void {
   process.kill(process.pid, outcome);
 }
 
-/** In s: what ends sooner has had hardly anything compiled. */
-const BRIEF = 0.15;
+/** Microseconds of CPU. A process that took less, its start included, has had hardly anything compiled. */
+const LITTLE_WORK = 200_000;
 
 const SHELL = '/bin/sh';
 
@@ -106,10 +106,12 @@ const SHELL = '/bin/sh';
  * V8 compiles what is hot on other threads. Such a thread may wait for the main thread while that ends
  * the process and waits for it, for ever (https://github.com/nodejs/node/issues/54918; seen in one of
  * some thousand runs). So a process that has done much becomes another that ends at once: the kernel
- * waits for no thread then.
+ * waits for no thread then. One that has done little ends by itself: a signal that comes now is held here
+ * until the end, and would end the other one, with another status.
  */
 function exit(status: number): never {
-  if (process.uptime() > BRIEF && process.execve && existsSync(SHELL)) {
+  const { user, system } = process.cpuUsage();
+  if (user + system > LITTLE_WORK && process.execve && existsSync(SHELL)) {
     // A shell complains of a working folder that was removed.
     process.chdir('/');
     process.execve(SHELL, ['sh', '-c', `trap '' HUP INT TERM; exit ${status}`], {});

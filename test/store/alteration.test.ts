@@ -5,8 +5,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { MqError } from '../../src/errors.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { Random, seeds } from '../random.ts';
 import { bodiesOf, idsOf, messagesOf, packed, SILENT } from './messages.ts';
-import { Random, seeds } from './random.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mq-alteration-'));
 afterAll(() => rmSync(folder, { recursive: true }));
