@@ -1,7 +1,12 @@
 import { writeSync } from 'node:fs';
-import { type ErrorOptions, MqError } from './errors.ts';
+import { type ErrorOptions, errnoOf } from './errors.ts';
 
 const NEWLINE = 0x0a;
+
+/** Another program may have left the terminal so that it does not block: it is waited for, so often and for so many ms. */
+const MOST_WAITS = 100;
+const WAIT = 10;
+const STILL = new Int32Array(new SharedArrayBuffer(4));
 
 /** Loaded by those who need it only: it costs each command half a millisecond. */
 export function tty(): typeof import('node:tty') {
@@ -55,11 +60,15 @@ export function passOn(bytes: Buffer): void {
   if (bytes.length === 0) return;
   prepare();
   hasOpenLine = bytes.at(-1) !== NEWLINE;
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(2, bytes, at);
-  } catch (cause) {
-    // There is nowhere left to say it; the exit status still tells.
-    if (!(cause instanceof Error)) throw new MqError('INTERNAL', String(cause));
+  let waits = 0;
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(2, bytes, at);
+    } catch (cause) {
+      // There is nowhere left to say it; the exit status still tells.
+      if (errnoOf(cause) !== 'EAGAIN' || waits++ === MOST_WAITS) return;
+      Atomics.wait(STILL, 0, 0, WAIT);
+    }
   }
 }
 

@@ -152,14 +152,16 @@ class Worker {
   /** @returns what takes it away */
   showProgress(): () => void {
     const { quiet } = this.#options;
-    const timer = setInterval(async () => {
+    const count = async () => {
       try {
         this.#total = (await this.#leaser.unfinished()) + this.#finished;
       } catch (error) {
         // There is soon no daemon: the work itself says that.
         if (!(error instanceof MqError)) throw error;
       }
-    }, ASK_EVERY).unref();
+    };
+    void count();
+    const timer = setInterval(count, ASK_EVERY).unref();
     const endLine = startProgress({
       unit: 'messages',
       done: () => this.#finished,
