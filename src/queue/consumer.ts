@@ -1,4 +1,5 @@
 import type { Range } from '../store/store.ts';
+import type { Presence } from './presence.ts';
 import { Ranges } from './ranges.ts';
 
 /** Whoever puts and gets over one connection: what it holds, and what it waits for. */
@@ -13,17 +14,40 @@ export class Consumer {
   /** Leases that end when it goes, and their queues. */
   readonly #leases = new Map<string, string>();
   readonly #cancels = new Set<() => void>();
-  /** The queues it waits to get from. */
-  readonly waitsOn = new Set<string>();
+  readonly #waitsOn = new Set<string>();
+  readonly #presence: Presence;
   /** It waits for nothing any more; what is there at once it still takes. */
   ended = false;
   /** The connection is gone: nothing can be given to it. */
   gone = false;
 
+  constructor(presence: Presence) {
+    this.#presence = presence;
+  }
+
+  /** The queues it waits to get from. */
+  get waitsOn(): ReadonlySet<string> {
+    return this.#waitsOn;
+  }
+
+  wait(queue: string): void {
+    if (this.#waitsOn.has(queue)) return;
+    this.#waitsOn.add(queue);
+    this.#presence.enter(queue);
+  }
+
+  waitNoMore(queue: string): void {
+    if (this.#waitsOn.delete(queue)) this.#presence.leave(queue);
+  }
+
   hold(queue: string, ids: readonly Range[]): void {
     if (ids.length === 0) return;
-    const held = this.#holds.get(queue) ?? new Ranges();
-    this.#holds.set(queue, held);
+    let held = this.#holds.get(queue);
+    if (held === undefined) {
+      held = new Ranges();
+      this.#holds.set(queue, held);
+      this.#presence.enter(queue);
+    }
     for (const range of ids) held.add(range);
   }
 
@@ -31,16 +55,25 @@ export class Consumer {
   unhold(queue: string, range: Range): Range[] {
     const held = this.#holds.get(queue);
     const removed = held?.remove(range) ?? [];
-    if (held?.isEmpty) this.#holds.delete(queue);
+    if (held?.isEmpty) {
+      this.#holds.delete(queue);
+      this.#presence.leave(queue);
+    }
     return removed;
   }
 
   bind(queue: string, leases: readonly string[]): void {
-    for (const lease of leases) this.#leases.set(lease, queue);
+    for (const lease of leases) {
+      if (!this.#leases.has(lease)) this.#presence.enter(queue);
+      this.#leases.set(lease, queue);
+    }
   }
 
   unbind(lease: string): void {
+    const queue = this.#leases.get(lease);
+    if (queue === undefined) return;
     this.#leases.delete(lease);
+    this.#presence.leave(queue);
   }
 
   leases(): [lease: string, queue: string][] {
@@ -53,7 +86,7 @@ export class Consumer {
 
   /** Whether it has messages of this queue, or waits for some. */
   isAt(queue: string): boolean {
-    return this.waitsOn.has(queue) || this.#holds.has(queue) || [...this.#leases.values()].includes(queue);
+    return this.#presence.isAt(queue);
   }
 
   holds(): [queue: string, ids: readonly Range[]][] {
@@ -64,6 +97,7 @@ export class Consumer {
   takeHolds(): [queue: string, ids: readonly Range[]][] {
     const all = this.holds();
     this.#holds.clear();
+    for (const [queue] of all) this.#presence.leave(queue);
     return all;
   }
 
@@ -71,6 +105,7 @@ export class Consumer {
   takeLeases(): [lease: string, queue: string][] {
     const all = this.leases();
     this.#leases.clear();
+    for (const [, queue] of all) this.#presence.leave(queue);
     return all;
   }
 

@@ -50,6 +50,8 @@ interface Getter {
   /** Ends the wait: with messages, without, or with an error. */
   finish: (result: Taken | undefined | MqError) => void;
   finished: boolean;
+  /** What it has been given so far: it is given the rest when others have had their turn. */
+  taken: Taken | undefined;
 }
 
 /** Those who wait for messages, in order of arrival for each queue. */
@@ -79,6 +81,7 @@ export class Getters {
         consumer,
         ended: new Map(),
         finished: false,
+        taken: undefined,
         finish: () => {},
       };
       let timer: Timer | undefined;
@@ -89,8 +92,12 @@ export class Getters {
         timer?.clear();
         consumer.offEnd(cancel);
         this.#withdraw(getter);
-        if (result instanceof MqError) reject(result);
-        else resolve(result);
+        if (!(result instanceof MqError)) return resolve(result ?? getter.taken);
+        // What it holds is given back when its connection ends.
+        const { queue = '', runs = [] } = getter.taken ?? {};
+        const leases = tokensOf(runs);
+        if (leases.length === 0) reject(result);
+        else this.#events.giveBack(queue, leases).then(() => reject(result), reject);
       };
       consumer.onEnd(cancel);
       this.#inTurn(async () => {
@@ -101,10 +108,11 @@ export class Getters {
         // Before the store is asked: what comes while it answers wakes this one too.
         this.#enlist(getter);
         for (const [i, queue] of queues.entries()) {
-          const left = getter.finished ? undefined : await this.#offer(queue, getter, limits[i]);
+          if (getter.finished || getter.taken) return;
+          const left = await this.#offer(queue, getter, limits[i]);
           if (left) this.#judge(queue, left, getter);
         }
-        if (getter.finished) return;
+        if (getter.finished || getter.taken) return;
         if (timeout === 0) getter.finish(undefined);
         else if (timeout !== Infinity) timer = after(timeout, () => getter.finish(undefined));
       }, reject);
@@ -129,37 +137,37 @@ export class Getters {
   }
 
   async #handOut(queue: string): Promise<void> {
-    for (const getter of [...(this.#lines.get(queue) ?? [])]) {
-      if (getter.finished) continue;
+    for (const getter of this.#lines.get(queue) ?? []) {
+      if (getter.finished || getter.taken) continue;
       const left = await this.#offer(queue, getter);
       if (left === undefined) continue;
       // Nothing is there for those behind this one either, but an end that this one does not wait for may be.
-      for (const each of [...(this.#lines.get(queue) ?? [])]) this.#judge(queue, left, each);
+      if (left.drained || left.finished)
+        for (const each of this.#lines.get(queue) ?? []) this.#judge(queue, left, each);
       return;
     }
   }
 
   /** @returns how the queue stands, where there was nothing to give */
   async #offer(queue: string, getter: Getter, limit = getter.options.limit): Promise<TakeResult | undefined> {
-    let taken: TakeResult;
     try {
-      taken = await this.#take(queue, limit, getter);
+      const taken = await this.#take(queue, limit, getter);
+      if (taken.runs.length === 0) return taken;
+      await this.#give(queue, taken, getter, limit);
+      return undefined;
     } catch (error) {
       getter.finish(
         error instanceof MqError ? error : new MqError('INTERNAL', 'the store failed', { cause: error }),
       );
       return undefined;
     }
-    if (taken.runs.length === 0) return taken;
-    await this.#give(queue, taken.runs, getter);
-    return undefined;
   }
 
   /** Ends the wait of a getter when this was the last of its queues that something could come from. */
-  #judge(queue: string, taken: TakeResult, { queues, options, ended, finish }: Getter): void {
+  #judge(queue: string, state: TakeResult, { queues, options, ended, taken, finish }: Getter): void {
     // What changed while the store answered is judged when it is its turn.
-    if (this.#due.has(queue) || !isEnded(taken, options)) return;
-    ended.set(queue, taken.drained);
+    if (taken || this.#due.has(queue) || !isEnded(state, options)) return;
+    ended.set(queue, state.drained);
     if (ended.size < queues.length) return;
     const isDrained = [...ended.values()].every(Boolean);
     finish(isDrained ? new MqError('CLOSED', `queue ${queues.join(', ')} is closed`) : undefined);
@@ -173,15 +181,14 @@ export class Getters {
     });
   }
 
-  async #give(queue: string, runs: Run[], getter: Getter): Promise<void> {
+  async #give(queue: string, { runs, isPart }: TakeResult, getter: Getter, limit: TakeLimit): Promise<void> {
     const { consumer, options, finished } = getter;
     const ranges = new Ranges();
     for (const run of runs) ranges.add(rangeOf(run));
     const ids = ranges.all;
-    const leases = tokensOf(runs);
     if (finished) {
       // It gave up while the store was asked.
-      if (options.lease) await this.#events.giveBack(queue, leases);
+      if (options.lease) await this.#events.giveBack(queue, tokensOf(runs));
       else await this.#store.settle(queue, ids, 'returned');
       return;
     }
@@ -189,7 +196,24 @@ export class Getters {
       consumer.hold(queue, ids);
       this.#events.holds(consumer, queue, ids);
     }
-    getter.finish({ queue, runs });
+    if (getter.taken) getter.taken.runs.push(...runs);
+    else getter.taken = { queue, runs };
+    const left = leftOf(limit, runs);
+    if (isPart && left.count > 0 && left.bytes > 0)
+      setImmediate(() => this.#inTurn(() => this.#goOn(queue, getter, left)));
+    else getter.finish(getter.taken);
+  }
+
+  /** Gives it more of the queue from which it has some. */
+  async #goOn(queue: string, getter: Getter, limit: TakeLimit): Promise<void> {
+    if (getter.finished) return;
+    try {
+      const taken = await this.#take(queue, limit, getter);
+      if (taken.runs.length > 0) return await this.#give(queue, taken, getter, limit);
+    } catch {
+      // Whoever gets no further has what came before.
+    }
+    getter.finish(getter.taken);
   }
 
   #enlist(getter: Getter): void {
@@ -197,7 +221,7 @@ export class Getters {
       const line = this.#lines.get(queue);
       if (line) line.add(getter);
       else this.#lines.set(queue, new Set([getter]));
-      getter.consumer.waitsOn.add(queue);
+      getter.consumer.wait(queue);
     }
   }
 
@@ -206,13 +230,23 @@ export class Getters {
       const line = this.#lines.get(queue);
       line?.delete(getter);
       if (line?.size === 0) this.#lines.delete(queue);
-      getter.consumer.waitsOn.delete(queue);
+      getter.consumer.waitNoMore(queue);
     }
   }
 
   #inTurn(run: () => Promise<void>, failed: (error: unknown) => void = () => {}): void {
     this.#turn = this.#turn.then(run).catch(failed);
   }
+}
+
+/** What of the limit is left when these were taken. */
+function leftOf({ count, bytes }: TakeLimit, runs: readonly Run[]): TakeLimit {
+  const left = { count, bytes };
+  for (const { messages } of runs) {
+    left.count -= messages.count;
+    left.bytes -= messages.bytes.length;
+  }
+  return left;
 }
 
 function isEnded({ drained, finished }: TakeResult, { until }: GetOptions): boolean {

@@ -11,6 +11,8 @@ interface Joiner {
 export class Joiners {
   readonly #store: Store;
   readonly #lines = new Map<string, Set<Joiner>>();
+  /** The queues that are about to be looked at. */
+  readonly #woken = new Set<string>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -48,7 +50,13 @@ export class Joiners {
 
   /** The last message may be done. */
   wake(queue: string): void {
-    if (this.#lines.has(queue)) void this.#look(queue);
+    if (!this.#lines.has(queue) || this.#woken.has(queue)) return;
+    // Once, however many steps of one turn have changed the queue.
+    this.#woken.add(queue);
+    queueMicrotask(() => {
+      this.#woken.delete(queue);
+      void this.#look(queue);
+    });
   }
 
   /** Sends everybody away. */

@@ -8,6 +8,7 @@ import { type GetOptions, Getters, type Taken } from './getters.ts';
 import { Joiners } from './joiners.ts';
 import type { Given, Ledger } from './ledger.ts';
 import { Meter } from './meter.ts';
+import { Presence } from './presence.ts';
 import { Putters } from './putters.ts';
 
 /** The ledger is begun anew when it is larger, in bytes. */
@@ -52,6 +53,7 @@ export class Queues {
   /** Whom leases are bound to. */
   readonly #bound = new Map<string, Consumer>();
   readonly #consumers = new Set<Consumer>();
+  readonly #present = new Map<string, number>();
   readonly #failed: (error: unknown) => void;
   readonly #ledger: Ledger | undefined;
   /** What is said to be consumed, and may not be recorded yet. */
@@ -85,7 +87,7 @@ export class Queues {
       },
       giveBack: async (queue, leases) => {
         for (const lease of leases) this.#unbind(lease);
-        await Promise.all(leases.map((lease) => this.#giveBackLease(queue, lease)));
+        await this.store.returnLeases(queue, leases);
       },
     });
     this.#joiners = new Joiners(this.store);
@@ -128,7 +130,7 @@ export class Queues {
   }
 
   enter(): Consumer {
-    const consumer = new Consumer();
+    const consumer = new Consumer(new Presence(this.#present));
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -248,9 +250,7 @@ export class Queues {
 
   /** How many wait for messages of this queue, or hold some. */
   consumersOf({ name }: QueueState): number {
-    let count = 0;
-    for (const consumer of this.#consumers) if (consumer.isAt(name)) count += 1;
-    return count;
+    return this.#present.get(name) ?? 0;
   }
 
   /** @see Meter.rates */
@@ -299,22 +299,18 @@ export class Queues {
 
   /** What the consumer has is back in its place. */
   async #takeBack(consumer: Consumer): Promise<void> {
-    const leases = [...consumer.takeLeases(), ...consumer.unclaimed];
+    const leases = new Map<string, string[]>();
+    for (const [lease, queue] of [...consumer.takeLeases(), ...consumer.unclaimed]) {
+      this.#bound.delete(lease);
+      const others = leases.get(queue);
+      if (others) others.push(lease);
+      else leases.set(queue, [lease]);
+    }
     consumer.unclaimed.clear();
-    for (const [lease] of leases) this.#bound.delete(lease);
     await Promise.all([
       ...consumer.takeHolds().map(([queue, ids]) => this.store.settle(queue, ids, 'returned')),
-      ...leases.map(([lease, queue]) => this.#giveBackLease(queue, lease)),
+      ...[...leases].map(([queue, these]) => this.store.returnLeases(queue, these)),
     ]);
-  }
-
-  /** It may have run out or been settled meanwhile. */
-  async #giveBackLease(queue: string, lease: string): Promise<void> {
-    try {
-      await this.store.settleLeases(queue, [lease], 'returned');
-    } catch (error) {
-      if (!(error instanceof MqError && (error.code === 'NOLEASE' || error.code === 'NOQUEUE'))) throw error;
-    }
   }
 
   #settled(queue: string, leases: readonly string[], outcome: Outcome | 'failed'): void {

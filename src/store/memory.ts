@@ -159,6 +159,12 @@ export class MemoryStore implements Store {
     });
   }
 
+  async returnLeases(name: string, leases: readonly string[]): Promise<void> {
+    const queue = this.#queues.get(name);
+    const these = queue?.messages.filter((each) => each.state === 'leased' && leases.includes(each.lease));
+    if (queue && these) this.#comeBack(queue, these);
+  }
+
   async extend(name: string, leases: readonly string[], duration: number): Promise<void> {
     for (const message of this.#leased(name, leases)) message.until = this.now() + duration;
     this.#events.due(this.now() + duration);
@@ -342,10 +348,11 @@ export class MemoryStore implements Store {
   }
 
   #taken(name: string, queue: Queue | undefined, taken: Message[]): TakeResult {
-    if (queue === undefined) return { runs: [], drained: false, finished: true };
+    if (queue === undefined) return { runs: [], isPart: false, drained: false, finished: true };
     if (taken.length > 0) this.#events.changed(name);
     return {
       runs: taken.map((message) => toRun(queue, message)),
+      isPart: false,
       drained: queue.closed !== false && pending(queue).length === 0,
       finished: queue.messages.length === 0,
     };

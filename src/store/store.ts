@@ -3,7 +3,11 @@ import type { Settings } from '../settings.ts';
 
 /**
  * What an engine has to do to carry queues. Each method is one atomic step: all of it happens, or
- * nothing. When its promise is fulfilled, it has happened, and the end of this process does not undo
+ * nothing. What is much is done in parts, with the steps of others between, each of which is atomic: so
+ * are `purge`, `move`, `close` with `now`, `settle`, and what is done with more than 500 leases (of
+ * which all are there when it begins). `take`, `lease` and `elapse` do a part, and say so.
+ *
+ * When its promise is fulfilled, it has happened, and the end of this process does not undo
  * it; only then can others see it. That the end of the machine does not undo it either (with an
  * engine that keeps anything at all), `safe` says: nobody is to be told before that something is
  * stored, but what is stored may be handed out. Steps on one store happen in the order in which they
@@ -60,6 +64,9 @@ export interface Store {
     delay?: number,
     once?: Once,
   ): Promise<number>;
+
+  /** Those of these leases that are there end, as by `settleLeases` with 'returned'. */
+  returnLeases(queue: string, leases: readonly string[]): Promise<void>;
 
   /**
    * The leases run out `duration` ms from now.
@@ -212,6 +219,8 @@ export interface TakeLimit {
 
 export interface TakeResult {
   runs: Run[];
+  /** There may be more that is within the limit: others are to have their turn first. */
+  isPart: boolean;
   /** The queue is closed, and nothing in it is waiting or delayed. */
   drained: boolean;
   /** Nothing in the queue is unfinished, be it open, closed or not there. */

@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { pack } from '../../src/packed.ts';
 import type { Kind } from '../../src/settings.ts';
 import { toMqError } from '../../src/store/sqlite/database.ts';
@@ -56,7 +56,7 @@ describe('SqliteStore: when much is due at once', () => {
     const store = new SqliteStore(join(newFolder(), 'store'), events, () => now);
     const many = Array.from({ length: 10_000 }, (_, i) => `${i}`);
     await put(store, 'leased', ...many);
-    await store.lease('leased', ALL, 1000);
+    while ((await store.lease('leased', ALL, 1000)).isPart);
     await Promise.all(many.map((body) => store.put('delayed', packed(body), { priority: 0, delay: 1000 })));
     now += 2000;
     let turns = 0;
@@ -96,6 +96,26 @@ describe('SqliteStore: after it was ended and opened again', () => {
     expect(await waiting(store, 'a')).toEqual(['', '2', '1']);
     expect(await put(store, 'b', 'y')).toEqual({ stored: 0, lacking: 'CLOSED' });
   });
+
+  test.each(['returned', 'failed', 'done', 'ran out'] as const)(
+    'a lease that was taken before counts for one: %s',
+    async (outcome) => {
+      await put(store, 'q', 'a', 'b');
+      const { runs } = await store.lease('q', ALL, outcome === 'ran out' ? 1 : 60_000);
+      const leases = tokensOf(runs);
+      await reopen();
+      if (outcome === 'ran out') {
+        await vi.waitUntil(async () => {
+          await store.elapse();
+          return (await store.stat('q'))?.leased === 0;
+        });
+      } else if (outcome === 'returned') await store.returnLeases('q', leases);
+      else await store.settleLeases('q', leases, outcome, 0);
+      const left = outcome === 'done' ? 0 : 2;
+      expect(await store.stat('q')).toMatchObject({ waiting: left, leased: 0, delayed: 0 });
+      expect(await waiting(store, 'q')).toHaveLength(left);
+    },
+  );
 
   test.each<[Kind, string[]]>([
     ['fifo', ['a', 'c', 'e', 'f', 'h']],

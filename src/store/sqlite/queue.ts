@@ -4,21 +4,16 @@ import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
 import { type QueueState, type Range, type Run, rangeOf, type TakeLimit } from '../store.ts';
 import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
 import type { Bodies } from './bodies.ts';
-import { Front } from './front.ts';
 import type { Undo } from './group-commit.ts';
+import { Order } from './order.ts';
 import type { BatchRow, Label, MessageRow, Place, QueueRow, Tables } from './tables.ts';
+import { type IsOver, never } from './turn.ts';
 
 const FIRST: Place = { priority: -Infinity, first: 0 };
 const LAST: Place = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
-const OLDEST: Place = { priority: 0, first: 0 };
 
-/** An order of the batches that are ready, and where in it to look for what waits. */
-interface Order {
-  front: Front;
-  step: 1 | -1;
-  /** The batch at this place, or the next one behind it. */
-  next: (place: Place) => BatchRow | undefined;
-}
+/** No more messages are leased at a time: each is a row. */
+const MOST_LEASED = 1000;
 
 /** QueueRow.closed: what comes back is dropped. */
 export const CLOSED_NOW = 2;
@@ -31,9 +26,10 @@ export class StoredQueue {
   readonly #undo: (undo: Undo) => void;
   /** The batches of which not all messages are waiting, by their first id: those that were looked at. */
   readonly #active = new Map<number, Batch>();
-  readonly #front: Front;
-  /** The same in the order of the ids, where the oldest message is looked for. */
-  readonly #oldest = new Front(OLDEST, (a, b) => a.first - b.first);
+  /** In which messages are taken. */
+  #order: Order;
+  /** That of the ids, in which the oldest is looked for. */
+  #age: Order;
   /** The batch put last, while it is in the file: most often all that waits is in it, and nothing is looked up. */
   #latest: Batch | undefined;
   #held = 0;
@@ -44,10 +40,8 @@ export class StoredQueue {
     this.#tables = tables;
     this.#bodies = bodies;
     this.#undo = undo;
-    this.#front = new Front(
-      this.#start,
-      (a, b) => this.#step * (a.priority - b.priority || a.first - b.first),
-    );
+    this.#order = this.#newOrder();
+    this.#age = this.#newAge();
   }
 
   /** All that is known of it is in the file: it can be read again. */
@@ -77,20 +71,55 @@ export class StoredQueue {
     return stateOf(this.row, this.#held, this.#oldestAt());
   }
 
-  /** Those of the next messages in front of the first batch that is damaged. @throws MqError DAMAGED: there are none */
-  wholeRuns(limit: TakeLimit, now: number): Run[] {
-    const runs: Run[] = [];
-    try {
-      for (const run of this.#runs(limit, now)) runs.push(run);
-    } catch (error) {
-      if (runs.length === 0 || !isDamaged(error)) throw error;
+  /**
+   * The next messages that wait, in order and without those that have expired, until `isOver`.
+   * @param from where to go on
+   * @returns where to go on; undefined: that was all
+   */
+  peek(
+    limit: TakeLimit,
+    now: number,
+    isOver: IsOver = never,
+    from?: Place,
+  ): { runs: Run[]; next: Place | undefined } {
+    const all: Run[] = [];
+    for (const { batch, runs } of this.#next(limit, now, from)) {
+      const { priority, first } = batch.row;
+      all.push(...runs);
+      if (isOver()) return { runs: all, next: { priority, first: first + this.#step } };
     }
-    return runs;
+    return { runs: all, next: undefined };
   }
 
-  /** The next messages that wait, in order; not those that have expired. @throws MqError DAMAGED */
-  runs(limit: TakeLimit, now: number): Run[] {
-    return [...this.#runs(limit, now)];
+  /**
+   * Holds the next messages, up to a batch that is damaged.
+   * @returns `isPart`: until `isOver`, and there may be more
+   * @throws MqError DAMAGED when there are none before it
+   */
+  hold(limit: TakeLimit, now: number, isOver: IsOver): { runs: Run[]; isPart: boolean } {
+    const all: Run[] = [];
+    for (const { batch, runs } of whole(this.#next(limit, now))) {
+      for (const run of runs) this.#change(batch, rangeOf(run), WAITING, HELD);
+      all.push(...runs);
+      if (isOver()) return { runs: all, isPart: true };
+    }
+    return { runs: all, isPart: false };
+  }
+
+  /** The same, on lease until then. */
+  lease(limit: TakeLimit, now: number, until: number, isOver: IsOver): { runs: Run[]; isPart: boolean } {
+    const count = Math.min(limit.count, MOST_LEASED);
+    const all: Run[] = [];
+    let left = count;
+    for (const { batch, runs } of whole(this.#next({ ...limit, count }, now))) {
+      for (const run of runs) {
+        this.#change(batch, rangeOf(run), WAITING, LEASED);
+        all.push(this.#leaseRun(run, until));
+        left -= run.messages.count;
+      }
+      if (isOver()) return { runs: all, isPart: true };
+    }
+    return { runs: all, isPart: left === 0 && count < limit.count };
   }
 
   /** The row of the batch that a message is in, and the message by itself. */
@@ -100,56 +129,57 @@ export class StoredQueue {
   }
 
   /** Holds those of the messages that are waiting; answers which those were. */
-  hold(ids: readonly Range[]): Range[] {
-    return this.#each(ids, (batch, range) => this.#change(batch, range, WAITING, HELD));
+  holdThese(ids: readonly Range[]): Range[] {
+    return this.#each(ids, (batch, range) => this.#change(batch, range, WAITING, HELD)).changed;
   }
 
-  /** Those of the messages that are held wait again; answers which those were. Not undone: nothing of it is stored. */
-  release(ids: readonly Range[]): Range[] {
-    return this.#each(ids, (batch, range) => this.#change(batch, range, HELD, WAITING, false));
+  /**
+   * Those of the messages that are held wait again, until `isOver`. Not undone: nothing of it is stored.
+   * @returns which those were, and what was not looked at
+   */
+  release(ids: readonly Range[], isOver: IsOver): { changed: Range[]; rest: Range[] } {
+    return this.#each(ids, (batch, range) => this.#change(batch, range, HELD, WAITING, false), isOver);
   }
 
-  /** Those of the messages that are in one of these states are gone; answers how many those were. */
-  finish(ids: readonly Range[], ...states: State[]): number {
-    return sizeOf(
-      this.#each(ids, (batch, range) => states.flatMap((from) => this.#finish(batch, range, from))),
-    );
-  }
-
-  /** Leases a run of messages that are waiting. */
-  lease(run: Run, until: number): Run {
-    const { id, step, failures, messages } = run;
-    const { count } = messages;
-    this.#each([rangeOf(run)], (batch, range) => this.#change(batch, range, WAITING, LEASED));
-    const tokens = Array.from({ length: count }, (_, i) => {
-      const lease = newNonce();
-      this.#tables.setMessage({ id: id + i * step, queue: this.row.id, failures, lease, until });
-      return leaseToken(id + i * step, lease);
-    });
-    this.row.got += count;
-    return { ...run, leases: { tokens, until } };
+  /**
+   * Those of the messages that are in one of these states are gone, until `isOver`.
+   * @returns how many those were, and what was not looked at
+   */
+  finish(
+    ids: readonly Range[],
+    states: readonly State[],
+    isOver: IsOver = never,
+  ): { count: number; rest: Range[] } {
+    const finish = (batch: Batch, range: Range) => states.flatMap((from) => this.#finish(batch, range, from));
+    const { changed, rest } = this.#each(ids, finish, isOver);
+    return { count: sizeOf(changed), rest };
   }
 
   /** @throws MqError NOLEASE */
   leased(token: string): MessageRow {
-    const lease = parseLease(token);
-    const message = lease && this.#tables.message(lease.id);
-    if (message === undefined || message.queue !== this.row.id || message.lease !== lease?.nonce)
-      throw noLease(this.row.name, token);
+    const message = this.findLease(token);
+    if (message === undefined) throw noLease(this.row.name, token);
     return message;
   }
 
-  extend(message: MessageRow, until: number): void {
-    this.#tables.setMessage({ ...message, until });
+  findLease(token: string): MessageRow | undefined {
+    const lease = parseLease(token);
+    const message = lease && this.#tables.message(lease.id);
+    return message?.queue === this.row.id && message.lease === lease?.nonce ? message : undefined;
   }
 
-  /** A message that was on lease or delayed waits. */
-  comeBack(message: MessageRow): void {
-    const { id, failures, lease } = message;
-    const batch = this.#batchOf(id);
-    if (failures > 0) this.#tables.setMessage({ ...message, lease: null, until: null });
-    else this.#tables.deleteMessages(oneRange(id));
-    this.#change(batch, oneRange(id), lease === null ? DELAYED : LEASED, WAITING);
+  extend({ id }: MessageRow, until: number): void {
+    this.#tables.setUntil(id, until);
+  }
+
+  /** Messages that were on lease, or were delayed, wait. */
+  comeBack(messages: readonly MessageRow[], from: typeof LEASED | typeof DELAYED): void {
+    // First: a batch that was not looked at yet is read with what its rows say.
+    this.#each(rangesOf(messages), (batch, range) => this.#change(batch, range, from, WAITING));
+    for (const message of messages)
+      if (message.failures > 0) this.#tables.setMessage({ ...message, lease: null, until: null });
+    const others = messages.filter(({ failures }) => failures === 0);
+    for (const range of rangesOf(others)) this.#tables.deleteMessages(range);
   }
 
   /** A message on lease has failed, and waits, or is delayed until `until`. */
@@ -186,12 +216,12 @@ export class StoredQueue {
 
   /** Drops those of the messages that are waiting or delayed and have expired. */
   expire(ids: readonly Range[], now: number): void {
-    const expired = this.#each(ids, (batch, range) =>
+    const { changed } = this.#each(ids, (batch, range) =>
       isExpired(batch.row, now)
         ? [...this.#finish(batch, range, WAITING), ...this.#finish(batch, range, DELAYED)]
         : [],
     );
-    this.row.expired += sizeOf(expired);
+    this.row.expired += sizeOf(changed);
   }
 
   /**
@@ -202,7 +232,7 @@ export class StoredQueue {
   dropPending(
     before: number,
     from: Place | undefined,
-    isOver: () => boolean,
+    isOver: IsOver,
   ): { dropped: number; from: Place | undefined } {
     const pending = this.pending;
     let next = from;
@@ -235,77 +265,88 @@ export class StoredQueue {
 
   /** Looks for waiting messages from the start of the order. */
   rewind(): void {
-    this.#front.rewind(this.#start);
-    this.#oldest.rewind(OLDEST);
-  }
-
-  #notice(place: Place): void {
-    this.#front.notice(place);
-    this.#oldest.notice(place);
+    this.#order = this.#newOrder();
+    this.#age = this.#newAge();
   }
 
   get #step(): 1 | -1 {
     return this.row.kind === 'lifo' ? -1 : 1;
   }
 
-  get #start(): Place {
-    return this.row.kind === 'lifo' ? LAST : FIRST;
+  #newOrder(): Order {
+    const step = this.#step;
+    return new Order({
+      start: step === 1 ? FIRST : LAST,
+      step,
+      compare: (a, b) => step * (a.priority - b.priority || a.first - b.first),
+      next: (place) => this.#readyFrom(place),
+      at: (place) => this.#tables.batch(place.first),
+      isWaiting: (row) => this.#isWaiting(row),
+    });
   }
 
-  /** In which messages are taken. */
-  get #order(): Order {
+  #newAge(): Order {
+    if (this.row.kind === 'fifo') return this.#order;
+    return new Order({
+      start: FIRST,
+      step: 1,
+      compare: (a, b) => a.first - b.first,
+      next: (place) => this.#tables.readyByAge(this.row.id, place),
+      at: (place) => this.#tables.batch(place.first),
+      isWaiting: (row) => this.#isWaiting(row),
+    });
+  }
+
+  #notice({ first, priority }: Place): void {
+    this.#order.notice({ first, priority });
+    if (this.#age !== this.#order) this.#age.notice({ first, priority });
+  }
+
+  /** The batch that is ready at this place of the order, or behind it. */
+  #readyFrom(place: Place): BatchRow | undefined {
     const { id } = this.row;
-    const next =
-      this.#step === 1
-        ? (place: Place) => this.#tables.readyFrom(id, place)
-        : (place: Place) => this.#tables.readyBackFrom(id, place);
-    return { front: this.#front, step: this.#step, next };
+    return this.#step === 1 ? this.#tables.readyFrom(id, place) : this.#tables.readyBackFrom(id, place);
   }
 
-  /** That of the ids. */
-  get #age(): Order {
-    return { front: this.#oldest, step: 1, next: (place) => this.#tables.readyByAge(this.row.id, place) };
+  /** The batches that messages wait in. */
+  #waiting(order: Order): Iterable<BatchRow> {
+    // Where it is all in the latest, nothing is looked up.
+    return this.#latest?.count(WAITING) === this.waiting ? [this.#latest.row] : order.waiting();
   }
 
-  *#runs(limit: TakeLimit, now: number): Generator<Run> {
+  *#waitingFrom(place: Place): Generator<BatchRow> {
+    let row = this.#readyFrom(place);
+    for (; row !== undefined; row = this.#readyFrom({ ...row, first: row.first + this.#step }))
+      if (this.#isWaiting(row)) yield row;
+  }
+
+  *#next(limit: TakeLimit, now: number, from?: Place): Generator<{ batch: Batch; runs: Run[] }> {
     // No look-up for what comes behind the last that waits.
     let count = Math.min(limit.count, this.waiting);
     let { bytes } = limit;
     if (count <= 0 || bytes <= 0) return;
-    for (const row of this.#waiting(this.#order)) {
+    for (const row of from ? this.#waitingFrom(from) : this.#waiting(this.#order)) {
       if (isExpired(row, now)) continue;
       const batch = this.#batch(row);
-      for (const run of batch.nextRuns(this.#bodiesOf(batch), this.#step, { count, bytes })) {
-        yield run;
-        count -= run.messages.count;
-        bytes -= run.messages.bytes.length;
+      const runs = batch.nextRuns(this.#bodiesOf(batch), this.#step, { count, bytes });
+      for (const { messages } of runs) {
+        count -= messages.count;
+        bytes -= messages.bytes.length;
       }
+      yield { batch, runs };
       if (count <= 0 || bytes <= 0) return;
     }
   }
 
-  /** The batches that messages wait in. */
-  *#waiting({ front, step, next }: Order): Generator<BatchRow> {
-    if (this.#latest?.count(WAITING) === this.waiting) {
-      yield this.#latest.row;
-      return;
-    }
-    for (const place of front.before) {
-      const row = this.#tables.batch(place.first);
-      if (row && this.#isWaiting(row)) yield row;
-      else front.forget(place);
-    }
-    let place = front.from;
-    let skipping = true;
-    for (let row = next(place); row !== undefined; row = next(place)) {
-      if (this.#isWaiting(row)) {
-        if (skipping) front.advance({ priority: row.priority, first: row.first });
-        skipping = false;
-        yield row;
-      }
-      place = { priority: row.priority, first: row.first + step };
-    }
-    if (skipping) front.advance(place);
+  #leaseRun(run: Run, until: number): Run {
+    const { id, step, failures, messages } = run;
+    const tokens = Array.from({ length: messages.count }, (_, i) => {
+      const lease = newNonce();
+      this.#tables.setMessage({ id: id + i * step, queue: this.row.id, failures, lease, until });
+      return leaseToken(id + i * step, lease);
+    });
+    this.row.got += messages.count;
+    return { ...run, leases: { tokens, until } };
   }
 
   /** Whether any of a batch's messages waits, which is ready. */
@@ -325,6 +366,8 @@ export class StoredQueue {
   }
 
   #batchOf(id: number): Batch {
+    const active = this.#active.get(id);
+    if (active) return active;
     const row = this.#tables.batchAround(id);
     if (row === undefined) throw new Error(`message ${id} has gone`);
     return this.#batch(row);
@@ -339,12 +382,20 @@ export class StoredQueue {
     });
   }
 
-  /** Calls `change` for each batch of this queue that has some of the ids; joins what it answers. */
-  #each(ids: readonly Range[], change: (batch: Batch, range: Range) => Range[]): Range[] {
+  /**
+   * Calls `change` for each batch of this queue that has some of the ids, until `isOver`; joins what it answers.
+   * @returns `rest`: the ids that were not looked at
+   */
+  #each(
+    ids: readonly Range[],
+    change: (batch: Batch, range: Range) => Range[],
+    isOver: IsOver = never,
+  ): { changed: Range[]; rest: Range[] } {
     const changed: Range[] = [];
-    for (const range of ids) {
+    for (const [i, range] of ids.entries()) {
       let id = range.first;
       while (id <= range.last) {
+        if (isOver()) return { changed, rest: [{ first: id, last: range.last }, ...ids.slice(i + 1)] };
         const active = this.#active.get(id);
         const row = active?.row ?? this.#tables.batchAround(id);
         if (row === undefined || row.first > range.last) break;
@@ -354,7 +405,7 @@ export class StoredQueue {
         }
       }
     }
-    return changed;
+    return { changed, rest: [] };
   }
 
   /** Changes the state of those of the messages that are in state `from`, in memory; answers which those were. */
@@ -430,12 +481,36 @@ export function isDamaged(error: unknown): boolean {
   return error instanceof MqError && error.code === 'DAMAGED';
 }
 
+/** What comes before the first that is damaged. @throws MqError DAMAGED when that is nothing */
+function* whole<T>(items: Iterable<T>): Generator<T> {
+  let hasAny = false;
+  try {
+    for (const item of items) {
+      hasAny = true;
+      yield item;
+    }
+  } catch (error) {
+    if (!hasAny || !isDamaged(error)) throw error;
+  }
+}
+
 function isExpired({ expires_at }: BatchRow, now: number): boolean {
   return expires_at !== null && expires_at <= now;
 }
 
 function oneRange(id: number): Range {
   return { first: id, last: id };
+}
+
+/** The ids of the messages, from the least to the greatest. */
+export function rangesOf(messages: readonly { id: number }[]): Range[] {
+  const ranges: Range[] = [];
+  for (const id of Float64Array.from(messages, (message) => message.id).sort()) {
+    const last = ranges.at(-1);
+    if (last && last.last + 1 === id) last.last = id;
+    else ranges.push(oneRange(id));
+  }
+  return ranges;
 }
 
 function allOf({ row, last }: Batch): Range {

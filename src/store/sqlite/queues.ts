@@ -4,6 +4,7 @@ import type { Bodies } from './bodies.ts';
 import type { Undo } from './group-commit.ts';
 import { StoredQueue } from './queue.ts';
 import type { Tables } from './tables.ts';
+import type { IsOver } from './turn.ts';
 
 /** When so many queues are kept in memory, and twice as many as were in use, those that are not in use are let go. */
 const MANY = 1000;
@@ -59,7 +60,7 @@ export class StoredQueues {
   }
 
   /** @param isOver when the rest of its messages is left to `Tables.removed` */
-  remove(queue: StoredQueue, isOver: () => boolean): void {
+  remove(queue: StoredQueue, isOver: IsOver): void {
     const { id, name } = queue.row;
     this.#tables.deleteQueue(id);
     if (!this.#tables.deleteBatches(id, isOver)) this.#tables.insertRemoved(id);

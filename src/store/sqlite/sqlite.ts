@@ -9,6 +9,7 @@ import {
   deadLetterOf,
   differences,
   isGivenUp,
+  noLease,
   notEmpty,
   retryDelay,
 } from '../rules.ts';
@@ -32,11 +33,11 @@ import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
 import { openDatabase, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
-import { CLOSED_NOW, isDamaged, type StoredQueue, stateOf } from './queue.ts';
+import { CLOSED_NOW, isDamaged, rangesOf, type StoredQueue, stateOf } from './queue.ts';
 import { StoredQueues } from './queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
 import { type BatchRow, type Label, type MessageRow, type Place, Tables } from './tables.ts';
-import { aTurn } from './turn.ts';
+import { aTurn, othersTurn } from './turn.ts';
 
 /**
  * Batches are cut at this many bytes: small enough to be loaded for one message, and large enough that
@@ -55,6 +56,12 @@ const RESERVE = 10_000;
 
 /** No more messages, and batches, are looked at in one turn that are due. */
 const MOST_DUE = 2000;
+
+/** What is asked for with more leases than so many is done in parts. */
+const MANY_LEASES = 500;
+
+/** So many leases are settled at least in a turn. */
+const SOME_LEASES = 50;
 
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
@@ -118,8 +125,6 @@ export class SqliteStore implements Store {
         await sync(fd);
         this.#checkFile();
       });
-      // What an earlier daemon has committed is in the log, and may not be on disk.
-      this.#syncer.committed();
       this.#tables = new Tables(this.#db);
       this.#nextId = this.#reserved = this.#tables.nextId();
       this.#saidTime = this.#tables.clock();
@@ -158,7 +163,7 @@ export class SqliteStore implements Store {
         if (once) this.#tables.setAnswer(once, { answer: stored, position: undefined }, Date.now());
       };
       const finish = () => {
-        if (input && leased) this.#done(input, leased);
+        if (input && leased) this.#done(input, [leased]);
       };
       if (known === 0 && this.#isTaken(queue, key, leased)) {
         finish();
@@ -181,12 +186,7 @@ export class SqliteStore implements Store {
   }
 
   take(name: string, limit: TakeLimit): Promise<TakeResult> {
-    return this.#read(() =>
-      this.#take(name, limit, (queue, run) => {
-        queue.hold([rangeOf(run)]);
-        return run;
-      }),
-    );
+    return this.#read(() => this.#take(name, (queue) => queue.hold(limit, this.now(), aTurn())));
   }
 
   lease(
@@ -199,11 +199,11 @@ export class SqliteStore implements Store {
       // Where nothing waits, as most often when somebody is about to wait, nothing is written.
       if (this.#group.isIdle && this.#next(name).length === 0) return this.take(name, NONE);
       return this.#group.write(() => {
-        const until = this.now() + duration;
-        this.#dueAt(until);
-        const taken = this.#take(name, limit, (queue, run) => {
+        const now = this.now();
+        this.#dueAt(now + duration);
+        const taken = this.#take(name, (queue) => {
           this.#touch(queue);
-          return queue.lease(run, until);
+          return queue.lease(limit, now, now + duration, aTurn());
         });
         if (taken.runs.length > 0) about?.(tokensOf(taken.runs));
         return taken;
@@ -212,23 +212,22 @@ export class SqliteStore implements Store {
   }
 
   takeThese(name: string, ids: readonly Range[]): Promise<Range[]> {
-    return this.#read(() => {
-      const queue = this.#queues.find(name);
-      return queue?.hold(ids) ?? [];
-    });
+    return this.#read(() => this.#queues.find(name)?.holdThese(ids) ?? []);
   }
 
-  settle(name: string, ids: readonly Range[], outcome: Outcome): Promise<void> {
-    return outcome === 'returned'
-      ? this.#release(name, ids)
-      : this.#write(() => {
-          const queue = this.#queues.find(name);
-          if (queue === undefined) return;
-          this.#touch(queue);
-          const done = queue.finish(ids, HELD);
-          queue.row.got += done;
-          queue.row.done += done;
-        });
+  async settle(name: string, ids: readonly Range[], outcome: Outcome): Promise<void> {
+    if (outcome === 'returned') return this.#release(name, ids);
+    for (let rest = ids; rest.length > 0; ) {
+      rest = await this.#write(() => {
+        const queue = this.#queues.find(name);
+        if (queue === undefined) return [];
+        this.#touch(queue);
+        const done = queue.finish(rest, [HELD], aTurn());
+        queue.row.got += done.count;
+        queue.row.done += done.count;
+        return done.rest;
+      });
+    }
   }
 
   settleLeases(
@@ -238,24 +237,30 @@ export class SqliteStore implements Store {
     delay?: number,
     once?: Once,
   ): Promise<number> {
-    return this.#once(once, () => {
-      const queue = this.#queues.get(name);
+    return this.#withLeases(name, leases, once, (queue, messages) => {
       const { dead } = queue.row;
-      for (const message of leasedOf(queue, leases)) {
-        if (outcome === 'done') this.#done(queue, message);
-        else if (outcome === 'returned') this.#comeBack(queue, message);
-        else this.#fail(queue, message, delay);
-      }
+      if (outcome === 'done') this.#done(queue, messages);
+      else if (outcome === 'returned') this.#comeBack(queue, messages, LEASED);
+      else for (const message of messages) this.#fail(queue, message, delay);
       return queue.row.dead - dead;
     });
   }
 
-  extend(name: string, leases: readonly string[], duration: number): Promise<void> {
-    return this.#write(() => {
-      const queue = this.#queues.get(name);
-      const until = this.now() + duration;
-      for (const message of leasedOf(queue, leases)) queue.extend(message, until);
+  async returnLeases(name: string, leases: readonly string[]): Promise<void> {
+    const giveBack = (some: readonly string[]) => {
+      const queue = this.#queues.find(name);
+      if (queue) this.#comeBack(queue, leasedOf(queue, some), LEASED);
+    };
+    for (let at = 0; at < leases.length; at += MANY_LEASES)
+      await this.#write(() => giveBack(leases.slice(at, at + MANY_LEASES)));
+  }
+
+  async extend(name: string, leases: readonly string[], duration: number): Promise<void> {
+    const until = this.now() + duration;
+    await this.#withLeases(name, leases, undefined, (queue, messages) => {
+      for (const message of messages) queue.extend(message, until);
       this.#dueAt(until);
+      return 0;
     });
   }
 
@@ -267,7 +272,7 @@ export class SqliteStore implements Store {
         if (isOver()) break;
         const queue = this.#queues.withId(message.queue);
         if (queue === undefined) this.#tables.deleteMessages({ first: message.id, last: message.id });
-        else if (message.lease === null) this.#comeBack(queue, message);
+        else if (message.lease === null) this.#comeBack(queue, [message], DELAYED);
         else this.#runOut(queue, message);
       }
       for (const row of this.#tables.dueBatches(now, MOST_DUE)) {
@@ -290,8 +295,23 @@ export class SqliteStore implements Store {
     });
   }
 
-  peek(name: string, limit: TakeLimit): Promise<Run[]> {
-    return this.#read(() => this.#queues.get(name).runs(limit, this.now()));
+  async peek(name: string, limit: TakeLimit): Promise<Run[]> {
+    const all: Run[] = [];
+    const left = { ...limit };
+    let from: Place | undefined;
+    for (;;) {
+      const { runs, next } = await this.#read(() =>
+        this.#queues.get(name).peek(left, this.now(), aTurn(), from),
+      );
+      for (const run of runs) {
+        all.push(run);
+        left.count -= run.messages.count;
+        left.bytes -= run.messages.bytes.length;
+      }
+      if (next === undefined) return all;
+      from = next;
+      await othersTurn();
+    }
   }
 
   move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
@@ -309,14 +329,14 @@ export class SqliteStore implements Store {
       const bytes = target === source ? Infinity : BATCH_BYTES;
       let left = size;
       while (left > 0) {
-        const runs = source.runs({ count: left, bytes }, this.now());
+        const { runs } = source.peek({ count: left, bytes }, this.now());
         // What has expired is not moved.
         if (runs.length === 0) break;
         for (const run of runs) {
           const { row: batch } = source.message(run.id);
           const label = this.#tables.label(batch);
           this.#touch(source);
-          source.finish([rangeOf(run)], WAITING);
+          source.finish([rangeOf(run)], [WAITING]);
           destination ??= this.#queues.make(to);
           this.#transfer(
             destination,
@@ -465,16 +485,16 @@ export class SqliteStore implements Store {
     }
   }
 
-  #take(name: string, limit: TakeLimit, take: (queue: StoredQueue, run: Run) => Run): TakeResult {
+  #take(name: string, take: (queue: StoredQueue) => { runs: Run[]; isPart: boolean }): TakeResult {
     const queue = this.#queues.find(name);
-    if (queue === undefined) return { runs: [], drained: false, finished: true };
-    const runs = queue.wholeRuns(limit, this.now()).map((run) => take(queue, run));
-    if (runs.length > 0) this.#changed.add(name);
-    return { runs, drained: queue.closed && queue.pending === 0, finished: queue.row.size === 0 };
+    if (queue === undefined) return { runs: [], isPart: false, drained: false, finished: true };
+    const taken = take(queue);
+    if (taken.runs.length > 0) this.#changed.add(name);
+    return { ...taken, drained: queue.closed && queue.pending === 0, finished: queue.row.size === 0 };
   }
 
   #next(name: string): Run[] {
-    return this.#queues.find(name)?.runs(ONE, this.now()) ?? [];
+    return this.#queues.find(name)?.peek(ONE, this.now()).runs ?? [];
   }
 
   #append(
@@ -529,16 +549,16 @@ export class SqliteStore implements Store {
     this.#append(to, messages, batch, label);
   }
 
-  #done(queue: StoredQueue, { id }: MessageRow): void {
+  #done(queue: StoredQueue, messages: readonly MessageRow[]): void {
     this.#touch(queue);
-    queue.row.done += queue.finish([{ first: id, last: id }], LEASED);
+    queue.row.done += queue.finish(rangesOf(messages), [LEASED]).count;
   }
 
-  /** A message that was on lease or delayed is back. */
-  #comeBack(queue: StoredQueue, message: MessageRow): void {
+  /** Messages that were on lease, or delayed, are back. */
+  #comeBack(queue: StoredQueue, messages: readonly MessageRow[], from: typeof LEASED | typeof DELAYED): void {
     this.#touch(queue);
-    queue.comeBack(message);
-    this.#drop(queue, [{ first: message.id, last: message.id }]);
+    queue.comeBack(messages, from);
+    this.#drop(queue, rangesOf(messages));
   }
 
   #runOut(queue: StoredQueue, message: MessageRow): void {
@@ -547,7 +567,7 @@ export class SqliteStore implements Store {
     } catch (error) {
       if (!isDamaged(error)) throw error;
       // It cannot be given up on, and is in nobody else's way.
-      this.#comeBack(queue, message);
+      this.#comeBack(queue, [message], LEASED);
     }
   }
 
@@ -563,7 +583,7 @@ export class SqliteStore implements Store {
       row.dead += 1;
       const { row: batch, messages } = dead;
       const label = this.#tables.label(batch);
-      queue.finish(ids, LEASED);
+      queue.finish(ids, [LEASED]);
       const name = deadLetterOf(row.name, row);
       const { priority, put_at: putAt } = batch;
       const target = this.#queues.find(name) ?? this.#queues.make(name);
@@ -590,11 +610,21 @@ export class SqliteStore implements Store {
   /** Of messages that are back, drops those that are not to come back. */
   #drop(queue: StoredQueue, ids: readonly Range[]): void {
     this.#touch(queue);
-    if (queue.row.closed === CLOSED_NOW) queue.finish(ids, WAITING, DELAYED);
+    if (queue.row.closed === CLOSED_NOW) queue.finish(ids, [WAITING, DELAYED]);
     else queue.expire(ids, this.now());
   }
 
-  #release(name: string, ids: readonly Range[]): Promise<void> {
+  async #release(name: string, ids: readonly Range[]): Promise<void> {
+    for (let rest = ids; rest.length > 0; ) {
+      const some = rest.slice(0, MANY_LEASES);
+      const left = await this.#releaseSome(name, some);
+      rest = [...left, ...rest.slice(some.length)];
+      if (rest.length > 0) await othersTurn();
+    }
+  }
+
+  /** @returns what is left to do */
+  #releaseSome(name: string, ids: readonly Range[]): Promise<Range[]> {
     const isDropped = () => {
       const queue = this.#queues.inUse(name);
       return queue?.row.closed === CLOSED_NOW || queue?.areExpired(ids, this.now());
@@ -602,9 +632,11 @@ export class SqliteStore implements Store {
     // Steps that were asked for before this one may close the queue or open it: it is asked again then.
     const run = () => {
       const queue = this.#queues.inUse(name);
-      const released = queue?.release(ids) ?? [];
-      if (queue && isDropped()) this.#drop(queue, released);
+      if (queue === undefined) return [];
+      const { changed, rest } = queue.release(ids, aTurn());
+      if (isDropped()) this.#drop(queue, changed);
       this.#changed.add(name);
+      return rest;
     };
     return isDropped() ? this.#write(run) : this.#read(run);
   }
@@ -699,6 +731,62 @@ export class SqliteStore implements Store {
     return progress.answer;
   }
 
+  /**
+   * A step with leases: all of them, or none. Where they are many, it is looked first whether all are
+   * there, and the step is done in parts: one that goes meanwhile does not keep the others from it.
+   * @throws MqError NOLEASE
+   */
+  async #withLeases(
+    name: string,
+    leases: readonly string[],
+    once: Once | undefined,
+    step: (queue: StoredQueue, messages: MessageRow[]) => number,
+  ): Promise<number> {
+    const all = [...new Set(leases)];
+    if (all.length <= MANY_LEASES) {
+      return this.#once(once, () => {
+        const queue = this.#queues.get(name);
+        const messages = all.map((lease) => queue.leased(lease));
+        this.#touch(queue);
+        return step(queue, messages);
+      });
+    }
+    if (once === undefined || (await this.#read(() => this.#tables.answer(once))) === undefined)
+      await this.#checkLeases(name, all);
+    let missing: string | undefined;
+    const part = ({ answer, position = 0 }: Progress): Progress => {
+      const queue = this.#queues.get(name);
+      this.#touch(queue);
+      const isOver = aTurn(1);
+      let at = position;
+      let sum = answer;
+      do {
+        const some = all.slice(at, at + SOME_LEASES);
+        const messages = leasedOf(queue, some);
+        if (messages.length < some.length)
+          missing ??= some.find((lease) => queue.findLease(lease) === undefined);
+        sum += step(queue, messages);
+        at += some.length;
+      } while (at < all.length && !isOver());
+      return { answer: sum, position: at < all.length ? at : undefined };
+    };
+    const answer = await this.#inParts(once, () => ({ answer: 0, position: 0 }), part);
+    if (missing === undefined) return answer;
+    if (once) await this.#write(() => this.#tables.deleteAnswer(once));
+    throw noLease(name, missing);
+  }
+
+  /** @throws MqError NOLEASE */
+  async #checkLeases(name: string, leases: readonly string[]): Promise<void> {
+    for (let at = 0; at < leases.length; at += MANY_LEASES) {
+      await this.#read(() => {
+        const queue = this.#queues.get(name);
+        for (const lease of leases.slice(at, at + MANY_LEASES)) queue.leased(lease);
+      });
+      await othersTurn();
+    }
+  }
+
   async #checked<T>(step: () => Promise<T>): Promise<T> {
     if (this.#damage !== undefined) throw this.#damage;
     try {
@@ -758,9 +846,9 @@ export class SqliteStore implements Store {
   }
 }
 
-/** @throws MqError NOLEASE */
+/** The messages of those leases that are there. */
 function leasedOf(queue: StoredQueue, leases: readonly string[]): MessageRow[] {
-  return [...new Set(leases)].map((lease) => queue.leased(lease));
+  return leases.map((lease) => queue.findLease(lease)).filter((message) => message !== undefined);
 }
 
 function labelOf({ row }: StoredQueue, key: string | undefined): Label | undefined {

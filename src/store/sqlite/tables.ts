@@ -3,6 +3,7 @@ import { isWhole, type Packed } from '../../packed.ts';
 import type { Settings } from '../../settings.ts';
 import type { Once, Range } from '../store.ts';
 import { checksumOf } from './checksum.ts';
+import type { IsOver } from './turn.ts';
 
 /** A row of the table `queue`. */
 export interface QueueRow extends Settings {
@@ -310,6 +311,10 @@ export class Tables {
     );
   }
 
+  setUntil(id: number, until: number): void {
+    this.#run('UPDATE message SET until = ? WHERE id = ?', until, id);
+  }
+
   deleteMessages({ first, last }: Range): void {
     this.#run('DELETE FROM message WHERE id BETWEEN ? AND ?', first, last);
   }
@@ -417,7 +422,7 @@ export class Tables {
   }
 
   /** Deletes what was in a queue that has gone, until `isOver`; answers whether that was all. */
-  deleteBatches(queue: number, isOver: () => boolean): boolean {
+  deleteBatches(queue: number, isOver: IsOver): boolean {
     for (const row of this.batchesOf(
       queue,
       Number.MAX_SAFE_INTEGER,
@@ -480,6 +485,10 @@ export class Tables {
       position ?? null,
       at,
     );
+  }
+
+  deleteAnswer({ client, seq }: Once): void {
+    this.#run('DELETE FROM answered WHERE client = ? AND seq = ?', client, seq);
   }
 
   forget(client: string): void {

@@ -6,9 +6,19 @@ const TURN = 12;
 /** So much is done in any turn: what is little is one step, also where the machine is slow. */
 const LEAST = 100;
 
-/** Begins a turn; answers what says, asked for each thing that is to be done, whether it is over. */
-export function aTurn(least = LEAST): () => boolean {
+/** Asked for each thing that is to be done: whether that is for another turn. */
+export type IsOver = () => boolean;
+
+export const never: IsOver = () => false;
+
+/** Begins a turn. */
+export function aTurn(least = LEAST): IsOver {
   const end = now() + TURN;
   let asked = 0;
   return () => ++asked >= least && now() >= end;
+}
+
+/** Fulfilled when others have had theirs. */
+export function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

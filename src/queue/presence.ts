@@ -1,0 +1,32 @@
+/** Where a consumer is: at which queues it has something to do, for how many reasons. */
+export class Presence {
+  /** How many consumers are at each queue. */
+  readonly #totals: Map<string, number>;
+  readonly #reasons = new Map<string, number>();
+
+  /** @param totals shared by all consumers */
+  constructor(totals: Map<string, number>) {
+    this.#totals = totals;
+  }
+
+  isAt(queue: string): boolean {
+    return this.#reasons.has(queue);
+  }
+
+  /** It has one more reason to be there. */
+  enter(queue: string): void {
+    if (add(this.#reasons, queue, 1) === 1) add(this.#totals, queue, 1);
+  }
+
+  leave(queue: string): void {
+    if (add(this.#reasons, queue, -1) === 0) add(this.#totals, queue, -1);
+  }
+}
+
+/** What is 0 is not in the map. */
+function add(counts: Map<string, number>, queue: string, by: number): number {
+  const count = (counts.get(queue) ?? 0) + by;
+  if (count === 0) counts.delete(queue);
+  else counts.set(queue, count);
+  return count;
+}
