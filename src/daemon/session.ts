@@ -4,10 +4,11 @@ import { Fifo } from '../fifo.ts';
 import { FrameScanner } from '../protocol/frames.ts';
 import { parseRequest, requestLimits } from '../protocol/parse-request.ts';
 import { READING, type Request } from '../protocol/requests.ts';
-import { encode, Push, type Value } from '../protocol/values.ts';
+import { arrayHead, encode, encodeAll, Push } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
 import type { Queues } from '../queue/queues.ts';
 import { log } from './log.ts';
+import { othersTurn, Parts } from './parts.ts';
 import type { RelayEnd } from './relay.ts';
 import { type Answer, answer, type Daemon, type Peer } from './verbs.ts';
 
@@ -16,6 +17,8 @@ const READ_AHEAD = 4 * 1024 * 1024;
 
 /** What a request costs besides its bytes, about. */
 const TASK_BYTES = 1024;
+
+type Written = (error?: Error | null) => void;
 
 interface Task {
   request: Request | MqError;
@@ -45,6 +48,9 @@ export class Session implements Peer {
   /** Answers are written in the order of the requests. */
   #lastAnswer: Promise<void> = Promise.resolve();
   #closing = false;
+  /** An answer is written in parts, and what is said unasked has to wait for its end. */
+  #isWithin = false;
+  readonly #pushes: Push[] = [];
   /** The other end ended it, not we. */
   #ended = false;
   /** What the connection has become, if it carries no requests any more. */
@@ -82,7 +88,10 @@ export class Session implements Peer {
 
   /** Says something unasked, to those who understand it. */
   tell(what: string): void {
-    if (this.isMq && this.version === 3 && !this.#pipeEnd) this.#write(new Push([what]));
+    if (!this.isMq || this.version !== 3 || this.#pipeEnd) return;
+    const push = new Push([what]);
+    if (this.#isWithin) this.#pushes.push(push);
+    else this.#write(encode(push, this.version));
   }
 
   /** The connection carries no requests any more, but the bytes of a pipe. */
@@ -188,7 +197,9 @@ export class Session implements Peer {
 
   async #answer(task: Task, result: Promise<Answer>): Promise<void> {
     const { value, sent, last } = await result;
-    if (value !== undefined) this.#write(value, sent && ((error) => sent(!error)));
+    const written = sent && ((error?: Error | null) => sent(!error));
+    if (value instanceof Parts) await this.#writeInParts(value, written);
+    else if (value !== undefined) this.#write(encode(value, this.version), written);
     this.#begun -= 1;
     this.#bytes -= task.bytes;
     if (last) this.close();
@@ -212,14 +223,49 @@ export class Session implements Peer {
     if (this.#tasks.length === 0 && this.#begun === 0) this.socket.end();
   }
 
-  #write(value: Value, written?: (error?: Error | null) => void): void {
+  async #writeInParts({ size, parts, before }: Parts, written?: Written): Promise<void> {
+    const head =
+      before.length === 0 ? [] : [arrayHead(before.length + 1), ...encodeAll(before, this.version)];
+    this.#isWithin = true;
+    this.#write([...head, arrayHead(size)]);
+    try {
+      for await (const part of parts) {
+        this.#write(encodeAll(part, this.version));
+        if (!(await this.#isDrained())) break;
+      }
+    } catch (error) {
+      // Its head has said how many there are: it cannot be an error any more. Whoever asks again gets one.
+      log(`cannot answer to the end: ${textOf(error)}`);
+      this.destroy();
+    }
+    this.#isWithin = false;
+    if (written) this.#write([Buffer.alloc(0)], written);
+    for (const push of this.#pushes.splice(0)) this.#write(encode(push, this.version));
+  }
+
+  /** Fulfilled when the other end reads again what is written, and others have had their turn: whether there is an other end. */
+  async #isDrained(): Promise<boolean> {
+    await othersTurn();
+    if (this.socket.writableNeedDrain && !this.socket.destroyed) {
+      await new Promise<void>((resolve) => {
+        const go = () => {
+          this.socket.off('drain', go).off('close', go);
+          resolve();
+        };
+        this.socket.on('drain', go).on('close', go);
+      });
+    }
+    return this.socket.writable;
+  }
+
+  #write(chunks: Buffer[], written?: Written): void {
     if (!this.socket.writable) {
       written?.(new Error('the connection ended'));
       return;
     }
-    const chunks = encode(value, this.version);
     this.#daemon.passed(chunks.reduce((sum, { length }) => sum + length, 0));
-    const last = chunks.pop() as Buffer;
+    const last = chunks.pop();
+    if (last === undefined) return;
     if (chunks.length > 0) this.socket.cork();
     for (const chunk of chunks) this.socket.write(chunk);
     this.socket.write(last, written);

@@ -5,9 +5,10 @@ import type { Request, Verb } from '../protocol/requests.ts';
 import { OK, Simple, type Value } from '../protocol/values.ts';
 import type { Queues } from '../queue/queues.ts';
 import { deadLetterOf } from '../store/rules.ts';
-import { type QueueState, type Run, rangeOf, tokensOf } from '../store/store.ts';
+import { type QueueState, type Run, rangeOf, type Store, tokensOf } from '../store/store.ts';
 import { isNewer, OLDEST_PROTOCOL, PROTOCOL, VERSION } from '../version.ts';
 import { log } from './log.ts';
+import { each, inParts, othersTurn, PART, Parts } from './parts.ts';
 import type { Opener, Pipes } from './pipes.ts';
 
 /** What the verbs need of the process that they run in. */
@@ -40,7 +41,7 @@ export interface Peer extends Opener {
 
 export interface Answer {
   /** Undefined: the client has been told already. */
-  value: Value | undefined;
+  value: Value | Parts | undefined;
   /** Called when the operating system took the answer's last byte, or did not. */
   sent?: (taken: boolean) => void;
   /** What it says may be said before what has happened is safe on disk: see `Store.safe`. */
@@ -51,6 +52,9 @@ export interface Answer {
 
 /** An answer brings no further message once it has so many bytes. */
 const ANSWER_BYTES = 1024 * 1024;
+
+/** So many names are looked up at a time. */
+const NAMES = 5000;
 
 /** The same for PEEK, which cannot be asked for the rest. */
 const PEEK_BYTES = 64 * 1024 * 1024;
@@ -80,7 +84,7 @@ interface Context {
 type Handler<V extends Verb> = (
   request: Extract<Request, { verb: V }>,
   context: Context,
-) => Promise<Value | Answer> | Value | Answer;
+) => Promise<Value | Parts | Answer> | Value | Answer;
 
 const VERBS: { [V in Verb]: Handler<V> } = {
   HELLO({ version, mq }, { session, queues, daemon }) {
@@ -193,15 +197,27 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async LS({ after, count = Infinity }, { queues, daemon }) {
-    const page = (await queues.store.list(after, count)).map((each) => describe(each, queues));
-    daemon.passed(0, page.length);
-    return page.length < count ? [...page, ...daemon.pipes.list()] : page;
+    if (count <= PART) {
+      const page = (await queues.store.list(after, count)).map((each) => describe(each, queues));
+      daemon.passed(0, page.length);
+      return page.length < count ? [...page, ...daemon.pipes.list()] : page;
+    }
+    const names = await namesAfter(after, count, queues.store);
+    const pipes = names.length < count ? daemon.pipes.list() : [];
+    async function* parts() {
+      for (let at = 0; at < names.length; at += PART) {
+        daemon.passed(0, PART);
+        const states = await statesOf(names[at - 1] ?? after, names.slice(at, at + PART), queues.store);
+        yield each(states, (state) => (state ? describe(state, queues) : null));
+      }
+      yield pipes;
+    }
+    return new Parts(names.length + pipes.length, parts());
   },
 
   async PEEK({ queue, count }, { queues }) {
-    return (await queues.store.peek(queue, { count, bytes: PEEK_BYTES })).map((run) =>
-      runValue(run, queues.store.now()),
-    );
+    const runs = await queues.store.peek(queue, { count, bytes: PEEK_BYTES });
+    return inParts(runs, (run) => runValue(run, queues.store.now()));
   },
 
   PURGE: ({ queue, once }, { queues }) => queues.store.purge(queue, once),
@@ -231,7 +247,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   SELECT: () => OK,
 };
 
-function isAnswer(result: Value | Answer): result is Answer {
+function isAnswer(result: Value | Parts | Answer): result is Answer {
   return typeof result === 'object' && result !== null && 'value' in result;
 }
 
@@ -276,14 +292,44 @@ function describe(queue: QueueState, queues: Queues): Value {
   ]);
 }
 
+/** The names of the first `count` queues behind `after`. */
+async function namesAfter(after: string | undefined, count: number, store: Store): Promise<string[]> {
+  const names: string[] = [];
+  for (;;) {
+    const most = Math.min(count - names.length, NAMES);
+    const page = await store.names(names.at(-1) ?? after, most);
+    for (const name of page) names.push(name);
+    if (page.length < most || names.length === count) return names;
+    await othersTurn();
+  }
+}
+
+/** Queues whose names follow each other, behind `after`; undefined for one that has been removed meanwhile. */
+async function statesOf(
+  after: string | undefined,
+  names: readonly string[],
+  store: Store,
+): Promise<(QueueState | undefined)[]> {
+  const last = names.at(-1) as string;
+  const found = new Map<string, QueueState>();
+  // Others may have been made between them.
+  for (let behind = after; (behind ?? '') < last; ) {
+    const page = await store.list(behind, PART);
+    for (const state of page) found.set(state.name, state);
+    behind = page.length < PART ? last : page.at(-1)?.name;
+  }
+  return names.map((name) => found.get(name));
+}
+
 /** With several queues asked, be it one twice, an answer says which one it is from. */
-function prefix(names: readonly string[], queue: string, value: Value): Value {
+function prefix(names: readonly string[], queue: string, value: Value | Parts): Value | Parts {
   if (names.length === 1) return value;
+  if (value instanceof Parts) return new Parts(value.size, value.parts, [queue]);
   return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
 }
 
-function held(runs: Run[], now: number, count: number | undefined, isPacked = false): Value[] {
-  if (count !== undefined) return runs.map((run) => runValue(run, now, isPacked));
+function held(runs: Run[], now: number, count: number | undefined, isPacked = false): Value[] | Parts {
+  if (count !== undefined) return inParts(runs, (run) => runValue(run, now, isPacked));
   return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, ...unpack(messages)]);
 }
 

@@ -45,6 +45,21 @@ export function encode(value: Value, version: 2 | 3): Buffer[] {
   return writer.finish();
 }
 
+/** The elements of an array, one behind the other, without its head. */
+export function encodeAll(values: Iterable<Value>, version: 2 | 3): Buffer[] {
+  const writer = new Writer(version);
+  for (const value of values) {
+    writer.write(value);
+    // Text that is put together of many pieces is dear to keep.
+    writer.flush();
+  }
+  return writer.finish();
+}
+
+export function arrayHead(size: number): Buffer {
+  return Buffer.from(`*${size}\r\n`);
+}
+
 class Writer {
   readonly #version: 2 | 3;
   readonly #chunks: Buffer[] = [];
@@ -55,10 +70,10 @@ class Writer {
   }
 
   finish(): Buffer[] {
-    this.#flush();
+    this.flush();
     const chunks = this.#chunks;
     const size = chunks.reduce((sum, { length }) => sum + length, 0);
-    return chunks.length > 1 && size <= COPIED ? [Buffer.concat(chunks, size)] : chunks;
+    return chunks.length > 1 && size <= COPIED * chunks.length ? [Buffer.concat(chunks, size)] : chunks;
   }
 
   write(value: Value): void {
@@ -76,14 +91,14 @@ class Writer {
 
   #bulk(bytes: Buffer): void {
     this.#text += `$${bytes.length}\r\n`;
-    this.#flush();
+    this.flush();
     this.#chunks.push(bytes);
     this.#text = '\r\n';
   }
 
   #packed({ count, bytes }: Packed): void {
     this.#text += `*${count}\r\n`;
-    this.#flush();
+    this.flush();
     this.#chunks.push(bytes);
   }
 
@@ -111,7 +126,7 @@ class Writer {
     }
   }
 
-  #flush(): void {
+  flush(): void {
     if (this.#text !== '') this.#chunks.push(Buffer.from(this.#text));
     this.#text = '';
   }

@@ -258,9 +258,13 @@ export class MemoryStore implements Store {
     return this.#queues.size;
   }
 
-  async list(after = '', count = Infinity): Promise<QueueState[]> {
+  async names(after = '', count = Infinity): Promise<string[]> {
     const names = [...this.#queues.keys()].filter((name) => name > after).sort();
-    return names.slice(0, count).map((name) => toState(this.#get(name)));
+    return names.slice(0, count);
+  }
+
+  async list(after?: string, count?: number): Promise<QueueState[]> {
+    return (await this.names(after, count)).map((name) => toState(this.#get(name)));
   }
 
   now(): number {

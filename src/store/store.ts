@@ -119,6 +119,9 @@ export interface Store {
   /** How many queues there are. */
   count(): Promise<number>;
 
+  /** The names of the first `count` queues, by name, of those behind the name `after`. */
+  names(after: string | undefined, count: number): Promise<string[]>;
+
   /** The queues, by name: the first `count` of those behind the name `after`. */
   list(after?: string, count?: number): Promise<QueueState[]>;
 

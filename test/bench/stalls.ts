@@ -66,6 +66,8 @@ function waiters(): Row[] {
     waiting = Array.from({ length: count }, open);
     for (const each of waiting) each.ask(question).catch(() => {});
     await Promise.all(waiting.map((each) => each.isConnected));
+    // What the others had has come back, and these wait.
+    await new Promise((resolve) => setTimeout(resolve, 500));
   };
   const put = () => write(1, () => frame('PUT', 'q', 'x'));
   const get = () => asking((connection) => connection.ask({ ...GET, queues: ['q'], count: 1 }));
@@ -83,6 +85,12 @@ function waiters(): Row[] {
     await anew();
     await write(MANY, () => frame('PUT', 'DELAY', '3600000', 'q', 'x'));
     await write(n * 10, () => frame('PUT', 'q', 'x'));
+  };
+  const wakeUp = async (question: Request) => {
+    await wait(0, join);
+    await sh('"$mq" rm --force w 2>/dev/null || :');
+    await wait(300, question);
+    return workOf(100, () => write(1, () => frame('PUT', 'w', 'x')));
   };
   const list = () => asking((connection) => connection.ask({ verb: 'LS', after: undefined, count: 500 }));
   return [
@@ -104,14 +112,8 @@ function waiters(): Row[] {
         await wait(0, join);
         await anew();
       },
-      mq: async () => {
-        await wait(300, { ...idle, lease: 60_000, until: 'finished' });
-        return workOf(100, () => write(1, () => frame('PUT', 'w', 'x')));
-      },
-      other: async () => {
-        await wait(300, { ...idle, lease: 60_000 });
-        return workOf(100, () => write(1, () => frame('PUT', 'w', 'x')));
-      },
+      mq: () => wakeUp({ ...idle, lease: 60_000, until: 'finished' }),
+      other: () => wakeUp({ ...idle, lease: 60_000 }),
     },
     {
       ...ratio('ls-leases', 'daemon: LS while one has 10,000 leases', 'without'),
@@ -162,7 +164,7 @@ function moves(): Row[] {
 function others(): Row[] {
   const prepare = () => anew().then(() => write(LEASES, () => frame('PUT', 'q', 'x')));
   const row = (name: string, what: string, act: () => Promise<unknown>, before = prepare) =>
-    stall(`stalls-${name}`, what, { took: 5000, ...TURN }, before, act);
+    stall(`stalls-${name}`, what, TURN, before, act);
   const ask = (request: Request) => () => asking((connection) => connection.ask(request));
   const until = (size: number) =>
     asking(async (connection) => {

@@ -467,12 +467,27 @@ export class StoredQueue {
 
 /** @param held how many messages are held, which is not stored */
 export function stateOf(row: QueueRow, held: number, oldestAt: number | undefined): QueueState {
-  const { id: _, size, closed, ...rest } = row;
+  // Name by name: to copy what is left of a row takes longer than to read it.
+  const { name, kind, maxsize, max_attempts, retry_delay, dead_letter, size, delayed, leased } = row;
+  const { put, got, done, failed, dead, expired } = row;
   return {
-    ...rest,
-    closed: closed === CLOSED_NOW ? 'now' : closed === 1,
-    waiting: size - held - row.leased - row.delayed,
+    name,
+    kind,
+    maxsize,
+    max_attempts,
+    retry_delay,
+    dead_letter,
+    closed: row.closed === CLOSED_NOW ? 'now' : row.closed === 1,
+    waiting: size - held - leased - delayed,
+    delayed,
     held,
+    leased,
+    put,
+    got,
+    done,
+    failed,
+    dead,
+    expired,
     oldestAt,
   };
 }

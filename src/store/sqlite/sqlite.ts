@@ -419,12 +419,16 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#tables.countQueues());
   }
 
+  names(after = '', count: number): Promise<string[]> {
+    return this.#read(() => this.#tables.queueNames(after, count));
+  }
+
   list(after = '', count = Infinity): Promise<QueueState[]> {
     return this.#read(() =>
       this.#tables.queuesAfter(after, count).map(
-        ({ oldest_at, ...row }) =>
+        (row) =>
           // Of what is not in use all is in the file, and nothing is held.
-          this.#queues.inUse(row.name)?.state() ?? stateOf(row, 0, oldest_at ?? undefined),
+          this.#queues.inUse(row.name)?.state() ?? stateOf(row, 0, row.oldest_at ?? undefined),
       ),
     );
   }

@@ -116,6 +116,11 @@ export class Tables {
     return this.#get<{ count: number }>('SELECT count(*) AS count FROM queue')?.count ?? 0;
   }
 
+  queueNames(after: string, count: number): string[] {
+    const names = 'SELECT name FROM queue WHERE name > ? ORDER BY name LIMIT ?';
+    return this.#all<{ name: string }>(names, after, count).map(({ name }) => name);
+  }
+
   /** The first `count` behind the name `after`, and when what is ready and oldest in each was put. */
   queuesAfter(after: string, count: number): (QueueRow & { oldest_at: number | null })[] {
     const oldest = (which: string) =>
