@@ -9,12 +9,12 @@ import { SILENT } from '../store/messages.ts';
 import { type Event, ruinOf } from './disk.ts';
 import type { Life } from './recorded.ts';
 import { readRecording } from './recording.ts';
-import { Scenario, type State, stateOf } from './scenario.ts';
+import { MOST_AT_ONCE, Scenario, type State, stateOf } from './scenario.ts';
 import { MADE, Snapshots, STORE } from './snapshots.ts';
 
 /**
  * Power is lost at some point of what a store does, and the disk has what was synced, and of the rest whatever it
- * likes. The store that is opened then has what it had after some commit, none before the last one that it called
+ * likes. The store that is opened then has what it had after some step, none before the last one that it called
  * safe: so what was safe is there, once and unaltered, and what was settled does not come back.
  */
 /** In memory, where it can be: no disk is waited for. */
@@ -57,7 +57,7 @@ async function lookedAt(seed: number, isMuch: boolean): Promise<Event[]> {
   const turns = new Random(seed + 1);
   const snapshots = new Snapshots(newFolder());
   const killed: SqliteStore[] = [];
-  let commits = 0;
+  let steps = 0;
   let state: State = {};
   for (let life = 0; life < 4; life++) {
     let isOver = false;
@@ -76,14 +76,14 @@ async function lookedAt(seed: number, isMuch: boolean): Promise<Event[]> {
       },
       safe: (count: number) => isOver || snapshots.mark(`safe ${count}`),
     };
-    const scenario = new Scenario(store, random, observer, state, commits);
+    const scenario = new Scenario(store, random, observer, state, steps);
     if (life === 0) await scenario.begin();
     await scenario.play(10);
     if (isMuch && life === 1) {
       await scenario.putMuch();
       await scenario.play(5);
     }
-    ({ commits, state } = scenario);
+    ({ steps, state } = scenario);
     if (random.below(2) === 0) await store.end();
     else killed.push(store);
     isOver = true;
@@ -104,7 +104,7 @@ function recorded(library: string, seed: number, isMuch: boolean): Event[] {
     const request: Life = {
       folder: place,
       seed: seed + life,
-      commits: states.length - 1,
+      steps: states.length - 1,
       state: states.at(-1) as State,
       isKilled: random.below(2) === 0,
       isMuch: isMuch && life === 1,
@@ -143,9 +143,9 @@ async function checkAll(events: Event[], random: Random, count: number): Promise
       0,
       ...words.filter(([word]) => word === 'safe').map(([, number]) => Number(number)),
     );
-    // What is committed at this moment may be there too.
-    const possible = states.slice(acked, committed + 2).map(textOf);
-    expect(possible, `behind event ${at}, with ${acked} of ${committed} commits safe`).toContain(
+    // What is committed, and not told of, may be there too.
+    const possible = states.slice(acked, committed + MOST_AT_ONCE + 1).map(textOf);
+    expect(possible, `behind event ${at}, with ${acked} of ${committed} steps safe`).toContain(
       textOf(await stateAfter(ruinOf(before, random))),
     );
   }
@@ -162,7 +162,7 @@ async function stateAfter(ruin: Map<string, Buffer>): Promise<State> {
   return state;
 }
 
-/** What the queues had after each commit, and before the first. */
+/** What the queues had after each step, and before the first. */
 function statesIn(events: Event[]): State[] {
   const committed = events.map(wordsOf).filter(([word]) => word === 'committed');
   return [{}, ...committed.map(([, state]) => JSON.parse(state as string) as State)];

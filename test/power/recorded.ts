@@ -10,7 +10,8 @@ import { STORE } from './snapshots.ts';
 export interface Life {
   folder: string;
   seed: number;
-  commits: number;
+  /** How many steps went before. */
+  steps: number;
   state: State;
   isKilled: boolean;
   isMuch: boolean;
@@ -20,11 +21,11 @@ const life = JSON.parse(process.argv[2] as string) as Life;
 const marks = openSync(`${life.folder}/${MARKS}`, 'a');
 const observer = {
   committed: (state: State) => writeSync(marks, `committed ${JSON.stringify(state)}\n`),
-  safe: (commits: number) => writeSync(marks, `safe ${commits}\n`),
+  safe: (steps: number) => writeSync(marks, `safe ${steps}\n`),
 };
 const store = new SqliteStore(`${life.folder}/${STORE}`, SILENT, Date.now);
-const scenario = new Scenario(store, new Random(life.seed), observer, life.state, life.commits);
-if (life.commits === 0) await scenario.begin();
+const scenario = new Scenario(store, new Random(life.seed), observer, life.state, life.steps);
+if (life.steps === 0) await scenario.begin();
 await scenario.play(10);
 if (life.isMuch) {
   await scenario.putMuch();

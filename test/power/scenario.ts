@@ -8,11 +8,14 @@ export type State = Record<string, string[]>;
 
 /** Hears what happens. */
 export interface Observer {
-  /** One transaction was committed, and this is what all queues have now. */
+  /** One step was committed, with others perhaps, and this is what all queues have behind it. */
   committed(state: State): void;
-  /** So many commits are safe: `Store.safe` said so. */
-  safe(commits: number): void;
+  /** So many steps are safe: `Store.safe` said so. */
+  safe(steps: number): void;
 }
+
+/** So many steps may be committed before the first of them is told of. */
+export const MOST_AT_ONCE = 4;
 
 const QUEUES = ['a', 'b', 'c'];
 
@@ -22,24 +25,24 @@ export class Scenario {
   readonly #random: Random;
   readonly #observer: Observer;
   readonly #state: State;
-  #commits: number;
+  #steps: number;
   #body: number;
   /** Of messages in the queue `leased`. */
   #leases: { token: string; name: string }[] = [];
 
-  /** @param commits how many went before */
-  constructor(store: Store, random: Random, observer: Observer, state: State, commits: number) {
+  /** @param steps how many went before */
+  constructor(store: Store, random: Random, observer: Observer, state: State, steps: number) {
     this.#store = store;
     this.#random = random;
     this.#observer = observer;
     this.#state = structuredClone(state);
-    this.#commits = commits;
+    this.#steps = steps;
     // No body twice.
-    this.#body = commits * 1000;
+    this.#body = steps * 1000;
   }
 
-  get commits(): number {
-    return this.#commits;
+  get steps(): number {
+    return this.#steps;
   }
 
   get state(): State {
@@ -49,8 +52,7 @@ export class Scenario {
   /** To be called once, before all else. */
   async begin(): Promise<void> {
     await this.#store.create('leased', { max_attempts: 0 });
-    this.#of('leased');
-    this.#commit();
+    this.#committed(() => this.#of('leased'));
   }
 
   async play(rounds: number): Promise<void> {
@@ -60,12 +62,11 @@ export class Scenario {
       const held = messagesOf(
         (await this.#store.take('b', { count: random.below(4), bytes: Infinity })).runs,
       );
-      // Steps that are asked for at once are one commit.
-      const steps = Array.from({ length: 1 + random.below(3) }, () => this.#step());
+      const steps = Array.from({ length: 1 + random.below(MOST_AT_ONCE - 1) }, () => this.#step());
       if (held.length > 0) steps.push(this.#done(held));
       const changes = await Promise.all(steps);
-      for (const change of changes) change();
-      const safe = this.#commit();
+      for (const change of changes) this.#committed(change);
+      const safe = this.#saySafe();
       if (random.below(3) === 0) await safe;
     }
   }
@@ -73,21 +74,20 @@ export class Scenario {
   /** A put that SQLite's log has no room for without going into the file. */
   async putMuch(): Promise<void> {
     const bodies = Array.from({ length: 250 }, () => `${this.#body++}`.padEnd(80_000, '.'));
-    const change = await this.#put('a', bodies);
-    change();
-    await this.#commit();
+    this.#committed(await this.#put('a', bodies));
+    await this.#saySafe();
   }
 
-  #commit(): Promise<void> {
-    this.#commits += 1;
+  #committed(change: () => void): void {
+    change();
+    this.#steps += 1;
     this.#observer.committed(structuredClone(this.#state));
-    return this.#saySafe();
   }
 
   /** Never, where the process is killed before. */
   #saySafe(): Promise<void> {
-    const commits = this.#commits;
-    return this.#store.safe().then(() => this.#observer.safe(commits));
+    const steps = this.#steps;
+    return this.#store.safe().then(() => this.#observer.safe(steps));
   }
 
   /** @returns what it changes in the state */
