@@ -11,7 +11,7 @@ import { Connection, isLoss, MARGIN } from './connection.ts';
 export const PATIENCE = 15_000;
 
 /** A daemon that has to be started has at least so long, in ms, whatever the command's deadline is. */
-const START = 3000;
+const START = 5000;
 
 /**
  * For how long a daemon may hold the store and not listen, in ms: it is about to end, or about to

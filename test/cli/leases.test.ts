@@ -23,7 +23,7 @@ describe('a lease', () => {
     const again = await mq.run(['done', 'q', first]);
     expect(again).toMatchObject({
       status: 5,
-      err: `mq: done q: there is no lease '${first}'\n`,
+      err: `mq: done q: there is no lease '${first}'\nIt has run out, or was settled before.\n`,
     });
   });
 
@@ -33,7 +33,9 @@ describe('a lease', () => {
     const [b] = await lease(mq);
     const result = await mq.run(['done', 'q', a, '7.none', b, 'nonsense']);
     expect(result).toMatchObject({ status: 5 });
-    expect(result.err).toBe("mq: done q: there is no lease 'nonsense', '7.none'\n");
+    expect(result.err).toBe(
+      "mq: done q: there is no lease 'nonsense', '7.none'\nIt has run out, or was settled before.\n",
+    );
     expect(await mq.stat('q')).toMatchObject({ leased: 0, done: 2 });
     expect((await mq.run(['done', 'none', a])).status).toBe(5);
   });
