@@ -19,8 +19,9 @@ export interface QueueSpec {
   taken: 'get' | 'lease' | 'work';
   /** In ms. Leases of `Infinity` (ten minutes) do not run out in a campaign, whatever the machine does. */
   lease?: number;
-  /** For work: where its commands' outputs go. */
+  /** For work: where its commands' outputs go, and a queue that is worked on together with this one now and then. */
   into?: string;
+  also?: string;
   /** Where messages are moved from here now and then. */
   moves?: string;
 }
@@ -73,6 +74,7 @@ const OWN: QueueSpec[] = [
     fed: 'stream',
     taken: 'work',
     lease: Number.POSITIVE_INFINITY,
+    also: 'leases',
     create: ['--max-attempts', '2', ...RETRIES],
   },
   {

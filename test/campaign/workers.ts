@@ -33,8 +33,9 @@ export class Workers {
   async work(world: World, random: Random): Promise<void> {
     const specs = QUEUES.filter(({ taken }) => taken === 'work');
     const spec = random.weighted(specs.map((each) => [5 + world.accounts.backlog(each.name), each] as const));
-    const { name, into, framing, lease } = spec;
-    const isArgument = framing === 'text' && random.chance(0.4);
+    const { name, into, framing, lease, also } = spec;
+    const other = also !== undefined && random.chance(0.3) ? [also] : [];
+    const isArgument = framing === 'text' && other.length === 0 && random.chance(0.4);
     const outputs = into === undefined ? undefined : framing === 'whole' ? 1 : random.between(0, 3);
     const does = isArgument
       ? ['argument', '{}']
@@ -49,7 +50,7 @@ export class Workers {
       ...['--lease', lease === Number.POSITIVE_INFINITY ? LONG_LEASE : `${lease}ms`],
       ...(into === undefined ? [] : ['--into', into]),
       ...(drains ? ['--drain'] : []),
-      ...[name, '--', 'sh', COMMAND, ...does],
+      ...[...(random.chance(0.5) ? [name, ...other] : [...other, name]), '--', 'sh', COMMAND, ...does],
     ];
     const env = { CAMPAIGN_RUNS: this.#folder, CAMPAIGN_RUN: String(world.nextRun) };
     const run = world.start('worker', args, { env });
