@@ -15,6 +15,8 @@ export interface Places {
   log: string;
   /** Who was given which messages: see Ledger. */
   ledger: string;
+  /** Given up when the disk is full: see Reserve. */
+  reserve: string;
   /** Says for people who holds the store: never read to find out whether a daemon lives. */
   owner: string;
   /** Held by the command that is starting a daemon. */
@@ -36,6 +38,7 @@ export function places(env: NodeJS.ProcessEnv = process.env): Places {
     store: join(home, 'mq.db'),
     log: join(home, 'mq.log'),
     ledger: join(home, 'mq.held'),
+    reserve: join(home, 'mq.reserve'),
     owner: join(home, 'daemon.json'),
     launch: join(home, 'launch.lock'),
   };

@@ -8,7 +8,9 @@ import { checkAccess, makeFolders, type Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
 import { Ledger } from '../queue/ledger.ts';
 import { Queues } from '../queue/queues.ts';
+import { Reserve } from '../reserve.ts';
 import { SqliteStore } from '../store/sqlite/sqlite.ts';
+import { syncFile } from '../store/sqlite/syncer.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
 import { Garbage } from './garbage.ts';
 import { Listener } from './listener.ts';
@@ -19,6 +21,12 @@ import type { Daemon } from './verbs.ts';
 
 /** For how long, in ms, a daemon that stops waits for those who hold messages. */
 const LAST_WORDS = 1000;
+
+/** So much of the reserve is given up at a time for a line in the ledger, in bytes. */
+const LEDGER_ROOM = 64 * 1024;
+
+/** When nobody has been connected for so long, in ms, the store does what would make somebody wait. */
+const REST_AFTER = 1000;
 
 export interface ServeOptions {
   places: Places;
@@ -54,6 +62,7 @@ class Server implements Daemon {
   #queues: Queues | undefined;
   #listener: Listener | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
+  #restTimer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
   #ended = false;
 
@@ -169,6 +178,7 @@ class Server implements Daemon {
 
   async #endStore(): Promise<void> {
     this.#ended = true;
+    clearTimeout(this.#restTimer);
     const { owner } = this.#options.places;
     try {
       await this.#queues?.store.end();
@@ -203,6 +213,7 @@ class Server implements Daemon {
   #accept(socket: Socket): void {
     this.#sessions.set(socket, new Session(socket, this.#queues as Queues, this));
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#restTimer);
     socket.on('close', () => {
       this.#sessions.delete(socket);
       if (this.#sessions.size === 0) this.#countIdle();
@@ -211,7 +222,11 @@ class Server implements Daemon {
 
   #countIdle(): void {
     const { idleExit } = this.#options;
-    if (idleExit === 0 || this.#stopping) return;
+    if (this.#stopping) return;
+    this.#restTimer = setTimeout(() => {
+      this.#queues?.store.rest().catch((error) => log(`cannot give back what is unused: ${textOf(error)}`));
+    }, REST_AFTER);
+    if (idleExit === 0) return;
     this.#idleTimer = setTimeout(() => {
       log('stops: nobody has been connected for a while');
       void this.stop();
@@ -228,14 +243,16 @@ class Server implements Daemon {
 }
 
 function openQueues(places: Places): Queues {
+  const reserve = new Reserve(places.reserve);
   try {
     return new Queues(
-      (events) => new SqliteStore(places.store, events, steadyTime),
+      (events) => new SqliteStore(places.store, events, steadyTime, syncFile, reserve),
       (error) => log(`cannot do what is due: ${textOf(error)}`),
       new Ledger(
         places.ledger,
         () => markOf(places.store),
         (error) => log(`cannot write ${places.ledger}: ${textOf(error)}`),
+        () => reserve.giveUp(LEDGER_ROOM),
       ),
     );
   } catch (error) {

@@ -1,4 +1,11 @@
+import { writeSync } from 'node:fs';
+
 /** One line on standard error, which is the log of a daemon that a command started. */
 export function log(text: string): void {
-  process.stderr.write(`${new Date().toISOString()} [${process.pid}] ${text}\n`);
+  try {
+    // Not process.stderr: there a full disk is an error that nobody can catch here.
+    writeSync(2, `${new Date().toISOString()} [${process.pid}] ${text}\n`);
+  } catch {
+    // There is nobody to tell.
+  }
 }

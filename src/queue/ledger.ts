@@ -1,4 +1,15 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { isDiskFull } from '../errors.ts';
 import { isHolder } from '../holder.ts';
 import { openOwn } from '../reasons.ts';
 import type { Range } from '../store/store.ts';
@@ -29,6 +40,7 @@ export class Ledger {
   readonly #mark: () => string;
   #line: string | undefined;
   readonly #failed: (error: unknown) => void;
+  readonly #makeRoom: () => boolean;
   readonly #open = new Set<string>();
   #size = 0;
   /** The file begins with our first line. */
@@ -38,12 +50,19 @@ export class Ledger {
   /**
    * @param mark tells the store from its copies: one word
    * @param failed receives why a line cannot be written: then a message can come twice after a crash
+   * @param makeRoom makes some on a full disk, as long as it answers that it has
    * @throws MqError NOTALLOWED, DISKFULL, IOERROR
    */
-  constructor(path: string, mark: () => string, failed: (error: unknown) => void) {
+  constructor(
+    path: string,
+    mark: () => string,
+    failed: (error: unknown) => void,
+    makeRoom: () => boolean = () => false,
+  ) {
     this.#path = path;
     this.#mark = mark;
     this.#failed = failed;
+    this.#makeRoom = makeRoom;
     this.#fd = openOwn('the ledger', path, 'a+');
   }
 
@@ -128,7 +147,7 @@ export class Ledger {
     rmSync(path, { force: true });
     const fd = openSync(path, 'wx', 0o600);
     try {
-      writeSync(fd, text);
+      writeFileSync(fd, text);
       renameSync(path, this.#path);
     } finally {
       closeSync(fd);
@@ -139,16 +158,31 @@ export class Ledger {
 
   #write(line: string): void {
     if (this.#closed) return;
-    this.#try(() => {
-      this.#size += writeSync(this.#fd, line);
-    });
+    this.#try(() => this.#append(Buffer.from(line)));
+  }
+
+  #append(line: Buffer): void {
+    let written = 0;
+    try {
+      while (written < line.length) written += writeSync(this.#fd, line, written);
+    } catch (error) {
+      // The next line would be read as the rest of it.
+      if (written > 0) ftruncateSync(this.#fd, fstatSync(this.#fd).size - written);
+      throw error;
+    }
+    this.#size += line.length;
   }
 
   #try(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.#failed(error);
+    for (;;) {
+      try {
+        write();
+        return;
+      } catch (error) {
+        if (isDiskFull(error) && this.#makeRoom()) continue;
+        this.#failed(error);
+        return;
+      }
     }
   }
 }

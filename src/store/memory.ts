@@ -267,6 +267,8 @@ export class MemoryStore implements Store {
     return (await this.names(after, count)).map((name) => toState(this.#get(name)));
   }
 
+  async rest(): Promise<void> {}
+
   now(): number {
     return this.#clock();
   }

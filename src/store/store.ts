@@ -125,6 +125,9 @@ export interface Store {
   /** The queues, by name: the first `count` of those behind the name `after`. */
   list(after?: string, count?: number): Promise<QueueState[]>;
 
+  /** Nobody is connected, and would wait: what takes a while may be done now. */
+  rest(): Promise<void>;
+
   /**
    * The store's clock, in ms since 1970, which leases, delays and times to live count on. It begins at
    * the wall clock, or at the latest time that the store has seen where that is later; it never runs back.

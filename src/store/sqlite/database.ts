@@ -12,6 +12,8 @@ import {
 import { DatabaseSync } from 'node:sqlite';
 import { type Code, errnoOf, isDiskFull, MqError } from '../../errors.ts';
 import { reasonOf } from '../../reasons.ts';
+import type { Reserve } from '../../reserve.ts';
+import { finishLog, PAGE, pragma } from './pragma.ts';
 import { STEPS } from './schema.ts';
 
 /** "mqst": so that no other program's database is taken for a store (PRAGMA application_id). */
@@ -25,7 +27,7 @@ const CHECK_UP_TO = 16 * 1024 * 1024;
  * the database is closed or the process ends.
  * @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR, NOTALLOWED; a file that is refused stays as it is
  */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, reserve: Reserve): DatabaseSync {
   try {
     const [isNew] = [path, `${path}-wal`].map((file) => !isThere(file));
     // SQLite would make the file with the umask's rights; it holds what people send.
@@ -41,12 +43,10 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA journal_mode = WAL;
       -- Commits are synced by Syncer. Where the log begins anew and where it goes into the file, SQLite syncs.
       PRAGMA synchronous = NORMAL;
-      PRAGMA wal_autocheckpoint = 4000;
-      PRAGMA journal_size_limit = 67108864;
       PRAGMA cache_size = -8192;
       BEGIN EXCLUSIVE; COMMIT;
     `);
-    migrate(db, version);
+    migrate(db, version, reserve);
     return db;
   } catch (cause) {
     // Not closed: closing would write the log into a file that may be damaged. The process ends.
@@ -121,13 +121,18 @@ function hasNoRoom(path: string): boolean {
   }
 }
 
+const FULL = 13;
+
+/** In bytes: of the reserve, until there is room for a step of the layout. */
+const FOR_A_STEP = 1024 * 1024;
+
 const MEANINGS: Record<number, [Code, string]> = {
   5: ['INUSE', 'another daemon uses the store'], // SQLITE_BUSY
   6: ['INUSE', 'another daemon uses the store'], // SQLITE_LOCKED
   8: ['IOERROR', 'the store cannot be written'], // SQLITE_READONLY
   10: ['IOERROR', 'the store cannot be read or written'], // SQLITE_IOERR
   11: ['DAMAGED', 'the store is damaged'], // SQLITE_CORRUPT
-  13: ['DISKFULL', 'the disk is full'], // SQLITE_FULL
+  [FULL]: ['DISKFULL', 'the disk is full'], // SQLITE_FULL
   14: ['IOERROR', 'the store cannot be opened'], // SQLITE_CANTOPEN
   26: ['DAMAGED', 'the store is damaged'], // SQLITE_NOTADB
 };
@@ -157,18 +162,37 @@ function layoutOf(db: DatabaseSync, path: string): number {
   return version;
 }
 
-function migrate(db: DatabaseSync, version: number): void {
-  for (let step = version; step < STEPS.length; step++) {
-    db.exec(`
-      BEGIN;
-      ${STEPS[step]}
-      PRAGMA application_id = ${APPLICATION_ID};
-      PRAGMA user_version = ${step + 1};
-      COMMIT;
-    `);
+function migrate(db: DatabaseSync, version: number, reserve: Reserve): void {
+  for (let step = version; step < STEPS.length; ) {
+    try {
+      db.exec(`
+        BEGIN;
+        ${STEPS[step]}
+        PRAGMA application_id = ${APPLICATION_ID};
+        PRAGMA user_version = ${step + 1};
+        COMMIT;
+      `);
+      step += 1;
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      if (!(error instanceof Error && 'errcode' in error && error.errcode === FULL)) throw error;
+      if (!reserve.giveUp(FOR_A_STEP)) throw error;
+    }
   }
 }
 
-function pragma(db: DatabaseSync, name: string): number {
-  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+/**
+ * Writes the file of an older layout anew, so that room in it can be given back from then on (a new one has that
+ * from its first table on), where little of it is in use. Takes up to a second.
+ */
+export function rewrite(db: DatabaseSync): void {
+  if (pragma(db, 'auto_vacuum') !== 0) return;
+  if ((pragma(db, 'page_count') - pragma(db, 'freelist_count')) * PAGE > CHECK_UP_TO) return;
+  // A damaged file stays as it is.
+  if (Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0] !== 'ok') return;
+  // In memory: there may be no room for a temporary file.
+  db.exec(
+    'PRAGMA temp_store = MEMORY; PRAGMA auto_vacuum = INCREMENTAL; VACUUM; PRAGMA temp_store = DEFAULT',
+  );
+  finishLog(db, 'TRUNCATE');
 }

@@ -11,6 +11,8 @@ interface Step {
    * Any other error takes back the transaction.
    */
   run: () => unknown;
+  /** It adds messages: see `GroupCommitHooks.mayTryAgain`. */
+  isPut: boolean;
   resolve: (result: never) => void;
   reject: (error: unknown) => void;
 }
@@ -24,6 +26,11 @@ export interface GroupCommitHooks {
   afterRollback: () => void;
   /** How many changes were made in the file so far. */
   changes: () => number;
+  /**
+   * Whether a step that failed by itself is to be tried again.
+   * @param tries how often it was tried
+   */
+  mayTryAgain: (error: unknown, isPut: boolean, tries: number) => boolean;
 }
 
 /**
@@ -48,9 +55,9 @@ export class GroupCommit {
   }
 
   /** A step that writes. */
-  write<T>(run: () => T): Promise<T> {
+  write<T>(run: () => T, isPut = false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#steps.push({ run, resolve, reject });
+      this.#steps.push({ run, isPut, resolve, reject });
       this.#commitSoon();
     });
   }
@@ -77,7 +84,7 @@ export class GroupCommit {
   /** A step that is not to wait for others, and throws. */
   atOnce(run: () => void): void {
     const failures: unknown[] = [];
-    this.#together([{ run, resolve: () => {}, reject: (error) => failures.push(error) }]);
+    this.#alone({ run, isPut: false, resolve: () => {}, reject: (error) => failures.push(error) });
     if (failures.length > 0) throw failures[0];
   }
 
@@ -103,14 +110,28 @@ export class GroupCommit {
   #commitSome(): void {
     const steps = this.#steps;
     this.#steps = [];
-    if (steps.length > 0 && !this.#together(steps)) for (const step of steps) this.#together([step], true);
+    if (steps.length > 1) {
+      const failure = this.#together(steps);
+      if (failure?.isFinal) for (const step of steps) step.reject(failure.error);
+      if (failure === undefined || failure.isFinal) return;
+    }
+    for (const step of steps) this.#alone(step);
+  }
+
+  #alone(step: Step): void {
+    let failure = this.#together([step]);
+    for (let tries = 1; failure && !failure.isFinal; tries++) {
+      if (!this.#hooks.mayTryAgain(failure.error, step.isPut, tries)) break;
+      failure = this.#together([step]);
+    }
+    if (failure) step.reject(failure.error);
   }
 
   /**
    * Those for which the turn has no time wait for the next one.
-   * @param last whether an error is the steps' own, to be handed to them
+   * @returns why none of them has happened; `isFinal`: nor can one of them
    */
-  #together(steps: Step[], last = steps.length === 1): boolean {
+  #together(steps: Step[]): { error: unknown; isFinal: boolean } | undefined {
     const settle: (() => void)[] = [];
     const isOver = aTurn(1);
     try {
@@ -123,13 +144,12 @@ export class GroupCommit {
       this.#commit.run();
     } catch (error) {
       const failure = this.#rollBack();
-      if (last || failure) for (const step of steps) step.reject(failure ?? error);
-      return last || failure !== undefined;
+      return { error: failure ?? error, isFinal: failure !== undefined };
     }
     this.#undos = [];
     this.#hooks.afterCommit();
     for (const each of settle) each();
-    return true;
+    return undefined;
   }
 
   #run({ run, resolve, reject }: Step): () => void {

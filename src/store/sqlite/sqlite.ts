@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
 import { type Packed, pieces, splitAt } from '../../packed.ts';
+import { Reserve } from '../../reserve.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import {
   checkPriority,
@@ -31,13 +32,15 @@ import {
 } from '../store.ts';
 import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
-import { openDatabase, toMqError } from './database.ts';
+import { openDatabase, rewrite, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import { CLOSED_NOW, isDamaged, rangesOf, type StoredQueue, stateOf } from './queue.ts';
 import { StoredQueues } from './queues.ts';
+import { Room } from './room.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
 import { type BatchRow, type Label, type MessageRow, type Place, Tables } from './tables.ts';
 import { aTurn, othersTurn } from './turn.ts';
+import { Vacuum } from './vacuum.ts';
 
 /**
  * Batches are cut at this many bytes: small enough to be loaded for one message, and large enough that
@@ -88,6 +91,8 @@ export class SqliteStore implements Store {
   readonly #tables: Tables;
   readonly #group: GroupCommit;
   readonly #syncer: Syncer;
+  readonly #room: Room;
+  readonly #vacuum: Vacuum;
   readonly #bodies = new Bodies();
   readonly #events: Events;
   readonly #clock: Clock;
@@ -114,12 +119,20 @@ export class SqliteStore implements Store {
   #damage: MqError | undefined;
 
   /** @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR, NOTALLOWED */
-  constructor(path: string, events: Events, clock: Clock, sync: Sync = syncFile) {
+  constructor(
+    path: string,
+    events: Events,
+    clock: Clock,
+    sync: Sync = syncFile,
+    reserve = new Reserve(`${path}-reserve`),
+  ) {
     this.#path = path;
     this.#events = events;
     this.#clock = clock;
     try {
-      this.#db = openDatabase(path);
+      this.#db = openDatabase(path, reserve);
+      this.#room = new Room(this.#db, path, reserve, () => this.#vacuum.now());
+      this.#vacuum = new Vacuum(this.#db, this.#room, (error) => this.#noteDamage(error));
       this.#inode = statSync(path).ino;
       this.#syncer = new Syncer(`${path}-wal`, async (fd) => {
         await sync(fd);
@@ -135,6 +148,7 @@ export class SqliteStore implements Store {
         afterCommit: () => this.#afterCommit(),
         afterRollback: () => this.#afterRollback(),
         changes: () => this.#tables.changes,
+        mayTryAgain: (error, isPut, tries) => this.#hasMoreRoom(error, isPut, tries),
       });
       this.#tidy();
       this.#saidDue = Infinity;
@@ -148,7 +162,8 @@ export class SqliteStore implements Store {
   }
 
   put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
-    return this.#write(() => {
+    const noRoom = this.#room.refusal(messages.bytes.length);
+    const step = (): PutResult => {
       const { client, priority, key, done, once } = options;
       const answer = once && this.#tables.answer(once);
       if (answer !== undefined) return { stored: answer.answer };
@@ -177,16 +192,18 @@ export class SqliteStore implements Store {
       const stored = done ? messages.count : Math.min(messages.count, known + room);
       const [fitting] = splitAt(messages, stored);
       const [, fresh] = known === 0 ? [undefined, fitting] : splitAt(fitting, known);
+      if (noRoom) throw noRoom;
       finish();
       const target = queue ?? this.#queues.make(name);
       this.#append(target, fresh, this.#batchOf(options), labelOf(target, key));
       record(stored);
       return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
-    });
+    };
+    return this.#write(step, true);
   }
 
   take(name: string, limit: TakeLimit): Promise<TakeResult> {
-    return this.#read(() => this.#take(name, (queue) => queue.hold(limit, this.now(), aTurn())));
+    return this.#read(() => this.#take(name, limit, (queue) => queue.hold(limit, this.now(), aTurn())));
   }
 
   lease(
@@ -201,7 +218,7 @@ export class SqliteStore implements Store {
       return this.#group.write(() => {
         const now = this.now();
         this.#dueAt(now + duration);
-        const taken = this.#take(name, (queue) => {
+        const taken = this.#take(name, limit, (queue) => {
           this.#touch(queue);
           return queue.lease(limit, now, now + duration, aTurn());
         });
@@ -372,12 +389,13 @@ export class SqliteStore implements Store {
   }
 
   create(name: string, settings: Partial<Settings>): Promise<void> {
-    return this.#write(() => {
+    const step = () => {
       checkSettings(name, settings);
       const queue = this.#queues.find(name);
       if (queue === undefined) this.#queues.make(name, settings);
       else differences(name, queue.row, settings);
-    });
+    };
+    return this.#write(step, true);
   }
 
   configure(name: string, settings: Partial<Settings>): Promise<void> {
@@ -433,6 +451,10 @@ export class SqliteStore implements Store {
     );
   }
 
+  rest(): Promise<void> {
+    return this.#checked(async () => rewrite(this.#db));
+  }
+
   now(): number {
     return this.#clock() + this.#ahead;
   }
@@ -453,6 +475,7 @@ export class SqliteStore implements Store {
     clearImmediate(this.#opening);
     this.#ended = true;
     this.#group.flush();
+    this.#vacuum.close();
     // What is known to be damaged is not touched again; closing would write the log into it.
     if (this.#damage !== undefined) return;
     const lastWords = this.#write(() => {
@@ -489,9 +512,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  #take(name: string, take: (queue: StoredQueue) => { runs: Run[]; isPart: boolean }): TakeResult {
+  #take(
+    name: string,
+    limit: TakeLimit,
+    take: (queue: StoredQueue) => { runs: Run[]; isPart: boolean },
+  ): TakeResult {
     const queue = this.#queues.find(name);
     if (queue === undefined) return { runs: [], isPart: false, drained: false, finished: true };
+    if (limit.count > 0 && queue.waiting > 0) this.#room.checkTake();
     const taken = take(queue);
     if (taken.runs.length > 0) this.#changed.add(name);
     return { ...taken, drained: queue.closed && queue.pending === 0, finished: queue.row.size === 0 };
@@ -702,8 +730,17 @@ export class SqliteStore implements Store {
     });
   }
 
-  #write<T>(run: () => T): Promise<T> {
-    return this.#checked(() => this.#group.write(run));
+  /** @param isPut it adds what may be refused on a full disk */
+  #write<T>(run: () => T, isPut = false): Promise<T> {
+    return this.#checked(() => this.#group.write(run, isPut));
+  }
+
+  #hasMoreRoom(error: unknown, isPut: boolean, tries: number): boolean {
+    if (toMqError(error, this.#path).code !== 'DISKFULL') return false;
+    if (!isPut) return this.#room.make(tries === 1);
+    // A refusal has found it already.
+    if (!(error instanceof MqError)) this.#room.found();
+    return false;
   }
 
   #once(once: Once | undefined, run: () => number): Promise<number> {
@@ -796,10 +833,17 @@ export class SqliteStore implements Store {
     try {
       return await step();
     } catch (error) {
-      const known = toMqError(error, this.#path);
-      if (known.code === 'DAMAGED' && known !== error) this.#damage = known;
-      throw known;
+      throw this.#noteDamage(error);
     }
+  }
+
+  #noteDamage(error: unknown): MqError {
+    const known = toMqError(error, this.#path);
+    if (known.code === 'DAMAGED' && known !== error) {
+      this.#damage = known;
+      this.#vacuum.close();
+    }
+    return known;
   }
 
   #beforeCommit(): void {
@@ -831,11 +875,14 @@ export class SqliteStore implements Store {
     this.#queues.written();
     this.#forgotten.clear();
     this.#committed = this.#tables.changes;
+    this.#room.committed(this.#group.isIdle);
+    this.#vacuum.committed();
     this.#syncer.committed();
     this.#announce();
   }
 
   #afterRollback(): void {
+    this.#room.rolledBack();
     this.#queues.forget();
     this.#changed.clear();
   }

@@ -1,0 +1,58 @@
+import { closeSync, ftruncateSync, statSync, writeSync } from 'node:fs';
+import { openOwn } from './reasons.ts';
+
+/** In bytes: a file system that compresses looks back less far for what it has seen. */
+const CHUNK = 256 * 1024;
+
+/** A file that is there for the room that it takes up: on a full disk what frees room needs a little first. */
+export class Reserve {
+  readonly #path: string;
+  #size: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** In bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Makes it as large as that, as far as there is room. */
+  grow(size: number): void {
+    if (size <= this.#size) return;
+    this.#change((fd) => {
+      // Zeros take up no room where the file system compresses.
+      const chunk = new Uint32Array(CHUNK / 4).map(() => Math.random() * 2 ** 32);
+      while (this.#size < size) {
+        this.#size += writeSync(fd, chunk, 0, Math.min(chunk.byteLength, size - this.#size));
+      }
+    });
+  }
+
+  /** Gives up so much of it, or what is left. @returns whether there was any */
+  giveUp(bytes: number): boolean {
+    const before = this.#size;
+    if (before === 0) return false;
+    this.#change((fd) => {
+      const size = Math.max(0, before - bytes);
+      ftruncateSync(fd, size);
+      this.#size = size;
+    });
+    return this.#size < before;
+  }
+
+  #change(change: (fd: number) => void): void {
+    try {
+      const fd = openOwn('the reserve', this.#path, 'a');
+      try {
+        change(fd);
+      } finally {
+        closeSync(fd);
+      }
+    } catch {
+      // It is as large as it could be made.
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { now } from '../../clock.ts';
+import { finishLog, pragma } from './pragma.ts';
+import type { Room } from './room.ts';
+
+/** In ms. */
+const LOOK_EVERY = 1000;
+
+/** What was unused at so many looks, one after the other, is given back. */
+const LOOKS = 5;
+
+/** PRAGMA auto_vacuum. */
+const INCREMENTAL = 2;
+
+/** So many pages stay, for what is put next. */
+const KEPT = 1024;
+
+/** For so long, in ms, it works at a time; and so many times as long it rests then while others work. */
+const TURN = 8;
+const REST = 9;
+
+/** So many pages at first, about a millisecond's work. */
+const FEW = 64;
+
+/**
+ * Gives room in the file back to the disk, a little at a time: what has long been unused, and at once where the
+ * disk is full. Works for files that have incremental vacuum (https://sqlite.org/pragma.html#pragma_incremental_vacuum).
+ */
+export class Vacuum {
+  readonly #db: DatabaseSync;
+  readonly #room: Room;
+  readonly #failed: (error: unknown) => void;
+  #timer: NodeJS.Timeout | undefined;
+  /** How many pages were unused at the last looks. */
+  #unused: number[] = [];
+  /** So many at a time. */
+  #pages = FEW;
+  /** Nothing was committed since the last look, or part. */
+  #isIdle = false;
+  #isClosed = false;
+
+  /** @param failed receives errors, of a damaged file for instance */
+  constructor(db: DatabaseSync, room: Room, failed: (error: unknown) => void) {
+    this.#db = db;
+    this.#room = room;
+    this.#failed = failed;
+    this.#in(LOOK_EVERY, () => this.#look());
+  }
+
+  /** To be called after each commit. */
+  committed(): void {
+    this.#isIdle = false;
+    if (this.#timer === undefined) this.#in(LOOK_EVERY, () => this.#look());
+  }
+
+  /** Gives back what can be in a turn, as far as it is in the file and not in its log only. */
+  now(): void {
+    this.#try(() => {
+      this.#part(Infinity);
+      finishLog(this.#db, 'TRUNCATE');
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #look(): void {
+    const isIdle = this.#isIdle;
+    this.#isIdle = true;
+    this.#room.provide();
+    const unused = pragma(this.#db, 'auto_vacuum') === INCREMENTAL ? pragma(this.#db, 'freelist_count') : 0;
+    this.#unused = [...this.#unused, unused].slice(-LOOKS);
+    const isLong = this.#unused.length === LOOKS;
+    const spare = this.#room.isFull ? unused : isLong ? Math.min(...this.#unused) - KEPT : 0;
+    if (spare > 0) this.#giveBack(spare);
+    else if (unused > KEPT || !isIdle) this.#in(LOOK_EVERY, () => this.#look());
+    else {
+      this.#unused = [];
+      finishLog(this.#db, 'TRUNCATE');
+    }
+  }
+
+  #giveBack(spare: number): void {
+    const rest = this.#isIdle ? 1 : REST;
+    this.#isIdle = true;
+    const { given, took } = this.#part(spare);
+    if (given > 0 && given < spare) this.#in(took * rest, () => this.#giveBack(spare - given));
+    else this.#in(LOOK_EVERY, () => this.#look());
+  }
+
+  /** @returns how many pages were given back, and how long that took, in ms */
+  #part(most: number): { given: number; took: number } {
+    const before = pragma(this.#db, 'freelist_count');
+    const begun = now();
+    this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(most, this.#pages)})`);
+    const took = now() - begun;
+    const given = before - pragma(this.#db, 'freelist_count');
+    this.#unused = this.#unused.map((pages) => pages - given);
+    this.#pages = Math.max(FEW, Math.floor(Math.min(this.#pages * 2, (given * TURN) / took)));
+    return { given, took };
+  }
+
+  #in(ms: number, run: () => void): void {
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#try(run);
+    }, ms).unref();
+  }
+
+  #try(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+}
