@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { now } from '../clock.ts';
 import { MqError, textOf } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
 import { FrameScanner } from '../protocol/frames.ts';
@@ -19,6 +20,10 @@ const READ_AHEAD = 4 * 1024 * 1024;
 const TASK_BYTES = 1024;
 
 type Written = (error?: Error | null) => void;
+
+/** So many requests of a connection are begun before others have their turn, or as many as take so long, in ms. */
+const TURN_REQUESTS = 250;
+const TURN = 10;
 
 interface Task {
   request: Request | MqError;
@@ -45,6 +50,10 @@ export class Session implements Peer {
   #begun = 0;
   #onlyPuts = true;
   #bytes = 0;
+  /** How many more requests may be begun in this turn, and until when. */
+  #left = TURN_REQUESTS;
+  #turnEnd = 0;
+  #nextTurn: NodeJS.Immediate | undefined;
   /** Answers are written in the order of the requests. */
   #lastAnswer: Promise<void> = Promise.resolve();
   #closing = false;
@@ -118,6 +127,7 @@ export class Session implements Peer {
 
   #scan(chunk: Buffer): void {
     this.#daemon.passed(chunk.length);
+    this.#beginTurn();
     try {
       this.#scanner.push(chunk, (frame) => this.#add(frame));
     } catch (error) {
@@ -155,12 +165,32 @@ export class Session implements Peer {
     while (this.#tasks.length > 0 && !this.socket.writableNeedDrain) {
       const task = this.#tasks.first as Task;
       if (this.#begun > 0 && !(this.#onlyPuts && isPut(task))) return;
+      if (this.#isTurnOver()) return;
       this.#tasks.shift();
       this.#begun += 1;
       this.#onlyPuts = isPut(task);
       const result = this.#carryOut(task);
       this.#lastAnswer = this.#lastAnswer.then(() => this.#answer(task, result));
     }
+  }
+
+  /** What came at once is not all begun at once: others have their turn between. */
+  #isTurnOver(): boolean {
+    if (this.#left > 0 && now() < this.#turnEnd) {
+      this.#left -= 1;
+      return false;
+    }
+    this.#nextTurn ??= setImmediate(() => {
+      this.#nextTurn = undefined;
+      this.#beginTurn();
+      this.#begin();
+    });
+    return true;
+  }
+
+  #beginTurn(): void {
+    this.#left = TURN_REQUESTS;
+    this.#turnEnd = now() + TURN;
   }
 
   async #carryOut({ request }: Task): Promise<Answer> {

@@ -174,7 +174,7 @@ export class StoredQueue {
 
   /** Messages that were on lease, or were delayed, wait. */
   comeBack(messages: readonly MessageRow[], from: typeof LEASED | typeof DELAYED): void {
-    // First: a batch that was not looked at yet is read with what its rows say.
+    // Before the rows say otherwise: batches are made of them.
     this.#each(rangesOf(messages), (batch, range) => this.#change(batch, range, from, WAITING));
     for (const message of messages)
       if (message.failures > 0) this.#tables.setMessage({ ...message, lease: null, until: null });
