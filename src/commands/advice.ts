@@ -6,7 +6,7 @@ const ADVICE: Partial<Record<Code, string>> = {
   DAMAGED: 'The file was left as it is. Put a copy back, or move it away to begin with an empty store.',
   DISKFULL: 'When there is room again, all goes on.',
   NOQUEUE: 'mq ls shows the queues that there are.',
-  NOLEASE: 'It has run out, or was settled before.',
+  NOLEASE: 'A lease is gone when it has run out, or was settled.',
   TOOBIG: 'The daemon can be told to take longer ones: mq serve --max-message',
 };
 

@@ -23,7 +23,7 @@ const CASES: [before: string, line: string, status: number, why: RegExp, advice:
   ],
   ['create q', 'create q --retry-delay 2s', 2, /--retry-delay 1000ms, not 2000ms/, 'mq set q changes'],
   ['', 'put q -p 1 a', 2, /a fifo queue/, 'mq create q --kind priority makes'],
-  ['create q', 'done q 1.a', 5, /there is no lease '1.a'/, 'It has run out, or was settled before.'],
+  ['create q', 'done q 1.a', 5, /there is no lease '1.a'/, 'A lease is gone when it has run out'],
   [
     'put q a',
     'set q --kind lifo',

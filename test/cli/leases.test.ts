@@ -23,7 +23,7 @@ describe('a lease', () => {
     const again = await mq.run(['done', 'q', first]);
     expect(again).toMatchObject({
       status: 5,
-      err: `mq: done q: there is no lease '${first}'\nIt has run out, or was settled before.\n`,
+      err: `mq: done q: there is no lease '${first}'\nA lease is gone when it has run out, or was settled.\n`,
     });
   });
 
@@ -34,7 +34,7 @@ describe('a lease', () => {
     const result = await mq.run(['done', 'q', a, '7.none', b, 'nonsense']);
     expect(result).toMatchObject({ status: 5 });
     expect(result.err).toBe(
-      "mq: done q: there is no lease 'nonsense', '7.none'\nIt has run out, or was settled before.\n",
+      "mq: done q: there is no lease 'nonsense', '7.none'\nA lease is gone when it has run out, or was settled.\n",
     );
     expect(await mq.stat('q')).toMatchObject({ leased: 0, done: 2 });
     expect((await mq.run(['done', 'none', a])).status).toBe(5);
