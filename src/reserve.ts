@@ -11,7 +11,7 @@ export class Reserve {
 
   constructor(path: string) {
     this.#path = path;
-    this.#size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    this.#size = sizeOf(path);
   }
 
   /** In bytes. */
@@ -54,5 +54,14 @@ export class Reserve {
     } catch {
       // It is as large as it could be made.
     }
+  }
+}
+
+function sizeOf(path: string): number {
+  try {
+    const found = statSync(path);
+    return found.isFile() ? found.size : 0;
+  } catch {
+    return 0;
   }
 }

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -27,6 +27,69 @@ beforeEach(() => {
   path = join(folder, 'ledger');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('Ledger: a full disk', () => {
+  const disk = () => join(folder, 'disk');
+  const ballast = () => join(disk(), 'ballast');
+  let failures: number;
+  beforeEach(({ skip }) => {
+    mkdirSync(disk());
+    const { status } = spawnSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=256k', 'mq-test', disk()]);
+    if (status !== 0) skip('no small disk can be mounted here');
+    path = join(disk(), 'ledger');
+    failures = 0;
+    expect(() => writeFileSync(ballast(), Buffer.alloc(512 * 1024))).toThrow('ENOSPC');
+    truncateSync(ballast(), 192 * 1024);
+  });
+  afterEach(() => {
+    spawnSync('/bin/umount', ['--lazy', disk()]);
+  });
+
+  /** As many as there is room for, and some more. */
+  const giveMany = (makeRoom: () => boolean) => {
+    const ledger = new Ledger(
+      path,
+      () => 'this',
+      () => {
+        failures += 1;
+      },
+      makeRoom,
+    );
+    ledger.rewrite([]);
+    for (let i = 1; i <= 1000; i++)
+      ledger.given(me, 'q', { ids: [{ first: 2 * i, last: 2 * i }], leases: [] });
+    return ledger;
+  };
+
+  test('a line for which there is no room leaves nothing of it', () => {
+    const ledger = giveMany(() => false);
+    expect(failures).toBeGreaterThan(100);
+    const lines = readFileSync(path, 'utf8').split('\n');
+    expect(lines.length).toBe(1000 - failures + 2);
+    expect(ledger.size).toBe(readFileSync(path).length - '= this\n'.length);
+    rmSync(ballast());
+    ledger.given(me, 'q', { ids: [{ first: 1, last: 1 }], leases: [] });
+    ledger.close();
+    const ids = openLedger().read().get(me)?.get('q')?.ids;
+    expect(ids).toEqual([
+      ...Array.from({ length: 1000 - failures }, (_, i) => ({ first: 2 * i + 2, last: 2 * i + 2 })),
+      { first: 1, last: 1 },
+    ]);
+  });
+
+  test('all is written when room can be made', () => {
+    let left = 192 * 1024;
+    giveMany(() => {
+      if (left === 0) return false;
+      left -= 4096;
+      truncateSync(ballast(), left);
+      return true;
+    }).close();
+    expect(failures).toBe(0);
+    expect(left).toBeLessThan(192 * 1024);
+    expect(openLedger().read().get(me)?.get('q')?.ids.length).toBe(1000);
+  });
+});
 
 describe('Ledger', () => {
   test('knows what was given to whom', () => {

@@ -133,12 +133,14 @@ export class Room {
     this.#hasRoom(0);
   }
 
-  /** To be called now and then, when no put waits for it. */
-  provide(): void {
+  /** To be called now and then, when no put waits for it. @returns whether it is to be called again soon */
+  provide(): boolean {
     const disk = this.#look();
     this.#setLog(disk);
     const wanted = this.#wanted(disk);
-    if (disk.free > 2 * wanted) this.#reserve.grow(Math.min(wanted, this.#reserve.size + GROWTH));
+    const { size } = this.#reserve;
+    if (disk.free > 2 * wanted) this.#reserve.grow(Math.min(wanted, size + GROWTH));
+    return size < this.#reserve.size && this.#reserve.size < wanted;
   }
 
   rolledBack(): void {
@@ -170,15 +172,20 @@ export class Room {
   }
 
   #look(): Disk {
-    const { bavail, bfree, bsize } = statfsSync(dirname(this.#path));
     const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    return {
-      // Some is kept for the superuser on many disks.
-      free: (process.getuid?.() === 0 ? bfree : bavail) * bsize,
-      log: size(`${this.#path}-wal`),
-      growth: Math.max(0, pragma(this.#db, 'page_count') * PAGE - size(this.#path)),
-      unused: pragma(this.#db, 'freelist_count') * PAGE,
-    };
+    try {
+      const { bavail, bfree, bsize } = statfsSync(dirname(this.#path));
+      return {
+        // Some is kept for the superuser on many disks.
+        free: (process.getuid?.() === 0 ? bfree : bavail) * bsize,
+        log: size(`${this.#path}-wal`),
+        growth: Math.max(0, pragma(this.#db, 'page_count') * PAGE - size(this.#path)),
+        unused: pragma(this.#db, 'freelist_count') * PAGE,
+      };
+    } catch {
+      // The folder has gone, or the file is damaged: whoever writes or reads finds that out.
+      return { free: Infinity, log: 0, growth: 0, unused: 0 };
+    }
   }
 
   #setLog({ free }: Disk): void {

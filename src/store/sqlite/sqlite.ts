@@ -162,8 +162,7 @@ export class SqliteStore implements Store {
   }
 
   put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
-    const noRoom = this.#room.refusal(messages.bytes.length);
-    const step = (): PutResult => {
+    const step = (noRoom: MqError | undefined): PutResult => {
       const { client, priority, key, done, once } = options;
       const answer = once && this.#tables.answer(once);
       if (answer !== undefined) return { stored: answer.answer };
@@ -199,7 +198,11 @@ export class SqliteStore implements Store {
       record(stored);
       return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
     };
-    return this.#write(step, true);
+    return this.#checked(() => {
+      // Outside of the transaction: the log may have to be cut.
+      const noRoom = this.#room.refusal(messages.bytes.length);
+      return this.#group.write(() => step(noRoom), true);
+    });
   }
 
   take(name: string, limit: TakeLimit): Promise<TakeResult> {

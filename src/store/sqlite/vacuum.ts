@@ -69,13 +69,13 @@ export class Vacuum {
   #look(): void {
     const isIdle = this.#isIdle;
     this.#isIdle = true;
-    this.#room.provide();
+    const isLacking = this.#room.provide();
     const unused = pragma(this.#db, 'auto_vacuum') === INCREMENTAL ? pragma(this.#db, 'freelist_count') : 0;
     this.#unused = [...this.#unused, unused].slice(-LOOKS);
     const isLong = this.#unused.length === LOOKS;
     const spare = this.#room.isFull ? unused : isLong ? Math.min(...this.#unused) - KEPT : 0;
     if (spare > 0) this.#giveBack(spare);
-    else if (unused > KEPT || !isIdle) this.#in(LOOK_EVERY, () => this.#look());
+    else if (unused > KEPT || isLacking || !isIdle) this.#in(LOOK_EVERY, () => this.#look());
     else {
       this.#unused = [];
       finishLog(this.#db, 'TRUNCATE');
@@ -95,7 +95,7 @@ export class Vacuum {
     const before = pragma(this.#db, 'freelist_count');
     const begun = now();
     this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(most, this.#pages)})`);
-    const took = now() - begun;
+    const took = Math.max(0.1, now() - begun);
     const given = before - pragma(this.#db, 'freelist_count');
     this.#unused = this.#unused.map((pages) => pages - given);
     this.#pages = Math.max(FEW, Math.floor(Math.min(this.#pages * 2, (given * TURN) / took)));
