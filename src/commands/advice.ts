@@ -3,8 +3,9 @@ import type { Command, Parsed } from './command.ts';
 
 /** Whatever the command is; `Command.advice` has what goes before it. */
 const ADVICE: Partial<Record<Code, string>> = {
-  DAMAGED: 'The file was left as it is. Put a copy back, or move it away to begin with an empty store.',
-  DISKFULL: 'When there is room again, all goes on.',
+  DAMAGED:
+    'The file was left as it is. Put a copy back, or do without: purge the queue that is named, else move the file away.',
+  DISKFULL: 'Queues can be emptied meanwhile. When there is room again, all goes on.',
   NOQUEUE: 'mq ls shows the queues that there are.',
   NOLEASE: 'A lease is gone when it has run out, or was settled.',
   TOOBIG: 'The daemon can be told to take longer ones: mq serve --max-message',

@@ -907,6 +907,16 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(await names(undefined, 2)).toEqual(['a', 'b']);
       expect(await names('d', 2)).toEqual([]);
     });
+
+    test('rest changes nothing that can be seen', async () => {
+      await put('q', 'a', 'b', 'c');
+      await take('q', 1);
+      await store.lease('q', { count: 1, bytes: 1 }, 1000);
+      const before = await stat('q');
+      await Promise.all([put('q', 'd'), store.rest(), put('q', 'e')]);
+      expect(await stat('q')).toMatchObject({ ...before, waiting: 3, put: 5 });
+      expect(await waiting('q')).toEqual(['c', 'd', 'e']);
+    });
   });
 
   describe(`${engine}: onChange is called`, () => {
