@@ -104,7 +104,7 @@ export class Getters {
         if (getter.finished) return;
         // Where others wait already nothing is left for this one, but it is told of an end.
         const { limit, timeout } = options;
-        const limits = queues.map((queue) => (this.#lines.has(queue) ? { count: 0, bytes: 0 } : limit));
+        const limits = queues.map((queue) => (this.#isAwaited(queue) ? { count: 0, bytes: 0 } : limit));
         // Before the store is asked: what comes while it answers wakes this one too.
         this.#enlist(getter);
         for (const [i, queue] of queues.entries()) {
@@ -202,6 +202,12 @@ export class Getters {
     if (isPart && left.count > 0 && left.bytes > 0)
       setImmediate(() => this.#inTurn(() => this.#goOn(queue, getter, left)));
     else getter.finish(getter.taken);
+  }
+
+  /** Whether somebody has nothing of the queue yet: who is given a part after the other leaves something to others. */
+  #isAwaited(queue: string): boolean {
+    for (const { taken } of this.#lines.get(queue) ?? []) if (taken === undefined) return true;
+    return false;
   }
 
   /** Gives it more of the queue from which it has some. */

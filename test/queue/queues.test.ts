@@ -534,3 +534,25 @@ test('what is due is done when the store says so, also where its clock is ahead'
   vi.advanceTimersByTime(8000);
   expect(bodies(await getting)).toEqual(['a']);
 });
+
+/** Whoever takes many is given one after the other. */
+class SlowStore extends MemoryStore {
+  override async take(name: string, limit: TakeLimit): Promise<TakeResult> {
+    const taken = await super.take(name, { ...limit, count: Math.min(limit.count, 1) });
+    return { ...taken, isPart: limit.count > 1 };
+  }
+}
+
+describe('get of many that is given part after part', () => {
+  test('keeps nothing from others that is left', async () => {
+    queues = new Queues(
+      (events) => new SlowStore(events, Date.now),
+      (error) => expect.unreachable(String(error)),
+    );
+    const [many, one] = [queues.enter(), queues.enter()];
+    await put('q', ['a', 'b', 'c', 'd', 'e'], FOREVER, many);
+    const getting = get('q', FOREVER, many, { count: 3, bytes: Infinity });
+    expect(bodies(await get('q', 0, one))).toEqual(['b']);
+    expect(bodies(await getting)).toEqual(['a', 'c', 'd']);
+  });
+});
