@@ -270,7 +270,9 @@ export class Consumer {
     try {
       this.#connection = await next;
     } catch (error) {
-      throw this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
+      // For good: nobody is left who could answer.
+      this.#error ??= this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
+      throw this.#error;
     }
     this.#keep(this.#connection);
     this.#connection.onStopped = this.#onStopped;

@@ -310,4 +310,15 @@ describe('what is lost: nothing', () => {
       await mq.sh(`umount ${disk}`);
     }
   });
+
+  test('where no daemon may be started, a get says so at once, and that what it printed may come again', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q', 'a']);
+    const get = mq.start(['--no-start', 'get', '-c', '2', 'q']);
+    // It has said so with its next GET, which waits.
+    await until(async () => (await mq.stat('q'))['done'] === 1);
+    await mq.killDaemon();
+    expect(await get.done).toMatchObject({ status: 79, out: 'a\n' });
+  });
 });
