@@ -51,7 +51,7 @@ export interface ErrorOptions {
   cause?: unknown;
   /** What the user can do about it: a second line on standard error. */
   advice?: string | undefined;
-  /** How many messages of a put were stored before it failed. */
+  /** How many messages of a put were stored, or of a move moved, before it failed. */
   stored?: number | undefined;
 }
 

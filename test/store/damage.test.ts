@@ -88,10 +88,33 @@ describe('of three batches the last is damaged', () => {
   };
   const large = (body: string) => body.padEnd(90_000, '.');
 
-  test('none is moved', async () => {
+  test('all are moved unread, and found damaged where they are then', async () => {
     const { path, store } = await given(...['a', 'b', 'c'].map(large));
     await store.end();
-    await refused(path, (damaged) => damaged.move('q', 'other'));
+    damage(path, new Random(1), 'first = 3');
+    const damaged = openAt(path);
+    expect(await damaged.move('q', 'other')).toBe(3);
+    const { runs } = await damaged.take('other', ALL);
+    expect(bodiesOf(messagesOf(runs))).toEqual(['a', 'b'].map(large));
+    await expect(damaged.take('other', ALL)).rejects.toMatchObject({ code: 'DAMAGED' });
+    await put(damaged, 'q', 'd');
+    expect(bodiesOf(messagesOf((await damaged.take('q', ALL)).runs))).toEqual(['d']);
+    await damaged.end();
+  });
+
+  test('those before it are moved where they have to be read, and the error says how many', async () => {
+    const { path, store } = await given('a', 'b');
+    await store.put('q', packed('c', 'd'), { priority: 0 });
+    await store.end();
+    damage(path, new Random(1), 'first = 3');
+    const damaged = openAt(path);
+    // Of the last batch one message only.
+    const move = () => damaged.move('q', 'other', 3);
+    await expect(move()).rejects.toMatchObject({ code: 'DAMAGED', stored: 2 });
+    expect(bodiesOf(messagesOf(await damaged.peek('other', ALL)))).toEqual(['a', 'b']);
+    await expect(damaged.move('q', 'other', 1)).rejects.toMatchObject({ code: 'DAMAGED', stored: undefined });
+    expect(await damaged.stat('q')).toMatchObject({ waiting: 2 });
+    await damaged.end();
   });
 
   test('none is given up on, when that is asked for all', async () => {

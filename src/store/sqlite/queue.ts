@@ -6,7 +6,7 @@ import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch
 import type { Bodies } from './bodies.ts';
 import type { Undo } from './group-commit.ts';
 import { Order } from './order.ts';
-import type { BatchRow, Label, MessageRow, Place, QueueRow, Tables } from './tables.ts';
+import type { BatchRow, Label, MessageRow, Place, QueueRow, ReadyRow, Tables } from './tables.ts';
 import { type IsOver, never } from './turn.ts';
 
 const FIRST: Place = { priority: -Infinity, first: 0 };
@@ -67,6 +67,11 @@ export class StoredQueue {
     return this.row.maxsize === 0 ? Infinity : Math.max(0, this.row.maxsize - this.pending);
   }
 
+  /** From the id of a message to that of the next one. */
+  get step(): 1 | -1 {
+    return this.row.kind === 'lifo' ? -1 : 1;
+  }
+
   state(): QueueState {
     return stateOf(this.row, this.#held, this.#oldestAt());
   }
@@ -86,7 +91,7 @@ export class StoredQueue {
     for (const { batch, runs } of this.#next(limit, now, from)) {
       const { priority, first } = batch.row;
       all.push(...runs);
-      if (isOver()) return { runs: all, next: { priority, first: first + this.#step } };
+      if (isOver()) return { runs: all, next: { priority, first: first + this.step } };
     }
     return { runs: all, next: undefined };
   }
@@ -263,25 +268,61 @@ export class StoredQueue {
     });
   }
 
+  /** Whether any of a batch's messages waits, which is ready. */
+  isWaiting({ first }: BatchRow): boolean {
+    const known = this.#known(first);
+    return known === undefined || known.count(WAITING) > 0;
+  }
+
+  /** Whether all of a batch's messages wait, and nothing is particular to them. */
+  isWhole({ first, isPlain }: ReadyRow): boolean {
+    return isPlain === 1 && !this.#active.has(first);
+  }
+
+  /** The next `most` messages of a batch that wait. @throws MqError DAMAGED */
+  runsIn(row: BatchRow, most: number): Run[] {
+    const batch = this.#batch(row);
+    return batch.nextRuns(this.#bodiesOf(batch), this.step, { count: most, bytes: Infinity });
+  }
+
+  /** Batches that were whole are in another queue, or have other ids. */
+  left(rows: readonly BatchRow[], count: number): void {
+    this.row.size -= count;
+    for (const { first } of rows) {
+      if (this.#latest?.row.first === first) this.#latest = undefined;
+      this.#bodies.delete(first);
+    }
+    this.#undo(() => {
+      for (const row of rows) this.#notice(row);
+    });
+  }
+
+  /** Batches have come, the first of them to this place. */
+  joined(rows: readonly BatchRow[], { priority, first }: Place, count: number): void {
+    this.row.size += count;
+    this.row.put += count;
+    let id = first;
+    for (const row of rows) {
+      this.#notice({ priority, first: id });
+      id += row.count;
+    }
+  }
+
   /** Looks for waiting messages from the start of the order. */
   rewind(): void {
     this.#order = this.#newOrder();
     this.#age = this.#newAge();
   }
 
-  get #step(): 1 | -1 {
-    return this.row.kind === 'lifo' ? -1 : 1;
-  }
-
   #newOrder(): Order {
-    const step = this.#step;
+    const step = this.step;
     return new Order({
       start: step === 1 ? FIRST : LAST,
       step,
       compare: (a, b) => step * (a.priority - b.priority || a.first - b.first),
       next: (place) => this.#readyFrom(place),
       at: (place) => this.#tables.batch(place.first),
-      isWaiting: (row) => this.#isWaiting(row),
+      isWaiting: (row) => this.isWaiting(row),
     });
   }
 
@@ -293,7 +334,7 @@ export class StoredQueue {
       compare: (a, b) => a.first - b.first,
       next: (place) => this.#tables.readyByAge(this.row.id, place),
       at: (place) => this.#tables.batch(place.first),
-      isWaiting: (row) => this.#isWaiting(row),
+      isWaiting: (row) => this.isWaiting(row),
     });
   }
 
@@ -305,7 +346,7 @@ export class StoredQueue {
   /** The batch that is ready at this place of the order, or behind it. */
   #readyFrom(place: Place): BatchRow | undefined {
     const { id } = this.row;
-    return this.#step === 1 ? this.#tables.readyFrom(id, place) : this.#tables.readyBackFrom(id, place);
+    return this.step === 1 ? this.#tables.readyFrom(id, place) : this.#tables.readyBackFrom(id, place);
   }
 
   /** The batches that messages wait in. */
@@ -316,8 +357,8 @@ export class StoredQueue {
 
   *#waitingFrom(place: Place): Generator<BatchRow> {
     let row = this.#readyFrom(place);
-    for (; row !== undefined; row = this.#readyFrom({ ...row, first: row.first + this.#step }))
-      if (this.#isWaiting(row)) yield row;
+    for (; row !== undefined; row = this.#readyFrom({ ...row, first: row.first + this.step }))
+      if (this.isWaiting(row)) yield row;
   }
 
   *#next(limit: TakeLimit, now: number, from?: Place): Generator<{ batch: Batch; runs: Run[] }> {
@@ -328,7 +369,7 @@ export class StoredQueue {
     for (const row of from ? this.#waitingFrom(from) : this.#waiting(this.#order)) {
       if (isExpired(row, now)) continue;
       const batch = this.#batch(row);
-      const runs = batch.nextRuns(this.#bodiesOf(batch), this.#step, { count, bytes });
+      const runs = batch.nextRuns(this.#bodiesOf(batch), this.step, { count, bytes });
       for (const { messages } of runs) {
         count -= messages.count;
         bytes -= messages.bytes.length;
@@ -347,12 +388,6 @@ export class StoredQueue {
     });
     this.row.got += messages.count;
     return { ...run, leases: { tokens, until } };
-  }
-
-  /** Whether any of a batch's messages waits, which is ready. */
-  #isWaiting({ first }: BatchRow): boolean {
-    const known = this.#known(first);
-    return known === undefined || known.count(WAITING) > 0;
   }
 
   #known(first: number): Batch | undefined {
@@ -509,7 +544,7 @@ function* whole<T>(items: Iterable<T>): Generator<T> {
   }
 }
 
-function isExpired({ expires_at }: BatchRow, now: number): boolean {
+export function isExpired({ expires_at }: BatchRow, now: number): boolean {
   return expires_at !== null && expires_at <= now;
 }
 

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
-import { type Packed, pieces, splitAt } from '../../packed.ts';
+import { join, type Packed, pieces, splitAt } from '../../packed.ts';
 import { Reserve } from '../../reserve.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import {
@@ -34,6 +34,7 @@ import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
 import { openDatabase, rewrite, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
+import { type Move, moveSome } from './move.ts';
 import { CLOSED_NOW, isDamaged, rangesOf, type StoredQueue, stateOf } from './queue.ts';
 import { StoredQueues } from './queues.ts';
 import { Room } from './room.ts';
@@ -65,6 +66,9 @@ const MANY_LEASES = 500;
 
 /** So many leases are settled at least in a turn. */
 const SOME_LEASES = 50;
+
+/** So many times batches are moved at least in a turn: of small ones up to a hundred at a time. */
+const MOVES = 10;
 
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
@@ -334,42 +338,30 @@ export class SqliteStore implements Store {
     }
   }
 
-  move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
-    return this.#once(once, () => {
+  async move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
+    let moved = 0;
+    let most = count;
+    const begin = () => {
       const source = this.#queues.get(from);
       const target = this.#queues.find(to);
-      const size = Math.min(count, source.waiting);
-      if (target?.closed) throw new MqError('CLOSED', `queue ${to} is closed`);
-      if (target && target !== source && target.room < size) {
-        throw new MqError('FULL', `queue ${to} has no room for ${size} messages`);
+      most = Math.min(count, source.waiting);
+      if (target?.closed) throw closed(to);
+      if (target && target !== source && target.room < most) {
+        throw new MqError('FULL', `queue ${to} has no room for ${most} messages`);
       }
-      if (size === 0) return 0;
-      let destination = target;
-      // A queue that is moved to itself is read first: what was moved must not be moved again.
-      const bytes = target === source ? Infinity : BATCH_BYTES;
-      let left = size;
-      while (left > 0) {
-        const { runs } = source.peek({ count: left, bytes }, this.now());
-        // What has expired is not moved.
-        if (runs.length === 0) break;
-        for (const run of runs) {
-          const { row: batch } = source.message(run.id);
-          const label = this.#tables.label(batch);
-          this.#touch(source);
-          source.finish([rangeOf(run)], [WAITING]);
-          destination ??= this.#queues.make(to);
-          this.#transfer(
-            destination,
-            run.messages,
-            { ...run, expires_at: batch.expires_at },
-            target === source ? label : labelOf(destination, keyOf(destination, label)),
-          );
-          left -= run.messages.count;
-        }
-        if (target === source) break;
-      }
-      return size - left;
-    });
+      return most === 0 ? DONE : { answer: 0, position: this.#nextId };
+    };
+    const part = (progress: Progress) => {
+      moved = progress.answer;
+      return this.#move(from, to, most, progress);
+    };
+    try {
+      return await this.#inParts(once, begin, part);
+    } catch (error) {
+      if (moved === 0 || !(error instanceof MqError)) throw error;
+      const { cause, advice } = error;
+      throw new MqError(error.code, error.message, { cause, advice, stored: moved });
+    }
   }
 
   purge(name: string, once?: Once): Promise<number> {
@@ -677,6 +669,47 @@ export class SqliteStore implements Store {
   }
 
   /** A part of it. */
+  #move(name: string, to: string, most: number, { answer, position, from }: Progress): Progress {
+    const source = this.#queues.find(name);
+    const known = this.#queues.find(to);
+    if (source === undefined || position === undefined) return { answer, position: undefined };
+    const target = () => {
+      const queue = this.#queues.find(to) ?? this.#queues.make(to);
+      this.#touch(source);
+      this.#touch(queue);
+      return queue;
+    };
+    const copy = (runs: readonly Run[], row: BatchRow) => {
+      const label = this.#tables.label(row);
+      const queue = target();
+      source.finish(runs.map(rangeOf), [WAITING]);
+      const { priority, put_at: putAt, expires_at } = row;
+      this.#transfer(
+        queue,
+        join(runs.map((run) => run.messages)),
+        { priority, putAt, expires_at },
+        queue === source ? label : labelOf(queue, keyOf(queue, label)),
+      );
+    };
+    const move: Move = {
+      source,
+      target,
+      before: position,
+      count: most - answer,
+      room: known?.closed ? 0 : known && known !== source ? known.room : Infinity,
+      refusal: () => (known?.closed ? closed(to) : new MqError('FULL', `queue ${to} is full`)),
+      now: this.now(),
+      newIds: (count) => {
+        this.#nextId += count;
+        return this.#nextId - count;
+      },
+      copy,
+    };
+    const part = moveSome(this.#tables, move, from, aTurn(MOVES));
+    return { answer: answer + part.moved, position: part.from && position, from: part.from };
+  }
+
+  /** A part of it. */
   #purge(name: string, progress: Progress): Progress {
     const { answer, position, from } = progress;
     const queue = this.#queues.find(name);
@@ -765,7 +798,9 @@ export class SqliteStore implements Store {
     do {
       const last = progress;
       progress = await this.#write(() => {
-        const known = last ?? (once && this.#tables.answer(once));
+        // Somebody else may have asked for the same step meanwhile, and go on with it, too.
+        const said = once && this.#tables.answer(once);
+        const known = said ? { ...said, from: last?.from } : last;
         if (known && known.position === undefined) return known;
         const next = part(known ?? begin());
         if (once) this.#tables.setAnswer(once, next, Date.now());
@@ -903,6 +938,10 @@ export class SqliteStore implements Store {
 /** The messages of those leases that are there. */
 function leasedOf(queue: StoredQueue, leases: readonly string[]): MessageRow[] {
   return leases.map((lease) => queue.findLease(lease)).filter((message) => message !== undefined);
+}
+
+function closed(name: string): MqError {
+  return new MqError('CLOSED', `queue ${name} is closed`);
 }
 
 function labelOf({ row }: StoredQueue, key: string | undefined): Label | undefined {

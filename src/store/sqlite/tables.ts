@@ -31,6 +31,13 @@ export interface BatchRow {
   expires_at: number | null;
 }
 
+/** A batch that is ready, as a move looks at it. */
+export interface ReadyRow extends BatchRow {
+  bytes: number;
+  /** 0: some of its messages are gone, or something is particular to them. */
+  isPlain: 0 | 1;
+}
+
 /** Columns of the table `batch` that only a batch of one message may have. */
 export interface Label {
   key: string | null;
@@ -358,6 +365,73 @@ export class Tables {
     const one = this.#ready('priority = 0 AND first >= ? ORDER BY first', queue, first);
     const other = this.#ready('priority <> 0 AND first >= ? ORDER BY first', queue, first);
     return one && other ? (one.first < other.first ? one : other) : (one ?? other);
+  }
+
+  /**
+   * The first batches that are ready in a queue, of one priority and from `first` on, or with step -1 from
+   * there backwards; those with lesser ids than `before`.
+   */
+  readyWith(
+    queue: number,
+    step: 1 | -1,
+    { priority, first }: Place,
+    before: number,
+    most: number,
+  ): ReadyRow[] {
+    const [from, order] = step === 1 ? ['>=', ''] : ['<=', 'DESC'];
+    return this.#all(
+      `SELECT ${COLUMNS}, length(messages) AS bytes,
+      NOT EXISTS (SELECT 1 FROM message WHERE id >= batch.first AND id < batch.first + batch.count) AND
+      (count = 1 OR NOT EXISTS
+        (SELECT 1 FROM gone WHERE gone.first >= batch.first AND gone.first < batch.first + batch.count)) AS isPlain
+      FROM batch WHERE first IN
+      (SELECT first FROM ready WHERE queue = ? AND priority = ? AND first ${from} ? AND first < ?
+      ORDER BY first ${order} LIMIT ?) ORDER BY first ${order}`,
+      ...[queue, priority, first, before, most],
+    );
+  }
+
+  /** The next priority with which something is ready in a queue, with a lesser id than `before`. */
+  priorityAfter(queue: number, priority: number, before: number): number | undefined {
+    return this.#get<{ priority: number }>(
+      `SELECT priority FROM ready WHERE queue = ? AND priority > ? AND first < ?
+      ORDER BY priority, first LIMIT 1`,
+      ...[queue, priority, before],
+    )?.priority;
+  }
+
+  /**
+   * Batches that follow each other, ready and of one priority, are in the queue `to`, with ids from `first`
+   * on in their order. Moved elsewhere, they have no origin, and no key but one of that queue.
+   */
+  relabel(
+    from: number,
+    rows: readonly ReadyRow[],
+    to: number,
+    { first, count, priority }: Place & { count: number },
+  ): void {
+    const { priority: old } = rows[0] as ReadyRow;
+    const ends = [rows[0] as ReadyRow, rows.at(-1) as ReadyRow].map((row) => row.first);
+    const range = [from, old, Math.min(...ends), Math.max(...ends)];
+    const order = (ends[0] as number) > (ends[1] as number) ? 'DESC' : '';
+    const label =
+      from === to
+        ? ''
+        : `, origin_queue = NULL, origin_id = NULL,
+          key = iif(key_queue = ?1, key, NULL), key_queue = iif(key_queue = ?1, key_queue, NULL)`;
+    const those = 'queue = ? AND priority = ? AND first BETWEEN ? AND ?';
+    this.#run(
+      `UPDATE batch SET first = new, queue = ?, priority = ?${label}
+      FROM (SELECT first AS old, ? - count + sum(count) OVER (ORDER BY first ${order} ROWS UNBOUNDED PRECEDING) AS new
+        FROM batch WHERE first IN (SELECT first FROM ready WHERE ${those}))
+      WHERE batch.first = old`,
+      ...[to, priority, first, ...range],
+    );
+    this.#run(`DELETE FROM ready WHERE ${those}`, ...range);
+    this.#run(
+      'INSERT INTO ready SELECT queue, priority, first FROM batch WHERE first BETWEEN ? AND ?',
+      ...[first, first + count - 1],
+    );
   }
 
   /** The batch that `id` is in, or the next one of any queue with greater ids. */
