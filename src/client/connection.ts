@@ -45,8 +45,8 @@ const TEXT_TYPE = 0x2b; // +
 export class Connection {
   /** What the daemon said of itself in its greeting; empty before that. */
   greeting = new Map<string, Value>();
-  /** Fulfilled when it has ended. */
-  readonly closed: Promise<void>;
+  /** Fulfilled when it has ended, with the reason. */
+  readonly closed: Promise<MqError>;
   /** Fulfilled when the daemon lives, as another connection shows; rejected when it does not answer there either. */
   isAlive: () => Promise<void> = async () => {};
   readonly #socket: Socket;
@@ -66,8 +66,7 @@ export class Connection {
     socket.on('error', () => {});
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
-        this.#fail(this.#lost());
-        resolve();
+        resolve(this.#fail(this.#lost()));
       });
     });
   }
@@ -82,6 +81,11 @@ export class Connection {
     const answer = await this.ask({ verb: 'HELLO', version: 3, mq }, { limit });
     if (!(answer instanceof Map) || String(answer.get('server')) !== 'mq') throw notMq();
     this.greeting = answer;
+  }
+
+  /** What is asked now is not sent any more. */
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
   }
 
   /**
@@ -229,11 +233,13 @@ export class Connection {
       : new MqError('LOST', 'the daemon went away');
   }
 
-  #fail(error: MqError): void {
+  /** @returns why it has ended: the first reason */
+  #fail(error: MqError): MqError {
     this.#end ??= error;
     const unanswered = [...this.#unanswered];
     this.#unanswered.clear();
     for (const { reject } of unanswered) reject(this.#end);
+    return this.#end;
   }
 }
 

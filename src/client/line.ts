@@ -29,6 +29,7 @@ let lines = 0;
  */
 export class Line {
   readonly #connector: Connector;
+  readonly #holds: boolean;
   readonly #id = `${TOKEN}.${lines++}`;
   #connection: Connection;
   readonly #pending = new Set<Pending>();
@@ -36,6 +37,8 @@ export class Line {
   #reopening: Promise<void> | undefined;
   #error: unknown;
   #hasFinished = false;
+  /** There is no further connection. */
+  #isLast = false;
   #onStopped: () => void = () => {};
   /** Called with each further connection, before what had no answer is sent again. */
   onReopened: (connection: Connection) => void = () => {};
@@ -43,12 +46,14 @@ export class Line {
   /** @param holds see `Connector` */
   static async open(caller: Caller, holds = false): Promise<Line> {
     const connector = new Connector(caller, holds);
-    return new Line(connector, await connector.connect());
+    return new Line(connector, holds, await connector.connect());
   }
 
-  private constructor(connector: Connector, connection: Connection) {
+  private constructor(connector: Connector, holds: boolean, connection: Connection) {
     this.#connector = connector;
+    this.#holds = holds;
     this.#connection = connection;
+    this.#keep(connection);
   }
 
   /**
@@ -88,7 +93,23 @@ export class Line {
     this.#connection.finish();
   }
 
+  /**
+   * Is not connected again from now on: when its connection ends, what has no answer fails. Fulfilled when there is
+   * a connection.
+   */
+  async stay(): Promise<void> {
+    this.#isLast = true;
+    await this.#reopening;
+  }
+
+  /** Waits for no answer any more, and asks for nothing: all that has none fails with this error. */
+  abandon(error: unknown): void {
+    this.#isLast = true;
+    this.#fail(error);
+  }
+
   destroy(): void {
+    this.#isLast = true;
     this.#connection.destroy();
   }
 
@@ -97,7 +118,7 @@ export class Line {
     const { question, seq } = pending;
     const asked = typeof question === 'function' ? question() : question;
     const request = isOnce(asked) ? { ...asked, once: { client: this.#id, seq, acked: this.#acked } } : asked;
-    pending.isSent = true;
+    pending.isSent ||= !connection.hasEnded;
     connection.request(request, { limit: this.#connector.limit }).then(
       (frame) => {
         this.#pending.delete(pending);
@@ -106,8 +127,8 @@ export class Line {
       (error: unknown) => {
         // On an earlier connection it is no news.
         if (connection !== this.#connection || !this.#pending.has(pending)) return;
-        if (isLoss(error)) this.#reopening ??= this.#reopen();
-        else this.#reject(pending, isHang(error) ? this.#notKnown(pending, error) : error);
+        if (isLoss(error) && !this.#isLast) this.#reopening ??= this.#reopen();
+        else this.#reject(pending, isEnd(error) ? this.#notKnown(pending, error) : error);
       },
     );
   }
@@ -124,13 +145,31 @@ export class Line {
       connection.onStopped = this.#onStopped;
       this.#connection = connection;
       this.#reopening = undefined;
+      this.#keep(connection);
       this.onReopened(connection);
       for (const pending of [...this.#pending]) this.#send(pending);
       if (this.#hasFinished) connection.finish();
     } catch (error) {
-      this.#error = error;
-      for (const pending of [...this.#pending]) this.#reject(pending, this.#notKnown(pending, error));
+      this.#reopening = undefined;
+      // Otherwise whoever asks next tries again.
+      if (this.#pending.size > 0) this.#fail(error);
     }
+  }
+
+  /**
+   * Comes back to the next daemon at once when one dies: it keeps what was given to this process for 15 s only, where
+   * it cannot see it.
+   */
+  #keep(connection: Connection): void {
+    if (!this.#holds) return;
+    void connection.closed.then((end) => {
+      if (isLoss(end) && !this.#isLast && !this.#hasFinished) this.#reopening ??= this.#reopen();
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#error ??= error;
+    for (const pending of [...this.#pending]) this.#reject(pending, this.#notKnown(pending, error));
   }
 
   #reject(pending: Pending, error: unknown): void {
@@ -153,6 +192,6 @@ function isOnce(request: Request): boolean {
 }
 
 /** Whether the connection says so, and not the daemon. */
-function isHang(error: unknown): boolean {
-  return error instanceof MqError && error.code === 'UNREACHABLE';
+function isEnd(error: unknown): boolean {
+  return isLoss(error) || (error instanceof MqError && error.code === 'UNREACHABLE');
 }

@@ -64,8 +64,8 @@ afterEach(async () => {
   rmSync(home, { recursive: true });
 });
 
-const open = (deadline = Infinity) =>
-  Line.open({ places: places({ MQ_HOME: home }), start: false, deadline });
+const open = (deadline = Infinity, holds = false) =>
+  Line.open({ places: places({ MQ_HOME: home }), start: false, deadline }, holds);
 const done = (lease: string): Request => ({ verb: 'DONE', queue: 'q', ids: [], leases: [lease] });
 const size: Request = { verb: 'SIZE', queue: 'q' };
 const leasesOf = (requests: Request[] | undefined) =>
@@ -139,5 +139,37 @@ describe('a line to the daemon', () => {
       'UNKNOWN',
       'NODAEMON',
     ]);
+  });
+
+  test('what was asked when the daemon had died already was not done', async () => {
+    serves = [() => 1];
+    const line = await open();
+    await line.ask(done('1.a'));
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    // It has heard of that.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await code(line.ask(done('2.b')))).toBe('NODAEMON');
+  });
+
+  test('where messages are held, comes back at once, though nothing is asked', async () => {
+    serves = [() => 1, () => 1];
+    const line = await open(Infinity, true);
+    await line.ask(size);
+    const reopened = new Promise<unknown>((resolve) => {
+      line.onReopened = resolve;
+    });
+    for (const socket of sockets) socket.destroy();
+    await reopened;
+    expect(asked).toHaveLength(2);
+    line.destroy();
+  });
+
+  test('that is to stay is not connected again', async () => {
+    serves = [() => 'die', () => 1];
+    const line = await open();
+    await line.stay();
+    expect(await code(line.ask(size))).toBe('LOST');
+    expect(asked).toHaveLength(1);
   });
 });
