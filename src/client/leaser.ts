@@ -46,6 +46,9 @@ export class Leaser {
   readonly #put: Line;
   /** The leases end with the connection of this line. */
   #binding: Line;
+  /** Fulfilled when they are bound to its latest connection. */
+  #claims: Promise<unknown> = Promise.resolve();
+  #lettingGo: Promise<void> | undefined;
   /** Taken and not settled, by their tokens. */
   readonly #leases = new Map<string, Lease>();
   /** Done, and not told. */
@@ -106,12 +109,14 @@ export class Leaser {
   }
 
   /** Takes nothing more; what was taken stays. */
-  async stopTaking(): Promise<void> {
-    if (this.#binding === this.#settle) return;
-    // A get that waits ends with its connection, and the leases are not to end with that.
-    this.#binding = this.#settle;
-    await this.#extend('hold');
-    this.#take.finish();
+  stopTaking(): Promise<void> {
+    this.#lettingGo ??= this.#letGo();
+    return this.#lettingGo;
+  }
+
+  /** The same, when the daemon hears of nothing any more: a take that waits fails with this error. */
+  abandon(error: unknown): void {
+    this.#take.abandon(error);
   }
 
   /** Waits for no room any more. */
@@ -165,6 +170,21 @@ export class Leaser {
     this.#hasEnded = true;
     this.#timer.clear();
     for (const line of [this.#take, this.#settle, this.#put]) line.destroy();
+  }
+
+  /** A get that waits ends with its connection, and the leases are not to end with that. */
+  async #letGo(): Promise<void> {
+    try {
+      // A further connection of that line would be given the leases by a daemon that comes after this one.
+      await this.#take.stay();
+      await this.#claims;
+      await this.#extend('hold');
+      this.#binding = this.#settle;
+      this.#take.finish();
+    } catch (error) {
+      this.#take.abandon(error);
+      throw error;
+    }
   }
 
   async #settleDone(leases: Lease[]): Promise<Map<string, Settled>> {
@@ -224,11 +244,13 @@ export class Leaser {
 
   /** The leases are bound to this connection from now on. */
   #claim(connection: Connection): void {
-    for (const lease of this.#leases.values())
+    const claims = [...this.#leases.values()].map((lease) =>
       connection.request(this.#extension(lease, 'hold')).catch((error) => {
         // After a further loss they are claimed again.
         if (!isLoss(error) && !isGone(error)) this.onError(error);
-      });
+      }),
+    );
+    this.#claims = Promise.all(claims);
   }
 
   #extendLater(): Timer {

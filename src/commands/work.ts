@@ -354,8 +354,10 @@ class Worker {
   /** Something went wrong. What runs can still finish, unless the daemon will not hear of it. */
   #end(error: unknown): void {
     this.#stop ??= error instanceof Error ? error : new Error(String(error));
-    if (error instanceof MqError && NOBODY_ANSWERS.has(error.code)) this.#endRunning();
-    else this.#leaser.stopTaking().catch(() => this.#endRunning());
+    if (error instanceof MqError && NOBODY_ANSWERS.has(error.code)) {
+      this.#leaser.abandon(error);
+      this.#endRunning();
+    } else this.#leaser.stopTaking().catch(() => this.#endRunning());
     this.#soon();
   }
 

@@ -49,6 +49,15 @@ describe('a daemon that hangs', () => {
     expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\n');
   });
 
+  test('work ends its commands and itself, though it waits for messages too', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    const work = mq.start(['work', 'q', '-j', '2', '--lease', '3s', '--', 'sleep', '1000']);
+    await until(async () => (await mq.stat('q'))['leased'] === 1);
+    const { status, err } = await whileStopped(mq, () => work.done);
+    expect(err).toContain('the daemon does not answer');
+    expect(status).toBe(79);
+  });
+
   test('what was sent to it may be stored: 79, and how many are for certain', async ({ mq }) => {
     const put = mq.start(['put', '-t', '3', 'q'], { open: true });
     put.child.stdin?.write('a\n');

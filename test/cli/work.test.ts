@@ -565,6 +565,27 @@ describe('a worker that ends', () => {
     },
   );
 
+  test('by SIGTERM while the daemon is SIGKILLed: what runs keeps its message', async ({ mq }) => {
+    const go = join(mq.home, 'go');
+    await mq.run(['put', 'late', 'a']);
+    const script = `until [ -e ${go} ]; do sleep 0.01; done; cat`;
+    const work = mq.start(['work', 'late', '-j', '2', '--', 'sh', '-c', script]);
+    await until(async () => (await leased(mq, 'late')) === 1);
+    const daemon = mq.daemonPid() as number;
+    process.kill(daemon, 'SIGSTOP');
+    work.child.kill('SIGTERM');
+    await until(() => work.err().includes('once more'));
+    await mq.killDaemon();
+    await until(async () => (await mq.stat('late'))['consumers'] === 1);
+    // By then it would have been given back.
+    for (let look = 0; look < 5; look++) expect(await leased(mq, 'late')).toBe(1);
+    writeFileSync(go, '');
+    const result = await work.done;
+    expect(result).toMatchObject({ signal: 'SIGTERM', out: 'a\n' });
+    expect(result.err).not.toContain('lease is gone');
+    expect(await mq.stat('late')).toMatchObject({ waiting: 0, leased: 0, done: 1 });
+  });
+
   test('by SIGINT while it waits: at once', async ({ mq }) => {
     await mq.run(['create', 'q']);
     const work = mq.start(['work', 'q', '--', 'true']);
