@@ -92,6 +92,34 @@ describe('Ledger: a full disk', () => {
 });
 
 describe('Ledger', () => {
+  test('a line for which the disk had no room spoils no other', ({ skip }) => {
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder]).status !== 0)
+      skip('needs mount');
+    try {
+      const failures: unknown[] = [];
+      const ledger = new Ledger(
+        path,
+        () => 'this',
+        (error) => failures.push(error),
+      );
+      ledger.rewrite([]);
+      // Up to the last page: what is written next has room for its beginning.
+      writeFileSync(join(folder, 'filler'), Buffer.alloc(12 * 1024));
+      for (let id = 1; failures.length === 0; id++)
+        ledger.given(me, 'a', { ids: [{ first: id, last: id }], leases: [] });
+      expect(failures).toEqual([expect.objectContaining({ code: 'DISKFULL' })]);
+      rmSync(join(folder, 'filler'));
+      ledger.given('17 1', 'b', { ids: [], leases: ['12.k3x'] });
+      ledger.close();
+      const next = openLedger();
+      const holders = [...next.read().keys()];
+      next.close();
+      expect(holders).toEqual([me, '17 1']);
+    } finally {
+      spawnSync('umount', ['-l', folder]);
+    }
+  });
+
   test('knows what was given to whom', () => {
     const ledger = openLedger();
     ledger.given(me, 'a', {
