@@ -265,7 +265,7 @@ export class Consumer {
   async #resume(): Promise<void> {
     this.#ahead.clear();
     this.#lost = false;
-    const next = this.#next ?? this.#connector.connect();
+    const next = this.#next ?? this.#connect();
     this.#next = undefined;
     try {
       this.#connection = await next;
@@ -274,9 +274,14 @@ export class Consumer {
       this.#error ??= this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
       throw this.#error;
     }
-    this.#keep(this.#connection);
     this.#connection.onStopped = this.#onStopped;
     for (const done of this.#unanswered) this.#say(done);
+  }
+
+  async #connect(): Promise<Connection> {
+    const connection = await this.#connector.connect();
+    this.#keep(connection);
+    return connection;
   }
 
   /**
@@ -286,7 +291,7 @@ export class Consumer {
   #keep(connection: Connection): void {
     void connection.closed.then(() => {
       if (this.#hasFinished || this.#ending || this.#isStopped) return;
-      this.#next = this.#connector.connect();
+      this.#next = this.#connect();
       // Whoever resumes is told why there is none.
       this.#next.catch(() => {});
     });
