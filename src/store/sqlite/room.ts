@@ -87,8 +87,8 @@ export class Room {
     const size = bytes * AROUND;
     const isKnown = size <= this.#credit && now() < this.#lookAt;
     if (!isKnown && !this.#hasRoom(size)) {
-      this.#cutLog();
       this.#giveBack();
+      this.#cutLog();
       if (!this.#hasRoom(size)) return this.#full();
     }
     this.#put += size;

@@ -19,6 +19,9 @@ const KEPT = 1024;
 const TURN = 8;
 const REST = 9;
 
+/** When it could not be done, in ms: there may be no room for it. */
+const TRY_AGAIN = 10_000;
+
 /** So many pages at first, about a millisecond's work. */
 const FEW = 64;
 
@@ -53,12 +56,9 @@ export class Vacuum {
     if (this.#timer === undefined) this.#in(LOOK_EVERY, () => this.#look());
   }
 
-  /** Gives back what can be in a turn, as far as it is in the file and not in its log only. */
+  /** Gives back what can be in a turn; it is when the log is brought into the file. */
   now(): void {
-    this.#try(() => {
-      this.#part(Infinity);
-      finishLog(this.#db, 'TRUNCATE');
-    });
+    this.#try(() => this.#part(Infinity));
   }
 
   close(): void {
@@ -98,6 +98,7 @@ export class Vacuum {
     const took = Math.max(0.1, now() - begun);
     const given = before - pragma(this.#db, 'freelist_count');
     this.#unused = this.#unused.map((pages) => pages - given);
+    this.#room.committed(false);
     this.#pages = Math.max(FEW, Math.floor(Math.min(this.#pages * 2, (given * TURN) / took)));
     return { given, took };
   }
@@ -115,6 +116,7 @@ export class Vacuum {
       run();
     } catch (error) {
       this.#failed(error);
+      if (this.#timer === undefined) this.#in(TRY_AGAIN, () => this.#look());
     }
   }
 }
