@@ -86,9 +86,10 @@ export interface Store {
 
   /**
    * Moves what waits, or its first `count` messages, to the end of another queue, as if none had
-   * ever failed.
+   * ever failed. What is put meanwhile stays.
    * @returns how many were moved
-   * @throws MqError NOQUEUE, CLOSED, FULL (no room for all of them)
+   * @throws MqError NOQUEUE, CLOSED, FULL (no room for all of them), DAMAGED; with `stored`, how many were
+   *   moved, when not all of it was done
    */
   move(from: string, to: string, count?: number, once?: Once): Promise<number>;
 

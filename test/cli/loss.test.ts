@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdirSync, openSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { isAlive, type Mq, seq, test, until } from './mq.ts';
@@ -38,6 +40,43 @@ describe('what is lost: nothing', () => {
     expect(await get.done).toMatchObject({ status: 0, err: '' });
     expect((await mq.sh(`cmp ${out} <(seq 1000000)`)).status).toBe(0);
     expect(await mq.size('q')).toBe(0);
+  });
+
+  test('a move survives twenty SIGKILLs of the daemon: each message is in one queue, and its number is right', async ({
+    mq,
+  }) => {
+    const count = 100_000;
+    await mq.run(['create', 'from']);
+    const socket = connect(mq.socket);
+    let answers = 0;
+    socket.on('data', (chunk) => {
+      for (const byte of chunk) if (byte === 0x0a) answers += 1;
+    });
+    const frame = (body: string) => `*3\r\n$3\r\nPUT\r\n$4\r\nfrom\r\n$${body.length}\r\n${body}\r\n`;
+    for (let i = 1; i <= count; i += 1000) {
+      const text = Array.from({ length: 1000 }, (_, j) => frame(`${i + j}`)).join('');
+      if (!socket.write(text)) await once(socket, 'drain');
+    }
+    await until(() => answers === count);
+    socket.destroy();
+    const move = mq.start(['move', 'from', 'to']);
+    let killed: number | undefined;
+    let kills = 0;
+    for (; kills < 20 && move.child.exitCode === null; kills++) {
+      await until(() => mq.daemonPid() !== killed);
+      const written = () => statSync(`${mq.store}-wal`, { throwIfNoEntry: false })?.mtimeMs;
+      const before = written();
+      await until(() => written() !== before || move.child.exitCode !== null);
+      killed = await mq.killDaemon();
+      if (kills % 5 > 0) continue;
+      const queues = (await mq.run(['ls', '--json'])).out.trim().split('\n');
+      const waiting = queues.map((line) => (JSON.parse(line) as { waiting: number }).waiting);
+      expect(waiting.reduce((sum, each) => sum + each, 0)).toBe(count);
+    }
+    expect(await move.done).toMatchObject({ status: 0, err: `mq: move from: ${count} moved to to\n` });
+    expect(kills).toBe(20);
+    expect(await mq.size('from')).toBe(0);
+    expect((await mq.run(['get', '-a', 'to'])).out).toBe(seq(count));
   });
 
   test('ten SIGKILLs of the daemon during a loop of puts lose nothing', async ({ mq }) => {

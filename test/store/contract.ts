@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NOTHING, pack } from '../../src/packed.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
-import type { Clock, Events, Outcome, QueueState, Store } from '../../src/store/store.ts';
+import {
+  type Clock,
+  type Events,
+  type Outcome,
+  type QueueState,
+  type Store,
+  tokensOf,
+} from '../../src/store/store.ts';
 import { ALL, bodiesOf, idsIn, idsOf, type Message, messagesOf, packed } from './messages.ts';
 
 /**
@@ -847,6 +854,47 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
         expect(await waiting('to')).toEqual(now);
       },
     );
+
+    test.each(['fifo', 'lifo', 'priority'] as const)(
+      'moves what waits among what is held, leased, delayed, expired, gone or has failed, of a %s queue',
+      async (kind) => {
+        await given('from', { kind, retry_delay: 0 });
+        await store.put('from', packed('mortal'), { priority: 0, ttl: 1000 });
+        for (const i of [0, 1, 2, 3]) await put('from', `a${i}`, `b${i}`, `c${i}`, `d${i}`);
+        await store.put('from', packed('late'), { priority: 0, delay: 5000 });
+        for (const i of [4, 5, 6]) await put('from', `e${i}`);
+        await take('from', 2);
+        await settle('from', await take('from', 3), 'done');
+        const { runs } = await store.lease('from', { count: 5, bytes: Infinity }, 9000);
+        const leases = tokensOf(runs);
+        await store.settleLeases('from', leases.slice(1, 3), 'failed');
+        now += 1000;
+        const order = await waiting('from');
+        const state = await stat('from');
+        const ids = (await peek('from')).map(({ id }) => id);
+        expect(await store.move('from', 'to', 4)).toBe(4);
+        expect(await store.move('from', 'to')).toBe(order.length - 4);
+        expect(await waiting('to')).toEqual(order);
+        const moved = await peek('to');
+        expect(moved.every(({ failures }) => failures === 0)).toBe(true);
+        expect(Math.min(...moved.map(({ id }) => id))).toBeGreaterThan(Math.max(...ids));
+        await store.elapse();
+        const { held, leased, delayed } = state;
+        expect(await stat('from')).toMatchObject({ waiting: 0, held, leased, delayed, put: state.put });
+        expect(await stat('to')).toMatchObject({ waiting: order.length, put: order.length });
+        await store.settleLeases('from', leases.slice(3), 'returned');
+        expect((await waiting('from')).length).toBe(2);
+        expect(bodiesOf(await take('to'))).toEqual(order);
+      },
+    );
+
+    test('a time to live goes on', async () => {
+      await store.put('from', packed('a'), { priority: 0, ttl: 1000 });
+      await store.move('from', 'to');
+      now += 1000;
+      await store.elapse();
+      expect(await stat('to')).toMatchObject({ waiting: 0, expired: 1 });
+    });
 
     test('is not possible where there is no queue to move from', async () => {
       await expect(store.move('from', 'to')).rejects.toEqual(refusal('NOQUEUE'));

@@ -746,3 +746,92 @@ describe('SqliteStore: a full disk', () => {
     expect((await store.list()).every((each) => each.waiting + each.held === 0)).toBe(true);
   });
 });
+
+describe('SqliteStore: a move in parts', () => {
+  const MANY = 20_000;
+  let store: SqliteStore;
+  let path: string;
+  beforeEach(async () => {
+    path = join(newFolder(), 'store');
+    store = openAt(path);
+    const puts = Array.from({ length: MANY }, (_, i) => put(store, 'from', `${i}`));
+    await Promise.all(puts);
+  });
+  afterEach(() => store.end());
+
+  /** When a part was moved. */
+  const somePart = async () => {
+    while (((await store.stat('to'))?.waiting ?? 0) === 0) await new Promise(setImmediate);
+  };
+  const all = Array.from({ length: MANY }, (_, i) => `${i}`);
+  const whereAll = async () => {
+    const there = await waiting(store, 'from');
+    const moved = (await store.stat('to')) ? await waiting(store, 'to') : [];
+    return { there, moved };
+  };
+
+  test('others come between: each message is in one queue or the other, and what is put meanwhile stays', async () => {
+    const move = store.move('from', 'to');
+    await somePart();
+    await put(store, 'from', 'new');
+    const [from, to] = (await store.list()).map((each) => each.waiting) as [number, number];
+    expect(from).toBeGreaterThan(1);
+    expect(from + to).toBe(MANY + 1);
+    expect(await move).toBe(MANY);
+    expect(await waiting(store, 'from')).toEqual(['new']);
+    expect(await waiting(store, 'to')).toEqual(all);
+  });
+
+  test('to its own end it moves each once', async () => {
+    const move = store.move('from', 'from');
+    await put(store, 'from', 'new');
+    expect(await move).toBe(MANY);
+    const order = await waiting(store, 'from');
+    expect(order.length).toBe(MANY + 1);
+    expect(order.filter((body) => body !== 'new')).toEqual(all);
+  });
+
+  test.each(['FULL', 'CLOSED'])(
+    'stops where the other queue is %s meanwhile, and says how far it came',
+    async (code) => {
+      await store.create('to', {});
+      const move = store.move('from', 'to');
+      await somePart();
+      if (code === 'FULL') await store.configure('to', { maxsize: 1 });
+      else await store.close('to', false);
+      const error = await move.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      const { there, moved } = await whereAll();
+      expect(error).toMatchObject({ code, stored: moved.length });
+      expect([...moved, ...there]).toEqual(all);
+    },
+  );
+
+  test('asked for twice at once, it is done once, and both are answered the same', async () => {
+    const once = { client: 'c', seq: 1, acked: 0 };
+    const move = store.move('from', 'to', MANY - 5, once);
+    await somePart();
+    expect(await Promise.all([move, store.move('from', 'to', MANY - 5, once)])).toEqual([MANY - 5, MANY - 5]);
+    expect(await waiting(store, 'from')).toEqual(all.slice(-5));
+  });
+
+  test('asked for again after a crash it goes on, and answers how many all were', async () => {
+    const once = { client: 'c', seq: 1, acked: 0 };
+    const move = store.move('from', 'to', undefined, once);
+    await somePart();
+    const copy = join(newFolder(), 'store');
+    for (const suffix of ['', '-wal']) copyFileSync(path + suffix, copy + suffix);
+    await move;
+    await store.end();
+    store = openAt(copy);
+    const { there, moved } = await whereAll();
+    expect(there.length).toBeGreaterThan(0);
+    expect([...moved, ...there]).toEqual(all);
+    await put(store, 'from', 'new');
+    expect(await store.move('from', 'to', undefined, once)).toBe(MANY);
+    expect(await waiting(store, 'to')).toEqual(all);
+    expect(await waiting(store, 'from')).toEqual(['new']);
+  });
+});

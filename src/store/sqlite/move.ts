@@ -6,7 +6,10 @@ import type { IsOver } from './turn.ts';
 
 /** No more batches, and bytes, are labelled anew by one statement. */
 const MOST_ROWS = 100;
-const MOST_BYTES = 512 * 1024;
+const MOST_BYTES = 256 * 1024;
+
+/** So many bytes of a batch take as long as a small one. */
+const SMALL = 8 * 1024;
 
 /** A move from one queue to the end of another, or to its own. */
 export interface Move {
@@ -72,7 +75,8 @@ export function moveSome(
       // Of a batch that was not moved as a whole nothing else is: the count or the room was used up.
       if (moved < count && moved === move.room) return { moved, from: { priority, first } };
       place = { priority, first: first + step };
-      if (isOver()) return { moved, from: place };
+      const bytes = rows.slice(i - through, i).reduce((sum, each) => sum + each.bytes, 0);
+      if (isOver(through + Math.floor(bytes / SMALL))) return { moved, from: place };
     }
   }
   return { moved, from: undefined };

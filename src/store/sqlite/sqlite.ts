@@ -67,9 +67,6 @@ const MANY_LEASES = 500;
 /** So many leases are settled at least in a turn. */
 const SOME_LEASES = 50;
 
-/** So many times batches are moved at least in a turn: of small ones up to a hundred at a time. */
-const MOVES = 10;
-
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
 
@@ -705,7 +702,7 @@ export class SqliteStore implements Store {
       },
       copy,
     };
-    const part = moveSome(this.#tables, move, from, aTurn(MOVES));
+    const part = moveSome(this.#tables, move, from, aTurn());
     return { answer: answer + part.moved, position: part.from && position, from: part.from };
   }
 

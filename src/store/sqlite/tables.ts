@@ -380,13 +380,11 @@ export class Tables {
   ): ReadyRow[] {
     const [from, order] = step === 1 ? ['>=', ''] : ['<=', 'DESC'];
     return this.#all(
-      `SELECT ${COLUMNS}, length(messages) AS bytes,
-      NOT EXISTS (SELECT 1 FROM message WHERE id >= batch.first AND id < batch.first + batch.count) AND
-      (count = 1 OR NOT EXISTS
-        (SELECT 1 FROM gone WHERE gone.first >= batch.first AND gone.first < batch.first + batch.count)) AS isPlain
-      FROM batch WHERE first IN
-      (SELECT first FROM ready WHERE queue = ? AND priority = ? AND first ${from} ? AND first < ?
-      ORDER BY first ${order} LIMIT ?) ORDER BY first ${order}`,
+      `SELECT first, count, priority, put_at, due_at, expires_at, length(messages) AS bytes,
+      NOT EXISTS (SELECT 1 FROM message WHERE id >= first AND id < first + count) AND (count = 1 OR
+        NOT EXISTS (SELECT 1 FROM gone WHERE gone.first >= batch.first AND gone.first < batch.first + count)) AS isPlain
+      FROM (SELECT first FROM ready WHERE queue = ? AND priority = ? AND first ${from} ? AND first < ?
+        ORDER BY first ${order} LIMIT ?) CROSS JOIN batch USING (first)`,
       ...[queue, priority, first, before, most],
     );
   }
@@ -423,7 +421,7 @@ export class Tables {
     this.#run(
       `UPDATE batch SET first = new, queue = ?, priority = ?${label}
       FROM (SELECT first AS old, ? - count + sum(count) OVER (ORDER BY first ${order} ROWS UNBOUNDED PRECEDING) AS new
-        FROM batch WHERE first IN (SELECT first FROM ready WHERE ${those}))
+        FROM (SELECT first FROM ready WHERE ${those}) CROSS JOIN batch USING (first))
       WHERE batch.first = old`,
       ...[to, priority, first, ...range],
     );

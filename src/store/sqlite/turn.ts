@@ -6,8 +6,8 @@ const TURN = 12;
 /** So much is done in any turn: what is little is one step, also where the machine is slow. */
 const LEAST = 100;
 
-/** Asked for each thing that is to be done: whether that is for another turn. */
-export type IsOver = () => boolean;
+/** Asked for each thing that is to be done, or for some that were done together: whether the rest is for another turn. */
+export type IsOver = (things?: number) => boolean;
 
 export const never: IsOver = () => false;
 
@@ -15,7 +15,10 @@ export const never: IsOver = () => false;
 export function aTurn(least = LEAST): IsOver {
   const end = now() + TURN;
   let asked = 0;
-  return () => ++asked >= least && now() >= end;
+  return (things = 1) => {
+    asked += things;
+    return asked >= least && now() >= end;
+  };
 }
 
 /** Fulfilled when others have had theirs. */
