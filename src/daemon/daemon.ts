@@ -16,6 +16,7 @@ import { Garbage } from './garbage.ts';
 import { Listener } from './listener.ts';
 import { log } from './log.ts';
 import { Pipes } from './pipes.ts';
+import { Room } from './room.ts';
 import { Session } from './session.ts';
 import type { Daemon } from './verbs.ts';
 
@@ -53,6 +54,7 @@ export function serve(options: ServeOptions, ready: () => void): Promise<NodeJS.
 class Server implements Daemon {
   readonly maxMessage: number;
   readonly pipes = new Pipes();
+  readonly room = new Room();
   readonly #options: ServeOptions;
   readonly #finished: (signal?: NodeJS.Signals) => void;
   readonly #failed: (error: MqError) => void;

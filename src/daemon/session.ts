@@ -11,6 +11,7 @@ import type { Queues } from '../queue/queues.ts';
 import { log } from './log.ts';
 import { othersTurn, Parts } from './parts.ts';
 import type { RelayEnd } from './relay.ts';
+import { type Share, SMALL } from './room.ts';
 import { type Answer, answer, type Daemon, type Peer } from './verbs.ts';
 
 /** So many bytes of requests are taken in before earlier ones are answered. */
@@ -18,6 +19,9 @@ const READ_AHEAD = 4 * 1024 * 1024;
 
 /** What a request costs besides its bytes, about. */
 const TASK_BYTES = 1024;
+
+/** How a request begins that puts messages. */
+const PUT = /^\*\d+\r\n\$3\r\nput\r\n/i;
 
 type Written = (error?: Error | null) => void;
 
@@ -28,6 +32,8 @@ const TURN = 10;
 interface Task {
   request: Request | MqError;
   bytes: number;
+  /** The room that it takes until it is answered. */
+  share?: Share | undefined;
 }
 
 /**
@@ -50,6 +56,9 @@ export class Session implements Peer {
   #begun = 0;
   #onlyPuts = true;
   #bytes = 0;
+  /** The room for the request that is coming, and whether it waits for more. */
+  #share: Share | undefined;
+  #waitsForRoom = false;
   /** How many more requests may be begun in this turn, and until when. */
   #left = TURN_REQUESTS;
   #turnEnd = 0;
@@ -88,7 +97,8 @@ export class Session implements Peer {
       this.#ended = true;
     });
     socket.on('close', () => {
-      this.#tasks.clear();
+      this.#clearTasks();
+      this.#share?.release();
       if (this.#ended) this.#forget();
       this.#pipeEnd?.close();
       queues.leave(this.consumer).catch((error) => log(`cannot give back what a connection held: ${error}`));
@@ -111,7 +121,7 @@ export class Session implements Peer {
   /** Closes once what has been answered is sent. */
   close(): void {
     this.#closing = true;
-    this.#tasks.clear();
+    this.#clearTasks();
     this.socket.end();
   }
 
@@ -135,8 +145,36 @@ export class Session implements Peer {
       this.#tasks.push({ request: error as MqError, bytes: 0 });
       this.#closing = true;
     }
+    this.#makeRoom();
     this.#begin();
-    if (this.#bytes > READ_AHEAD) this.socket.pause();
+    this.#readOrWait();
+  }
+
+  /** For the request that is coming, as far as it has said how long it is. */
+  #makeRoom(): void {
+    const { expected, rest } = this.#scanner;
+    this.#share?.heard();
+    if (expected < SMALL || !PUT.test(rest.toString('latin1', 0, 40))) return;
+    this.#share ??= this.#daemon.room.share({
+      granted: () => {
+        this.#waitsForRoom = false;
+        this.#readOrWait();
+      },
+      ended: () => {
+        log(
+          'ends a connection that has sent nothing for a while: others wait for the memory that its request takes',
+        );
+        this.destroy();
+      },
+    });
+    this.#waitsForRoom = !this.#share.ask(expected);
+  }
+
+  /** Whether more is read: from the one end there is enough, or no room. */
+  #readOrWait(): void {
+    const waits = this.#waitsForRoom || this.#bytes > READ_AHEAD;
+    if (waits && !this.socket.isPaused()) this.socket.pause();
+    else if (!waits && this.socket.isPaused()) this.socket.resume();
   }
 
   #relay(end: RelayEnd, chunk: Buffer): void {
@@ -157,8 +195,17 @@ export class Session implements Peer {
       request = error;
     }
     const bytes = frame.length + TASK_BYTES;
-    this.#tasks.push({ request, bytes });
+    const share = this.#share;
+    share?.complete(frame.length);
+    this.#share = undefined;
+    this.#waitsForRoom = false;
+    this.#tasks.push({ request, bytes, share });
     this.#bytes += bytes;
+  }
+
+  #clearTasks(): void {
+    for (const { share } of this.#tasks) share?.release();
+    this.#tasks.clear();
   }
 
   #begin(): void {
@@ -232,8 +279,9 @@ export class Session implements Peer {
     else if (value !== undefined) this.#write(encode(value, this.version), written);
     this.#begun -= 1;
     this.#bytes -= task.bytes;
+    task.share?.release();
     if (last) this.close();
-    if (this.socket.isPaused() && this.#bytes <= READ_AHEAD) this.socket.resume();
+    this.#readOrWait();
     this.#begin();
     if (this.#closing) this.#endWhenIdle();
   }

@@ -10,12 +10,14 @@ import { isNewer, OLDEST_PROTOCOL, PROTOCOL, VERSION } from '../version.ts';
 import { log } from './log.ts';
 import { each, inParts, othersTurn, PART, Parts } from './parts.ts';
 import type { Opener, Pipes } from './pipes.ts';
+import type { Room } from './room.ts';
 
 /** What the verbs need of the process that they run in. */
 export interface Daemon {
   /** The longest message, in bytes. */
   maxMessage: number;
   readonly pipes: Pipes;
+  readonly room: Room;
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void;
   /** @see Garbage.passed */

@@ -48,6 +48,8 @@ export class FrameScanner {
   #at = 0;
   /** How many values each open array still lacks, outermost first. */
   #missing: number[] = [];
+  /** How many bytes of the current frame are known to come. */
+  #expected = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -56,6 +58,11 @@ export class FrameScanner {
   /** What has come and is in no frame. */
   get rest(): Buffer {
     return this.#buffer.subarray(this.#start, this.#end);
+  }
+
+  /** How many bytes the frame has that is not complete, as far as its headers say. */
+  get expected(): number {
+    return this.#end === this.#start ? 0 : Math.max(this.#expected, this.#end - this.#start);
   }
 
   /** Bytes that have come of a frame that is not complete. */
@@ -73,6 +80,7 @@ export class FrameScanner {
     while (this.#skipEmptyLines() && this.#scan()) {
       const frame = this.#buffer.subarray(this.#start, this.#at);
       this.#start = this.#at;
+      this.#expected = 0;
       if (take(frame) === false) return;
     }
     if (this.#start === this.#end) {
@@ -104,7 +112,8 @@ export class FrameScanner {
     if (!this.#own || this.#end + chunk.length > this.#buffer.length) {
       // Frames given out are views of the old buffer, so its bytes stay as they are.
       const size = pending + chunk.length;
-      const grown = Buffer.allocUnsafeSlow(Math.max(size, Math.min(size * 2, this.#limits.frame)));
+      const likely = Math.max(this.#expected, Math.min(size * 2, this.#limits.frame));
+      const grown = Buffer.allocUnsafeSlow(Math.max(size, likely));
       this.#buffer.copy(grown, 0, this.#start, this.#end);
       this.#at -= this.#start;
       this.#start = 0;
@@ -199,6 +208,7 @@ export class FrameScanner {
     const end = line + this.#number + 2;
     if (end > this.#end) {
       if (end - this.#start > this.#limits.frame) this.#tooBig('a frame', this.#limits.frame);
+      this.#expected = end - this.#start;
       return -1;
     }
     if (this.#buffer[end - 2] !== CR || this.#buffer[end - 1] !== LF) {

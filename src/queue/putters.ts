@@ -1,8 +1,11 @@
 import { MqError } from '../errors.ts';
-import { type Packed, splitAt } from '../packed.ts';
+import { type Packed, pieces, splitAt } from '../packed.ts';
 import type { PutOptions, Store } from '../store/store.ts';
 import { after } from '../timer.ts';
 import type { Consumer } from './consumer.ts';
+
+/** In bytes: what is longer is stored in parts, so that others have their turn between. */
+const PART = 512 * 1024;
 
 interface Putter {
   messages: Packed;
@@ -124,7 +127,7 @@ export class Putters {
    * the other, so when one finds no room, no later one does.
    */
   async #offer(queue: string, line: Line): Promise<void> {
-    const offered = [...take(line.putters, line.width)];
+    const offered = takeTogether(line.putters, line.width);
     const results = await Promise.all(offered.map((putter) => this.#ask(queue, line, putter)));
     if (results.at(-1) === 'full') {
       line.width = 1;
@@ -136,14 +139,17 @@ export class Putters {
   }
 
   async #ask(queue: string, line: Line, putter: Putter): Promise<'full' | 'left'> {
-    const [, rest] = splitAt(putter.messages, putter.stored);
     const { client } = putter.options;
-    const position = client && { id: client.id, index: client.index + putter.stored };
     try {
-      const { stored, lacking } = await this.#store.put(queue, rest, { ...putter.options, client: position });
-      putter.stored += stored;
-      if (lacking === 'FULL') return 'full';
-      this.#leave(line, putter, lacking && new MqError('CLOSED', `queue ${queue} is closed`));
+      for (const part of partsOf(putter)) {
+        const position = client && { id: client.id, index: client.index + putter.stored };
+        const options = { ...putter.options, client: position };
+        const { stored, lacking } = await this.#store.put(queue, part, options);
+        putter.stored += stored;
+        if (lacking === 'FULL') return 'full';
+        if (lacking) throw new MqError('CLOSED', `queue ${queue} is closed`);
+      }
+      this.#leave(line, putter);
     } catch (error) {
       this.#leave(line, putter, error);
     }
@@ -165,12 +171,27 @@ function giveUp(line: Line, putter: Putter, error: MqError): void {
   line.leaving.add(putter);
 }
 
-function* take<T>(items: Iterable<T>, count: number): Generator<T> {
-  let left = count;
-  for (const item of items) {
-    if (left-- <= 0) return;
-    yield item;
+/** Those who are next, up to the first that is long: that one is asked for alone, since it is stored in parts. */
+function takeTogether(putters: Iterable<Putter>, most: number): Putter[] {
+  const together: Putter[] = [];
+  for (const putter of putters) {
+    if (together.length === most || (together.length > 0 && isLong(putter))) break;
+    together.push(putter);
+    if (isLong(putter)) break;
   }
+  return together;
+}
+
+/** What goes with another step is stored in one. */
+function isLong({ messages, options }: Putter): boolean {
+  return messages.count > 1 && messages.bytes.length > PART && options.done === undefined;
+}
+
+/** What is left to store of its messages. */
+function* partsOf(putter: Putter): Generator<Packed> {
+  const [, rest] = splitAt(putter.messages, putter.stored);
+  if (isLong(putter)) yield* pieces(rest, PART);
+  else yield rest;
 }
 
 function full(queue: string): MqError {

@@ -3,6 +3,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Room } from '../../src/daemon/room.ts';
 import { Session } from '../../src/daemon/session.ts';
 import type { Daemon } from '../../src/daemon/verbs.ts';
 import { encodeRequest } from '../../src/protocol/encode-request.ts';
@@ -32,7 +33,13 @@ describe('a session, while the store is synced', () => {
       (events) => new SqliteStore(join(folder, 'store'), events, anHourAhead, () => ended),
       (error) => expect.unreachable(String(error)),
     );
-    const daemon = { maxMessage: 1000, check() {}, passed() {}, giveUp } as Partial<Daemon> as Daemon;
+    const daemon = {
+      maxMessage: 1000,
+      room: new Room(),
+      check() {},
+      passed() {},
+      giveUp,
+    } as Partial<Daemon> as Daemon;
     server = createServer((socket) => new Session(socket, queues, daemon));
     await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
   });
