@@ -107,7 +107,7 @@ describe('Ledger', () => {
       writeFileSync(join(folder, 'filler'), Buffer.alloc(12 * 1024));
       for (let id = 1; failures.length === 0; id++)
         ledger.given(me, 'a', { ids: [{ first: id, last: id }], leases: [] });
-      expect(failures).toEqual([expect.objectContaining({ code: 'DISKFULL' })]);
+      expect(failures).toEqual([expect.objectContaining({ code: 'ENOSPC' })]);
       rmSync(join(folder, 'filler'));
       ledger.given('17 1', 'b', { ids: [], leases: ['12.k3x'] });
       ledger.close();
