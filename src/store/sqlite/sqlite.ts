@@ -67,6 +67,9 @@ const MANY_LEASES = 500;
 /** So many leases are settled at least in a turn. */
 const SOME_LEASES = 50;
 
+/** A part of a move is about so many bytes at most. */
+const MOVED = 1024 * 1024;
+
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
 
@@ -353,7 +356,7 @@ export class SqliteStore implements Store {
       return this.#move(from, to, most, progress);
     };
     try {
-      return await this.#inParts(once, begin, part);
+      return await this.#inParts(once, begin, part, MOVED);
     } catch (error) {
       if (moved === 0 || !(error instanceof MqError)) throw error;
       const { cause, advice } = error;
@@ -785,24 +788,30 @@ export class SqliteStore implements Store {
    * A step that may be long, in parts: others' steps come between.
    * @param begin checks it, and says where its first part begins
    * @param part does a part, and says how far it has come
+   * @param room for how many bytes of messages a part needs room, as a put does
    */
   async #inParts(
     once: Once | undefined,
     begin: () => Progress,
     part: (progress: Progress) => Progress,
+    room = 0,
   ): Promise<number> {
     let progress: Progress | undefined;
     do {
       const last = progress;
-      progress = await this.#write(() => {
+      const noRoom = room > 0 ? this.#room.refusal(room) : undefined;
+      const step = () => {
         // Somebody else may have asked for the same step meanwhile, and go on with it, too.
         const said = once && this.#tables.answer(once);
         const known = said ? { ...said, from: last?.from } : last;
         if (known && known.position === undefined) return known;
-        const next = part(known ?? begin());
+        const place = known ?? begin();
+        if (noRoom && place.position !== undefined) throw noRoom;
+        const next = part(place);
         if (once) this.#tables.setAnswer(once, next, Date.now());
         return next;
-      });
+      };
+      progress = await this.#write(step, room > 0);
     } while (progress.position !== undefined);
     return progress.answer;
   }
