@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest';
 import type { Put, Sighting } from './campaign/accounts.ts';
 import { check } from './campaign/check.ts';
 import { makeMessage, readMessage } from './campaign/message.ts';
-import { Moves } from './campaign/others.ts';
 import { printed } from './campaign/printed.ts';
 import { numberTold } from './campaign/producers.ts';
 import { Random } from './campaign/random.ts';
@@ -39,7 +38,7 @@ describe('the verdict on a round', () => {
     const [item] = put.items;
     for (const sighting of sightings)
       world.accounts.sight(item as NonNullable<typeof item>, sightingOf(sighting));
-    check(world, [], new Moves());
+    check(world);
     return kinds(world);
   };
 
@@ -70,7 +69,7 @@ describe('the verdict on a round', () => {
   test('what is stored of a put is the first so many', () => {
     const { world, put } = given(3, { least: 0, most: 3 });
     world.accounts.sight(put.items[2] as Put['items'][0], sightingOf({}));
-    check(world, [], new Moves());
+    check(world);
     expect(kinds(world)).toEqual(['lost']);
     expect(world.accounts.violations[0]?.items).toEqual(put.items.slice(0, 2));
   });
@@ -89,11 +88,11 @@ describe('the verdict on a round', () => {
     for (const item of put.items) world.accounts.sight(item, sightingOf({ fate: 'maybe', run: killed }));
     const again = sightingOf({ run: runOf({ began: 20, ended: 30 }), goneBy: 30 });
     world.accounts.sight(second, again);
-    check(world, [], new Moves());
+    check(world);
     expect(kinds(world)).toEqual([]);
     second.sightings.pop();
     world.accounts.sight(first, again);
-    check(world, [], new Moves());
+    check(world);
     expect(kinds(world)).toEqual(['order of words']);
   });
 });
@@ -156,7 +155,6 @@ function runOf(some: Partial<Run>): Run {
   return { began: 0, ended: 0, ...some } as Run;
 }
 
-/** But for counters, of which there are none. */
 function kinds(world: World): string[] {
-  return world.accounts.violations.map(({ kind }) => kind).filter((kind) => kind !== 'counters');
+  return world.accounts.violations.map(({ kind }) => kind);
 }

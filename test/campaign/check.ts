@@ -7,14 +7,17 @@ import type { World } from './world.ts';
 /** In ms: what clocks are rounded by. */
 const ROUNDING = 50;
 
-/** The verdict on a round, once all queues are empty and everything that came out is entered. */
-export function check(world: World, stats: Stat[], moves: Moves): void {
+/**
+ * The verdict on a round, once everything that came out is entered.
+ * @param counted what the queues count, once they are empty
+ */
+export function check(world: World, counted?: { stats: Stat[]; moves: Moves }): void {
   for (const put of world.accounts.puts) checkPut(world, put);
   for (const item of world.accounts.items()) checkItem(world, item);
   checkWords(world);
   checkKeys(world);
   checkLeaks(world);
-  checkCounters(world, stats, moves);
+  if (counted) checkCounters(world, counted.stats, counted.moves);
 }
 
 /** What is stored of a put is as much as it said, and the first so many of its messages. */
