@@ -145,15 +145,16 @@ export class Ledger {
   #replace(text: string): void {
     const path = `${this.#path}.new`;
     rmSync(path, { force: true });
-    const fd = openSync(path, 'wx', 0o600);
+    const fd = openSync(path, 'ax', 0o600);
     try {
       writeFileSync(fd, text);
       renameSync(path, this.#path);
-    } finally {
+    } catch (error) {
       closeSync(fd);
+      throw error;
     }
     closeSync(this.#fd);
-    this.#fd = openSync(this.#path, 'a+', 0o600);
+    this.#fd = fd;
   }
 
   #write(line: string): void {
