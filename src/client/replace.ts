@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { now } from '../clock.ts';
-import { MqError } from '../errors.ts';
+import { errnoOf, MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { findDaemon } from './connect.ts';
@@ -52,7 +52,12 @@ function kill(pid: number, version: string, { store }: Places): void {
       advice: `Process ${pid} is not seen to hold ${store}, so it was left alone. Stop it with its own mq: mq stop`,
     });
   }
-  process.kill(pid, 'SIGKILL');
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It has ended meanwhile.
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
 }
 
 /** Whether the process has a lock on the file (proc_locks(5)): `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE ...`. */
