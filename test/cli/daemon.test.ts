@@ -13,6 +13,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { PROTOCOL } from '../../src/version.ts';
 import { BIN, isAlive, type Mq, processesOf, test, until } from './mq.ts';
 
 describe('the daemon', () => {
@@ -175,7 +176,7 @@ describe('the daemon', () => {
     await mq.run(['put', 'q', 'a']);
     const status = JSON.parse((await mq.run(['status', '--json'])).out);
     expect(status).toMatchObject({
-      protocol: 5,
+      protocol: PROTOCOL,
       pid: mq.daemonPid(),
       socket: mq.socket,
       store: mq.store,
@@ -253,7 +254,9 @@ describe('the daemon', () => {
   test('an older client works with a newer daemon, unless the protocol is another (76)', async ({ mq }) => {
     await mq.run(['create', 'q']);
     expect(await talk(mq, 'HELLO 3 MQ 2 0.0.1 REPLACE')).toContain('version');
-    expect(await talk(mq, 'HELLO 3 MQ 0 0.0.1 REPLACE')).toMatch(/^-PROTOCOL .*protocol 6/);
+    expect(await talk(mq, 'HELLO 3 MQ 0 0.0.1 REPLACE')).toMatch(
+      new RegExp(`^-PROTOCOL .*protocol ${PROTOCOL}`),
+    );
   });
 
   test.for([[['get', 'q']], [['put', 'q', 'a']], [['ls']]] as const)(
