@@ -159,11 +159,7 @@ export class Consumer {
 
   /** Called when the daemon was stopped. */
   set onStopped(call: () => void) {
-    this.#onStopped = () => {
-      this.#isStopped = true;
-      call();
-    };
-    this.#connection.onStopped = this.#onStopped;
+    this.#onStopped = call;
   }
 
   /** Undefined when nothing that was asked for ahead has come. */
@@ -274,7 +270,6 @@ export class Consumer {
       this.#error ??= this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
       throw this.#error;
     }
-    this.#connection.onStopped = this.#onStopped;
     for (const done of this.#unanswered) this.#say(done);
   }
 
@@ -286,11 +281,16 @@ export class Consumer {
 
   /**
    * Comes back to the next daemon at once when one dies: it keeps what was held here for 15 s only, where it
-   * cannot see this process. What is to be said there is said when it is known, by `#resume`.
+   * cannot see this process. What is to be said there is said when it is known, by `#resume`; that it is
+   * stopped is heard at once.
    */
   #keep(connection: Connection): void {
-    void connection.closed.then(() => {
-      if (this.#hasFinished || this.#ending || this.#isStopped) return;
+    connection.onStopped = () => {
+      this.#isStopped = true;
+      this.#onStopped();
+    };
+    void connection.closed.then((end) => {
+      if (this.#hasFinished || this.#ending || this.#isStopped || !isLoss(end)) return;
       this.#next = this.#connect();
       // Whoever resumes is told why there is none.
       this.#next.catch(() => {});

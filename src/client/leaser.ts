@@ -38,23 +38,21 @@ export interface LeaserOptions {
  */
 export class Leaser {
   readonly #options: LeaserOptions;
-  /** Each kind of request has a line of its own, since nothing else may wait behind it: gets that wait, */
+  /** Each kind of request has a line of its own, since nothing else may wait behind it: gets that wait; the leases end with its connection, */
   readonly #take: Line;
   /** requests that are answered at once, */
   readonly #settle: Line;
   /** and puts that wait for room. */
   readonly #put: Line;
-  /** The leases end with the connection of this line. */
-  #binding: Line;
-  /** Fulfilled when they are bound to its latest connection. */
-  #claims: Promise<unknown> = Promise.resolve();
-  #lettingGo: Promise<void> | undefined;
   /** Taken and not settled, by their tokens. */
   readonly #leases = new Map<string, Lease>();
   /** Done, and not told. */
   readonly #done: Lease[] = [];
   #telling: Promise<Map<string, Settled>> | undefined;
   #timer: Timer;
+  /** Rejected when nothing more is to be taken. */
+  readonly #noMore = Promise.withResolvers<never>();
+  #hasStoppedTaking = false;
   #hasEnded = false;
   /** Receives errors of background work. */
   onError: (error: unknown) => void = () => {};
@@ -66,13 +64,12 @@ export class Leaser {
 
   private constructor(options: LeaserOptions, take: Line, settle: Line, put: Line) {
     this.#options = options;
-    this.#take = this.#binding = take;
+    this.#take = take;
     this.#settle = settle;
     this.#put = put;
-    for (const line of [take, settle])
-      line.onReopened = (connection) => {
-        if (line === this.#binding) this.#claim(connection);
-      };
+    take.onReopened = (connection) => this.#claim(connection);
+    // Nobody may be taking then.
+    this.#noMore.promise.catch(() => {});
     this.#timer = this.#extendLater();
   }
 
@@ -98,25 +95,23 @@ export class Leaser {
       packed: true,
       until,
     };
+    const taking = this.#take.request(request).then((frame) => this.#taken(frame));
     try {
-      const taken = this.#read(await this.#take.request(request));
-      for (const each of taken ?? []) this.#leases.set(each.token, each);
-      return taken;
+      return await Promise.race([taking, this.#noMore.promise]);
     } catch (error) {
       if (error instanceof MqError && error.code === 'CLOSED') return undefined;
       throw error;
     }
   }
 
-  /** Takes nothing more; what was taken stays. */
-  stopTaking(): Promise<void> {
-    this.#lettingGo ??= this.#letGo();
-    return this.#lettingGo;
-  }
-
-  /** The same, when the daemon hears of nothing any more: a take that waits fails with this error. */
-  abandon(error: unknown): void {
-    this.#take.abandon(error);
+  /**
+   * Takes nothing more; what was taken stays. The wait of a get ends with its connection only, and the leases
+   * are not to end with that: it waits on, and what it still brings goes back.
+   * @param error what a take that waits fails with
+   */
+  stopTaking(error: unknown = new MqError('INTERRUPTED', 'interrupted')): void {
+    this.#hasStoppedTaking = true;
+    this.#noMore.reject(error);
   }
 
   /** Waits for no room any more. */
@@ -172,21 +167,6 @@ export class Leaser {
     for (const line of [this.#take, this.#settle, this.#put]) line.destroy();
   }
 
-  /** A get that waits ends with its connection, and the leases are not to end with that. */
-  async #letGo(): Promise<void> {
-    try {
-      // A further connection of that line would be given the leases by a daemon that comes after this one.
-      await this.#take.stay();
-      await this.#claims;
-      await this.#extend('hold');
-      this.#binding = this.#settle;
-      this.#take.finish();
-    } catch (error) {
-      this.#take.abandon(error);
-      throw error;
-    }
-  }
-
   async #settleDone(leases: Lease[]): Promise<Map<string, Settled>> {
     const queues = Map.groupBy(leases, ({ queue }) => queue);
     const settled = await Promise.all([...queues].map(([queue, some]) => this.#settleDoneIn(queue, some)));
@@ -225,6 +205,15 @@ export class Leaser {
     }
   }
 
+  #taken(frame: Buffer): Lease[] | undefined {
+    const leases = this.#read(frame);
+    for (const lease of leases ?? []) {
+      this.#leases.set(lease.token, lease);
+      if (this.#hasStoppedTaking) this.giveBack(lease).catch((error) => this.onError(error));
+    }
+    return leases;
+  }
+
   #read(frame: Buffer): Lease[] | undefined {
     return readRuns(new Reader(frame), this.#options.queues)?.flatMap(
       ({ queue, attempt, messages, leases }) =>
@@ -244,13 +233,11 @@ export class Leaser {
 
   /** The leases are bound to this connection from now on. */
   #claim(connection: Connection): void {
-    const claims = [...this.#leases.values()].map((lease) =>
-      connection.request(this.#extension(lease, 'hold')).catch((error) => {
+    for (const lease of this.#leases.values())
+      connection.request({ ...this.#extension(lease), binding: 'hold' }).catch((error) => {
         // After a further loss they are claimed again.
         if (!isLoss(error) && !isGone(error)) this.onError(error);
-      }),
-    );
-    this.#claims = Promise.all(claims);
+      });
   }
 
   #extendLater(): Timer {
@@ -267,10 +254,10 @@ export class Leaser {
     }
   }
 
-  async #extend(binding?: 'hold'): Promise<void> {
+  async #extend(): Promise<void> {
     const extend = async (lease: Lease) => {
       try {
-        await this.#settle.request(this.#extension(lease, binding));
+        await this.#settle.request(this.#extension(lease));
       } catch (error) {
         // A lease that is no more is noticed when it is to be settled.
         if (!isGone(error)) throw error;
@@ -279,8 +266,8 @@ export class Leaser {
     await Promise.all([...this.#leases.values()].map(extend));
   }
 
-  #extension({ queue, token }: Lease, binding: 'hold' | undefined): Request {
-    return { verb: 'EXTEND', queue, leases: [token], duration: this.#options.duration, binding };
+  #extension({ queue, token }: Lease): Extract<Request, { verb: 'EXTEND' }> {
+    return { verb: 'EXTEND', queue, leases: [token], duration: this.#options.duration };
   }
 }
 

@@ -93,21 +93,6 @@ export class Line {
     this.#connection.finish();
   }
 
-  /**
-   * Is not connected again from now on: when its connection ends, what has no answer fails. Fulfilled when there is
-   * a connection.
-   */
-  async stay(): Promise<void> {
-    this.#isLast = true;
-    await this.#reopening;
-  }
-
-  /** Waits for no answer any more, and asks for nothing: all that has none fails with this error. */
-  abandon(error: unknown): void {
-    this.#isLast = true;
-    this.#fail(error);
-  }
-
   destroy(): void {
     this.#isLast = true;
     this.#connection.destroy();

@@ -77,6 +77,9 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   } finally {
     endProgress();
   }
+  // The wait may have ended as if its time were up.
+  const ended = signal();
+  if (ended !== undefined && got < wanted) return ended;
   if (got < wanted && !(all && got > 0)) {
     // Somebody may wonder, or have mistyped a name; scripts go on.
     const counts =

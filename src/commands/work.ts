@@ -345,7 +345,7 @@ class Worker {
         const count = this.#running.size === 1 ? '1 command' : `${this.#running.size} commands`;
         note(`${this.#name}: waiting for ${count} to finish; once more ends them`);
       }
-      this.#leaser.stopTaking().catch((error) => this.#end(error));
+      this.#leaser.stopTaking();
       this.#soon();
     } else if (!this.#isEnding) this.#endRunning();
     else for (const execution of this.#running.values()) execution.kill('SIGKILL');
@@ -354,10 +354,8 @@ class Worker {
   /** Something went wrong. What runs can still finish, unless the daemon will not hear of it. */
   #end(error: unknown): void {
     this.#stop ??= error instanceof Error ? error : new Error(String(error));
-    if (error instanceof MqError && NOBODY_ANSWERS.has(error.code)) {
-      this.#leaser.abandon(error);
-      this.#endRunning();
-    } else this.#leaser.stopTaking().catch(() => this.#endRunning());
+    this.#leaser.stopTaking(error);
+    if (error instanceof MqError && NOBODY_ANSWERS.has(error.code)) this.#endRunning();
     this.#soon();
   }
 

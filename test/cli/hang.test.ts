@@ -138,4 +138,24 @@ describe('what listens on the socket', () => {
     const args = verb === 'ls' ? ['ls'] : [verb, 'q'];
     expect(await mq.run(args)).toMatchObject({ status: 76, out: '' });
   });
+
+  test('ends the wait of an interrupted get as if its time were up: it ends by the signal', async ({
+    mq,
+  }) => {
+    let isAsked = false;
+    server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        if (chunk.includes('HELLO')) socket.write(GREETING);
+        isAsked ||= chunk.includes('GET');
+      });
+      socket.on('end', () => socket.end('_\r\n'));
+    });
+    await new Promise<void>((resolve) => server?.listen(mq.socket, resolve));
+    const get = mq.start(['get', '-f', 'q']);
+    await until(() => isAsked);
+    get.child.kill('SIGTERM');
+    expect(await get.done).toMatchObject({ signal: 'SIGTERM', err: '' });
+  });
 });

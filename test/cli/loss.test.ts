@@ -200,6 +200,28 @@ describe('what is lost: nothing', () => {
     },
   );
 
+  test('a get whose reader is slow hears of mq stop, also from a daemon that came after one that died', async ({
+    mq,
+  }) => {
+    await mq.run(['put', 'q'], seq(100_000));
+    const go = join(mq.home, 'go');
+    const get = mq.startSh(
+      `mq get -f q | { read -r first; echo reads >&2; until [ -e ${go} ]; do sleep 0.01; done; echo "$first"; cat; }
+      echo "$PIPESTATUS" >&2`,
+    );
+    await until(() => get.err().includes('reads'));
+    await until(async () => Number((await mq.stat('q'))['got']) > 0);
+    await mq.killDaemon();
+    const connections = async () => JSON.parse((await mq.run(['status', '--json'])).out || '{}').connections;
+    await until(async () => (await connections()) > 1 || (await mq.size('q')) < 0);
+    await mq.run(['stop']);
+    writeFileSync(go, '');
+    const { out, err } = await get.done;
+    expect(err).toBe('reads\nmq: get q: the daemon was stopped\n69\n');
+    // What it had said that it wrote, and nothing else, is gone.
+    expect(out + (await mq.run(['get', '-a', 'q'])).out === seq(100_000)).toBe(true);
+  });
+
   test('an interrupted get has printed what is gone, and nothing else is', async ({ mq }) => {
     await mq.run(['put', 'q'], seq(200_000));
     const out = join(mq.home, 'out');

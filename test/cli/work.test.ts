@@ -537,6 +537,45 @@ describe('a worker that ends', () => {
     await work.done;
   });
 
+  test('by SIGKILL while it waits for what runs, and the daemon with it: its messages are back at once, uncounted', async ({
+    mq,
+  }) => {
+    const work = await running(mq, ...forever(mq));
+    await until(() => pids(mq).length === 2);
+    work.child.kill('SIGTERM');
+    await until(() => work.err().includes('once more'));
+    await until(async () => (await leased(mq)) === 2);
+    work.child.kill('SIGSTOP');
+    await mq.killDaemon();
+    work.child.kill('SIGKILL');
+    await until(async () => (await mq.stat('q'))['waiting'] === 3);
+    expect(await mq.stat('q')).toMatchObject({ leased: 0, failed: 0 });
+    endCommands(mq);
+    await work.done;
+  });
+
+  test('by SIGTERM while it looks for the next daemon: what it works on stays its own', async ({ mq }) => {
+    await mq.run(['put', 'q', 'a']);
+    const go = join(mq.home, 'go');
+    const script = `until [ -e ${go} ]; do sleep 0.01; done; cat`;
+    // One command runs, and a get waits.
+    const work = mq.start(['work', 'q', '-j', '2', '--', 'sh', '-c', script]);
+    await until(() => childrenOf(work.child.pid as number).length === 1);
+    await mq.killDaemon();
+    work.child.kill('SIGTERM');
+    await until(() => work.err().includes('once more'));
+    const connections = async () => JSON.parse((await mq.run(['status', '--json'])).out || '{}').connections;
+    await until(async () => (await connections()) > 1);
+    expect(await mq.run(['get', '-n', 'q'])).toMatchObject({ status: 3 });
+    writeFileSync(go, '');
+    expect(await work.done).toMatchObject({
+      signal: 'SIGTERM',
+      out: 'a\n',
+      err: 'mq: work q: waiting for 1 command to finish; once more ends them\n',
+    });
+    expect(await mq.stat('q')).toMatchObject({ waiting: 0, leased: 0, done: 1, failed: 0 });
+  });
+
   test('not when the daemon is SIGKILLed: it goes on', async ({ mq }) => {
     const go = join(mq.home, 'go');
     const script = `until [ -e ${go} ]; do sleep 0.01; done; echo $MQ_ATTEMPT`;

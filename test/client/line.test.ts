@@ -164,12 +164,4 @@ describe('a line to the daemon', () => {
     expect(asked).toHaveLength(2);
     line.destroy();
   });
-
-  test('that is to stay is not connected again', async () => {
-    serves = [() => 'die', () => 1];
-    const line = await open();
-    await line.stay();
-    expect(await code(line.ask(size))).toBe('LOST');
-    expect(asked).toHaveLength(1);
-  });
 });
