@@ -111,7 +111,8 @@ describe('what listens on the socket', () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server?.close(resolve));
   });
-  const GREETING = '%3\r\n+server\r\n$2\r\nmq\r\n+version\r\n$6\r\n99.0.0\r\n+max_message\r\n:1000\r\n';
+  const GREETING =
+    '%3\r\n$6\r\nserver\r\n$2\r\nmq\r\n$7\r\nversion\r\n$6\r\n99.0.0\r\n$11\r\nmax_message\r\n:1000\r\n';
 
   test.for([
     'hello\r\n',
@@ -136,7 +137,10 @@ describe('what listens on the socket', () => {
   ] as const)('gives an answer of another form (76): %s %j', async ([verb, answer], { mq }) => {
     await listen(mq, (socket, text) => socket.write(text.includes('HELLO') ? GREETING : answer));
     const args = verb === 'ls' ? ['ls'] : [verb, 'q'];
-    expect(await mq.run(args)).toMatchObject({ status: 76, out: '' });
+    const { status, out, err } = await mq.run(args);
+    expect({ status, out }).toEqual({ status: 76, out: '' });
+    // It was greeted as one: only the answer is wrong.
+    expect(err).not.toContain('is not mq');
   });
 
   test('ends the wait of an interrupted get as if its time were up: it ends by the signal', async ({

@@ -75,7 +75,8 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
     async ([, options, script], { mq }) => {
       await mq.run(['put', 'q', '1', '2', '3', '4', '5', '6']);
       const print = join(mq.home, 'print');
-      writeFileSync(print, `sleep 0.3\n${script}`);
+      // Three times that is longer than a progress waits before it is shown.
+      writeFileSync(print, `sleep 0.5\n${script}`);
       const work = onTerminal(mq, `mq work q --drain ${options} -- sh ${print} {}`);
       const { status, out } = await work.done;
       const rows = screen(out).split('\n');
