@@ -48,7 +48,10 @@ export class Output {
   /** Takes no more; a write that waits for its reader fails with INTERRUPTED. */
   stop(): void {
     this.#stopped = new MqError('INTERRUPTED', 'interrupted');
-    this.#stop?.(this.#stopped);
+    if (this.#stop === undefined) return;
+    // Or its reader could take later what is not counted.
+    this.#waiter?.destroy();
+    this.#stop(this.#stopped);
   }
 
   /** Whoever reads it has all: it comes to its end. */

@@ -245,7 +245,8 @@ export class Consumer {
       () => this.#answered(done),
       (error) => {
         if (isLoss(error)) this.#lost = true;
-        else if (error instanceof MqError && error.code === 'UNREACHABLE') this.#error ??= notKnown(error);
+        else if (error instanceof MqError && (error.code === 'UNREACHABLE' || error.code === 'STOPPED'))
+          this.#error ??= notKnown(error);
         // A lease that has run out has been printed all the same; whoever uses it is told.
         else if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
         else this.#answered(done);

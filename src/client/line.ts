@@ -14,6 +14,8 @@ interface Pending {
   seq: number;
   /** A daemon may have heard of it. */
   isSent: boolean;
+  /** It had no answer from one that died, which may have done it. */
+  isAgain: boolean;
   resolve: (frame: Buffer) => void;
   reject: (error: unknown) => void;
 }
@@ -64,7 +66,7 @@ export class Line {
    */
   request(question: Question): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const pending = { question, seq: this.#seq++, isSent: false, resolve, reject };
+      const pending = { question, seq: this.#seq++, isSent: false, isAgain: false, resolve, reject };
       if (this.#error !== undefined) return reject(this.#error);
       this.#pending.add(pending);
       if (this.#reopening === undefined) this.#send(pending);
@@ -113,7 +115,9 @@ export class Line {
         // On an earlier connection it is no news.
         if (connection !== this.#connection || !this.#pending.has(pending)) return;
         if (isLoss(error) && !this.#isLast) this.#reopening ??= this.#reopen();
-        else this.#reject(pending, isEnd(error) ? this.#notKnown(pending, error) : error);
+        else if (isEnd(error) || (pending.isAgain && isStop(error) && (connection.hasEnded || isOnce(asked))))
+          this.#reject(pending, this.#notKnown(pending, error));
+        else this.#reject(pending, error);
       },
     );
   }
@@ -132,7 +136,10 @@ export class Line {
       this.#reopening = undefined;
       this.#keep(connection);
       this.onReopened(connection);
-      for (const pending of [...this.#pending]) this.#send(pending);
+      for (const pending of [...this.#pending]) {
+        pending.isAgain = pending.isSent;
+        this.#send(pending);
+      }
       if (this.#hasFinished) connection.finish();
     } catch (error) {
       this.#reopening = undefined;
@@ -174,6 +181,11 @@ export class Line {
 function isOnce(request: Request): boolean {
   if (request.verb === 'DONE') return request.leases.length > 0;
   return ONCE.has(request.verb) || (request.verb === 'PUT' && request.done !== undefined);
+}
+
+/** A daemon that is stopped has told what it did; what an earlier one did it may not have told. */
+function isStop(error: unknown): boolean {
+  return error instanceof MqError && error.code === 'STOPPED';
 }
 
 /** Whether the connection says so, and not the daemon. */

@@ -4,7 +4,7 @@ import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { Output } from '../output.ts';
-import { tty } from '../terminal.ts';
+import { note, tty } from '../terminal.ts';
 import type { Invocation, Outcome } from './command.ts';
 import { countOf, deadlineOf, framingOf, periodOf } from './options.ts';
 import { startProgress } from './progress.ts';
@@ -66,7 +66,8 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     }
     await consumer.finish();
   } catch (error) {
-    await lastWord(consumer);
+    const unknown = await lastWord(consumer);
+    if (unknown && !quiet) note(`get ${queues.join(' ')}: ${unknown.message}`);
     const ended = signal();
     if (ended !== undefined) return ended;
     if (stopped) throw new MqError('STOPPED', 'the daemon was stopped', { cause: error });
@@ -114,11 +115,16 @@ async function write(taken: Held[], render: Render, output: Output, consumer: Co
   }
 }
 
-/** Tells the daemon what was consumed, after something else has failed: that is what is reported. */
-async function lastWord(consumer: Consumer): Promise<void> {
+/**
+ * Tells the daemon what was consumed, after something else has failed: that is what is reported.
+ * @returns the error, where it is not known whether the daemon heard it
+ */
+async function lastWord(consumer: Consumer): Promise<MqError | undefined> {
   try {
     await consumer.finish();
+    return undefined;
   } catch (error) {
     if (!(error instanceof MqError)) throw error;
+    return error.code === 'UNKNOWN' ? error : undefined;
   }
 }

@@ -58,16 +58,18 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     },
   );
   producer.onError = () => input.stop();
+  let failure: unknown;
   try {
     if (messages.length > 0) await putAll(producer, bodies);
     else await putInput(producer, input, framing, quiet);
     await producer.finish();
   } catch (error) {
     if (!signal()) throw withCount(error, producer.stored, messages.length);
+    failure = error;
   }
   const ended = signal();
   if (ended === undefined) return 0;
-  if (!quiet) note(`put ${queue}: interrupted; ${count(producer.stored)} stored`);
+  if (!quiet) note(`put ${queue}: interrupted; ${count(producer.stored)} stored${forCertain(failure)}`);
   return ended;
 }
 
@@ -158,12 +160,16 @@ function rawArguments(messages: string[]): Buffer[] {
 /** Says how much was stored, where there was more than one message to store. */
 function withCount(error: unknown, stored: number, messages: number): unknown {
   if (!(error instanceof MqError) || messages === 1) return error;
-  const rest = error.code === 'UNKNOWN' ? ' for certain' : '';
-  return new MqError(error.code, `${error.message}; ${count(stored)} stored${rest}`, {
+  return new MqError(error.code, `${error.message}; ${count(stored)} stored${forCertain(error)}`, {
     cause: error.cause,
     advice: error.advice,
     stored,
   });
+}
+
+/** Where it is not known of the others. */
+function forCertain(error: unknown): string {
+  return error instanceof MqError && error.code === 'UNKNOWN' ? ' for certain' : '';
 }
 
 function count(stored: number): string {

@@ -161,7 +161,23 @@ export class Putters {
     line.putters.delete(putter);
     line.leaving.delete(putter);
     if (putter.stored === putter.messages.count) putter.resolve(putter.stored);
-    else putter.reject(error instanceof MqError ? withStored(error, putter.stored) : error);
+    else if (error instanceof MqError) this.refuse(putter, error).then(putter.resolve, putter.reject);
+    else putter.reject(error);
+  }
+
+  /**
+   * The answer to a put that is not asked for any more. An earlier daemon may have stored it.
+   * @returns how many messages are stored: all
+   * @throws MqError the error, with how many are
+   */
+  async refuse(
+    { messages, options: { client }, stored }: Pick<Putter, 'messages' | 'options' | 'stored'>,
+    error: MqError,
+  ): Promise<number> {
+    const before = client ? (await this.#store.stored(client.id)) - client.index : 0;
+    const all = Math.min(messages.count, Math.max(stored, before));
+    if (all === messages.count) return all;
+    throw new MqError(error.code, error.message, { cause: error.cause, advice: error.advice, stored: all });
   }
 }
 
@@ -196,8 +212,4 @@ function* partsOf(putter: Putter): Generator<Packed> {
 
 function full(queue: string): MqError {
   return new MqError('FULL', `queue ${queue} is full`);
-}
-
-function withStored(error: MqError, stored: number): MqError {
-  return new MqError(error.code, error.message, { cause: error.cause, stored });
 }

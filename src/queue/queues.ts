@@ -154,6 +154,7 @@ export class Queues {
     options: PutOptions,
     timeout: number,
   ): Promise<number> {
+    if (this.#stopped) return this.#putters.refuse({ messages, options, stored: 0 }, this.#stopped);
     this.#check(consumer);
     const stored = await this.#putters.put(queue, messages, options, consumer.ended ? 0 : timeout, consumer);
     this.#meter.count(queue, 'put', stored);

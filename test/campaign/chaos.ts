@@ -85,19 +85,25 @@ async function stopDaemon(world: World, random: Random): Promise<void> {
 
 /** As a newer client does it. */
 async function replaceDaemon(world: World): Promise<void> {
-  const words = ['HELLO', '3', 'MQ', '5', NEWER, 'REPLACE'];
-  const bytes = `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
   const event = begin(world, 'replaced');
-  const pids = world.daemons();
-  const isHeard = await new Promise<boolean>((resolve) => {
+  const answers = await new Promise<string>((resolve) => {
     const socket = connect(join(world.home, 'mq.sock'));
-    socket.on('error', () => resolve(false));
-    socket.on('close', () => resolve(true));
-    socket.resume();
-    socket.write(bytes);
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    socket.on('error', () => resolve(text));
+    socket.on('close', () => resolve(text));
+    socket.write(request('HELLO', '3') + request('HELLO', '3', 'MQ', '5', NEWER, 'REPLACE'));
   });
-  if (isHeard) await untilGone(world, pids);
+  // One that another blow hit meanwhile has not heard it, nor has the one behind it.
+  const [, pid] = /pid\r\n:(\d+)/.exec(answers) ?? [];
+  if (pid !== undefined && answers.includes('OUTDATED')) await untilGone(world, [Number(pid)]);
   event.until = Date.now();
+}
+
+function request(...words: string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
 }
 
 async function untilGone(world: World, pids: number[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, openSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -234,6 +234,39 @@ describe('what is lost: nothing', () => {
       cat <&3 >> out
       mq get -a q >> out`);
     expect((await mq.sh(`cmp ${out} <(seq 200000)`)).status).toBe(0);
+  });
+
+  test('nor is what its reader takes while it tells the daemon what it has printed', async ({ mq }) => {
+    await mq.run(['put', 'q'], seq(200_000));
+    const out = join(mq.home, 'out');
+    const get = mq.startSh(`
+      cd ${mq.home}; mkfifo fifo
+      mq get -f q > fifo & echo $! > pid; exec 3< fifo
+      head -c 300000 <&3 > out
+      until [ -e go ]; do sleep 0.01; done
+      cat <&3 >> out
+      wait %1`);
+    const written = () => {
+      const pid = Number(readFileSync(join(mq.home, 'pid'), 'latin1'));
+      return Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1]);
+    };
+    await until(() => (statSync(out, { throwIfNoEntry: false })?.size ?? 0) === 300_000);
+    // The pipe is full again, and a write waits for its reader.
+    await until(() => written() > 355_000);
+    const daemon = mq.daemonPid() as number;
+    process.kill(daemon, 'SIGSTOP');
+    try {
+      await mq.sh(`kill -TERM $(cat ${mq.home}/pid)`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      writeFileSync(join(mq.home, 'go'), '');
+      await until(() => statSync(out).size > 355_000);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    } finally {
+      process.kill(daemon, 'SIGCONT');
+    }
+    await get.done;
+    await mq.sh(`mq get -a q >> ${out}`);
+    expect((await mq.sh(`cmp ${out} <(seq 200000)`)).out).toBe('');
   });
 
   test('an interrupted put says how many messages were stored', async ({ mq }) => {

@@ -9,11 +9,11 @@ import { places } from '../../src/paths.ts';
 import { FrameScanner } from '../../src/protocol/frames.ts';
 import { parseRequest, requestLimits } from '../../src/protocol/parse-request.ts';
 import type { Request } from '../../src/protocol/requests.ts';
-import { encode, type Value } from '../../src/protocol/values.ts';
+import { encode, Push, type Value } from '../../src/protocol/values.ts';
 import { VERSION } from '../../src/version.ts';
 
 /** A daemon of our own: each connection is served by the next of these, until it answers 'die'. */
-type Serve = (request: Request) => Value | 'die' | 'silent';
+type Serve = (request: Request) => Value | 'die' | 'silent' | 'stop';
 
 let home: string;
 let server: Server;
@@ -51,6 +51,7 @@ beforeEach(async () => {
         requests.push(request);
         const answer = serve(request);
         if (answer === 'die') socket.destroy();
+        else if (answer === 'stop') socket.end(Buffer.concat(encode(new Push(['stopped']), 3)));
         else if (answer !== 'silent') socket.write(Buffer.concat(encode(answer, 3)));
       }),
     );
@@ -139,6 +140,19 @@ describe('a line to the daemon', () => {
       'UNKNOWN',
       'NODAEMON',
     ]);
+  });
+
+  test('nor when the next daemon is stopped; what no other had heard of was not done', async () => {
+    const put: Request = {
+      verb: 'PUT',
+      queue: 'q',
+      messages: { count: 1, bytes: Buffer.from('$1\r\na\r\n') },
+      priority: 0,
+      timeout: Infinity,
+    };
+    serves = [() => 'die', () => 'stop', () => 'stop'];
+    expect(await code((await open()).ask(put))).toBe('UNKNOWN');
+    expect(await code((await open()).ask(put))).toBe('STOPPED');
   });
 
   test('what was asked when the daemon had died already was not done', async () => {

@@ -509,6 +509,23 @@ describe('stop', () => {
     expect(await waiting('full')).toEqual(['a']);
   });
 
+  test('says what an earlier daemon stored of a put, also behind one that waits for room', async () => {
+    await queues.store.create('q', { maxsize: 3 });
+    const client = { id: 'c', index: 0 };
+    const again = (index: number) =>
+      queues.put(consumer, 'q', packed('a', 'b'), { priority: 0, client: { ...client, index } }, FOREVER);
+    await again(0);
+    const behind = [put('q', ['x', 'y']), again(0)];
+    expect(await outcomeOf(behind[0] as Promise<number>)).toBe('waits');
+    queues.stop(new MqError('STOPPED', 'stopped'));
+    expect(await Promise.all(behind.map(outcomeOf))).toEqual([code('STOPPED', { stored: 1 }), 2]);
+    expect(await Promise.all([again(0), again(1), again(2)].map(outcomeOf))).toEqual([
+      2,
+      code('STOPPED', { stored: 1 }),
+      code('STOPPED', { stored: 0 }),
+    ]);
+  });
+
   test('leaves what is held with its consumer, who can still say that it is done', async () => {
     await put('q', ['a', 'b']);
     const first = await get('q');
