@@ -17,6 +17,26 @@ export interface Packed {
   readonly bytes: Buffer;
 }
 
+/** One message of which not all bytes are in memory: it is too large for that. */
+export interface Large {
+  readonly count: 1;
+  /** How many bytes it has as it is packed. */
+  readonly size: number;
+  /** @throws MqError DAMAGED when its bytes are not those that were put */
+  check(): Promise<void>;
+  /** Its bytes as it is packed, piece by piece. @throws MqError DAMAGED */
+  pieces(): AsyncIterable<Buffer>;
+}
+
+export function isLarge(messages: Packed | Large): messages is Large {
+  return 'pieces' in messages;
+}
+
+/** In bytes, as they are packed. */
+export function sizeOf(messages: Packed | Large): number {
+  return isLarge(messages) ? messages.size : messages.bytes.length;
+}
+
 export const NOTHING: Packed = { count: 0, bytes: Buffer.alloc(0) };
 
 const DOLLAR = 0x24;

@@ -116,6 +116,10 @@ class Server implements Daemon {
     this.#garbage.passed(bytes, requests);
   }
 
+  released(bytes: number): void {
+    this.#garbage.released(bytes);
+  }
+
   async status(): Promise<Map<string, Value>> {
     const { places } = this.#options;
     return new Map<string, Value>([

@@ -7,6 +7,10 @@ const EVERY = 8 * 1024 * 1024;
 /** When so much more is in use after a minor collection than after the last major one, another follows. */
 const GROWTH = 8 * 1024 * 1024;
 
+/** What has been released is collected after so many ms, and at once when it is so many bytes. */
+const SOON = 500;
+const MUCH = 32 * 1024 * 1024;
+
 /** The objects that a request makes in passing, about. */
 const REQUEST = 8 * 1024;
 
@@ -21,6 +25,9 @@ export class Garbage {
   readonly #collect: Collect;
   #bytes = 0;
   #used: number;
+  /** Since the last major collection. */
+  #released = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor() {
     // The young generation stays at 1 MB; it would grow to 32.
@@ -41,9 +48,25 @@ export class Garbage {
     if (this.#bytes < EVERY) return;
     this.#bytes = 0;
     this.#collect({ type: 'minor' });
-    if (bytesInUse() < this.#used + GROWTH) return;
+    if (bytesInUse() >= this.#used + GROWTH) this.#collectAll();
+  }
+
+  /** What took so many bytes is needed no longer: with nobody left to make more, it would stay. */
+  released(bytes: number): void {
+    this.#released += bytes;
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#collectAll();
+      },
+      this.#released < MUCH ? SOON : 0,
+    ).unref();
+  }
+
+  #collectAll(): void {
     this.#collect({ type: 'major' });
     this.#used = bytesInUse();
+    this.#released = 0;
   }
 }
 

@@ -67,6 +67,7 @@ export class Room {
 
   /** To be called by shares: more than that has come already. */
   give(share: Share): void {
+    this.#waiting.delete(share);
     this.#give(share);
   }
 

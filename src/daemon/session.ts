@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { now } from '../clock.ts';
 import { MqError, textOf } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
+import type { Large } from '../packed.ts';
 import { FrameScanner } from '../protocol/frames.ts';
 import { parseRequest, requestLimits } from '../protocol/parse-request.ts';
 import { READING, type Request } from '../protocol/requests.ts';
@@ -19,6 +20,9 @@ const READ_AHEAD = 4 * 1024 * 1024;
 
 /** What a request costs besides its bytes, about. */
 const TASK_BYTES = 1024;
+
+/** A request of so many bytes leaves garbage that is worth to be collected soon. */
+const MUCH = 1024 * 1024;
 
 /** How a request begins that puts messages. */
 const PUT = /^\*\d+\r\n\$3\r\nput\r\n/i;
@@ -98,7 +102,7 @@ export class Session implements Peer {
     });
     socket.on('close', () => {
       this.#clearTasks();
-      this.#share?.release();
+      this.#release(this.#share);
       if (this.#ended) this.#forget();
       this.#pipeEnd?.close();
       queues.leave(this.consumer).catch((error) => log(`cannot give back what a connection held: ${error}`));
@@ -204,8 +208,14 @@ export class Session implements Peer {
   }
 
   #clearTasks(): void {
-    for (const { share } of this.#tasks) share?.release();
+    for (const { share } of this.#tasks) this.#release(share);
     this.#tasks.clear();
+  }
+
+  #release(share: Share | undefined): void {
+    if (share === undefined) return;
+    if (share.given >= MUCH) this.#daemon.released(share.given);
+    share.release();
   }
 
   #begin(): void {
@@ -276,10 +286,10 @@ export class Session implements Peer {
     const { value, sent, last } = await result;
     const written = sent && ((error?: Error | null) => sent(!error));
     if (value instanceof Parts) await this.#writeInParts(value, written);
-    else if (value !== undefined) this.#write(encode(value, this.version), written);
+    else if (value !== undefined) await this.#writeAll(encodeAll([value], this.version), written);
     this.#begun -= 1;
     this.#bytes -= task.bytes;
-    task.share?.release();
+    this.#release(task.share);
     if (last) this.close();
     this.#readOrWait();
     this.#begin();
@@ -302,17 +312,41 @@ export class Session implements Peer {
   }
 
   async #writeInParts({ size, parts, before }: Parts, written?: Written): Promise<void> {
-    const head =
-      before.length === 0 ? [] : [arrayHead(before.length + 1), ...encodeAll(before, this.version)];
-    this.#isWithin = true;
-    this.#write([...head, arrayHead(size)]);
-    try {
-      for await (const part of parts) {
-        this.#write(encodeAll(part, this.version));
-        if (!(await this.#isDrained())) break;
+    await this.#within(written, async () => {
+      if (before.length > 0)
+        this.#write([arrayHead(before.length + 1), ...(encodeAll(before, this.version) as Buffer[])]);
+      this.#write([arrayHead(size)]);
+      for await (const part of parts) if (!(await this.#writeSlowly(encodeAll(part, this.version)))) return;
+    });
+  }
+
+  /** What is not in memory is written piece by piece. */
+  async #writeAll(chunks: (Buffer | Large)[], written?: Written): Promise<void> {
+    if (chunks.every((each) => Buffer.isBuffer(each))) this.#write(chunks, written);
+    else await this.#within(written, async () => void (await this.#writeSlowly(chunks)));
+  }
+
+  /** @returns whether there is still somebody to write to */
+  async #writeSlowly(chunks: (Buffer | Large)[]): Promise<boolean> {
+    for (const chunk of chunks) {
+      if (Buffer.isBuffer(chunk)) this.#write([chunk]);
+      else {
+        for await (const piece of chunk.pieces()) {
+          this.#write([piece]);
+          if (!(await this.#isDrained())) return false;
+        }
       }
+    }
+    return this.#isDrained();
+  }
+
+  /** Writes an answer that takes more than one turn: nothing comes between. */
+  async #within(written: Written | undefined, write: () => Promise<void>): Promise<void> {
+    this.#isWithin = true;
+    try {
+      await write();
     } catch (error) {
-      // Its head has said how many there are: it cannot be an error any more. Whoever asks again gets one.
+      // It has begun: it cannot be an error any more. Whoever asks again gets one.
       log(`cannot answer to the end: ${textOf(error)}`);
       this.destroy();
     }

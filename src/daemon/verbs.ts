@@ -1,11 +1,10 @@
 import { MqError } from '../errors.ts';
 import { holderOfPid } from '../holder.ts';
-import { join, unpack } from '../packed.ts';
 import type { Request, Verb } from '../protocol/requests.ts';
-import { OK, Simple, type Value } from '../protocol/values.ts';
+import { Bodies, OK, Simple, type Value } from '../protocol/values.ts';
 import type { Queues } from '../queue/queues.ts';
 import { deadLetterOf } from '../store/rules.ts';
-import { type QueueState, type Run, rangeOf, type Store, tokensOf } from '../store/store.ts';
+import { checkLarge, type QueueState, type Run, rangeOf, type Store, tokensOf } from '../store/store.ts';
 import { isNewer, OLDEST_PROTOCOL, PROTOCOL, VERSION } from '../version.ts';
 import { log } from './log.ts';
 import { each, inParts, othersTurn, PART, Parts } from './parts.ts';
@@ -22,6 +21,8 @@ export interface Daemon {
   check(): void;
   /** @see Garbage.passed */
   passed(bytes: number, requests?: number): void;
+  /** @see Garbage.released */
+  released(bytes: number): void;
   /** What STATUS answers. */
   status(): Promise<Map<string, Value>>;
   /** Ends the daemon for good; fulfilled when everything but this session is closed. */
@@ -219,6 +220,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
 
   async PEEK({ queue, count }, { queues }) {
     const runs = await queues.store.peek(queue, { count, bytes: PEEK_BYTES });
+    await checkLarge(runs);
     return inParts(runs, (run) => runValue(run, queues.store.now()));
   },
 
@@ -332,12 +334,12 @@ function prefix(names: readonly string[], queue: string, value: Value | Parts): 
 
 function held(runs: Run[], now: number, count: number | undefined, isPacked = false): Value[] | Parts {
   if (count !== undefined) return inParts(runs, (run) => runValue(run, now, isPacked));
-  return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, ...unpack(messages)]);
+  return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, new Bodies([messages], 'one')]);
 }
 
 function bare(runs: Run[], count: number | undefined): Value {
-  const messages = join(runs.map((run) => run.messages));
-  return count === undefined ? (unpack(messages)[0] as Buffer) : messages;
+  const messages = runs.map((run) => run.messages);
+  return new Bodies(messages, count === undefined ? 'one' : 'array');
 }
 
 /** @param now on the store's clock */
@@ -346,7 +348,9 @@ function runValue(
   now: number,
   isPacked = false,
 ): Value {
-  const bodies = isPacked ? [messages.count, messages.bytes] : [messages];
+  const bodies = isPacked
+    ? [messages.count, new Bodies([messages], 'packed')]
+    : [new Bodies([messages], 'array')];
   const run = [id, step, priority, putAt, failures + 1, ...bodies];
   if (leases === undefined) return run;
   // In wall-clock time: it is for people to read.

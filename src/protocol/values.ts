@@ -1,9 +1,9 @@
 import { type Code, EXIT_STATUS, MqError } from '../errors.ts';
-import type { Packed } from '../packed.ts';
+import { isLarge, type Large, type Packed, sizeOf } from '../packed.ts';
 
 /**
  * Answers as data, and as the bytes of a RESP frame. A Packed stands for the array of its
- * messages, and is written as it is.
+ * messages, and is written as it is; so are Bodies, of which not all are in memory.
  */
 export type Value =
   | null
@@ -14,6 +14,7 @@ export type Value =
   | Simple
   | Push
   | Packed
+  | Bodies
   | Value[]
   | Map<string, Value>;
 
@@ -22,6 +23,16 @@ export class Simple {
   readonly text: string;
   constructor(text: string) {
     this.text = text;
+  }
+}
+
+/** The bodies of messages: an array of them, the only one, or all as they are packed in one bulk string. */
+export class Bodies {
+  readonly messages: readonly (Packed | Large)[];
+  readonly form: 'array' | 'one' | 'packed';
+  constructor(messages: readonly (Packed | Large)[], form: Bodies['form']) {
+    this.messages = messages;
+    this.form = form;
   }
 }
 
@@ -38,15 +49,13 @@ export const OK = new Simple('OK');
 /** Up to so many bytes, to copy them costs less than to write them in pieces. */
 const COPIED = 4096;
 
-/** Writes `value` as one frame: in one chunk, or with large parts of it uncopied. */
+/** Writes `value` as one frame: in one chunk, or with large parts of it uncopied. All of it is in memory. */
 export function encode(value: Value, version: 2 | 3): Buffer[] {
-  const writer = new Writer(version);
-  writer.write(value);
-  return writer.finish();
+  return encodeAll([value], version) as Buffer[];
 }
 
-/** The elements of an array, one behind the other, without its head. */
-export function encodeAll(values: Iterable<Value>, version: 2 | 3): Buffer[] {
+/** Values one behind the other: the elements of an array, without its head. */
+export function encodeAll(values: Iterable<Value>, version: 2 | 3): (Buffer | Large)[] {
   const writer = new Writer(version);
   for (const value of values) {
     writer.write(value);
@@ -62,18 +71,19 @@ export function arrayHead(size: number): Buffer {
 
 class Writer {
   readonly #version: 2 | 3;
-  readonly #chunks: Buffer[] = [];
+  readonly #chunks: (Buffer | Large)[] = [];
   #text = '';
 
   constructor(version: 2 | 3) {
     this.#version = version;
   }
 
-  finish(): Buffer[] {
+  finish(): (Buffer | Large)[] {
     this.flush();
     const chunks = this.#chunks;
+    if (chunks.length === 1 || !chunks.every((each) => Buffer.isBuffer(each))) return chunks;
     const size = chunks.reduce((sum, { length }) => sum + length, 0);
-    return chunks.length > 1 && size <= COPIED * chunks.length ? [Buffer.concat(chunks, size)] : chunks;
+    return size <= COPIED * chunks.length ? [Buffer.concat(chunks, size)] : chunks;
   }
 
   write(value: Value): void {
@@ -86,6 +96,7 @@ class Writer {
     else if (value instanceof Push) this.#push(value);
     else if (value instanceof Map) this.#map(value);
     else if (Array.isArray(value)) this.#array(value);
+    else if (value instanceof Bodies) this.#bodies(value);
     else this.#packed(value);
   }
 
@@ -94,6 +105,15 @@ class Writer {
     this.flush();
     this.#chunks.push(bytes);
     this.#text = '\r\n';
+  }
+
+  #bodies({ messages, form }: Bodies): void {
+    const sum = (of: (each: Packed | Large) => number) => messages.reduce((all, each) => all + of(each), 0);
+    if (form === 'array') this.#text += `*${sum(({ count }) => count)}\r\n`;
+    if (form === 'packed') this.#text += `$${sum(sizeOf)}\r\n`;
+    this.flush();
+    for (const each of messages) this.#chunks.push(isLarge(each) ? each : each.bytes);
+    if (form === 'packed') this.#text = '\r\n';
   }
 
   #packed({ count, bytes }: Packed): void {

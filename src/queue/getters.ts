@@ -1,4 +1,5 @@
 import { MqError } from '../errors.ts';
+import { sizeOf } from '../packed.ts';
 import {
   type Range,
   type Run,
@@ -250,7 +251,7 @@ function leftOf({ count, bytes }: TakeLimit, runs: readonly Run[]): TakeLimit {
   const left = { count, bytes };
   for (const { messages } of runs) {
     left.count -= messages.count;
-    left.bytes -= messages.bytes.length;
+    left.bytes -= sizeOf(messages);
   }
   return left;
 }

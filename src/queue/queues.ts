@@ -1,7 +1,18 @@
 import { MqError } from '../errors.ts';
 import { stateOf } from '../holder.ts';
 import type { Packed } from '../packed.ts';
-import type { Events, Once, Outcome, PutOptions, QueueState, Range, Store } from '../store/store.ts';
+import {
+  checkLarge,
+  type Events,
+  type Once,
+  type Outcome,
+  type PutOptions,
+  type QueueState,
+  type Range,
+  rangeOf,
+  type Store,
+  tokensOf,
+} from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { Consumer } from './consumer.ts';
 import { type GetOptions, Getters, type Taken } from './getters.ts';
@@ -166,7 +177,13 @@ export class Queues {
   async get(consumer: Consumer, queues: readonly string[], options: GetOptions): Promise<Taken | undefined> {
     this.#check(consumer);
     if (consumer.isBack) await this.#settleAccounts(consumer);
-    return this.#getters.get(queues, consumer.ended ? { ...options, timeout: 0 } : options, consumer);
+    const taken = await this.#getters.get(
+      queues,
+      consumer.ended ? { ...options, timeout: 0 } : options,
+      consumer,
+    );
+    if (taken) await this.#checkLarge(consumer, taken);
+    return taken;
   }
 
   /** @see Joiners.join */
@@ -278,6 +295,19 @@ export class Queues {
   #ring(late: number): void {
     if (late > STANDSTILL) this.#alarm.set(this.store.now() + GRACE);
     else void this.#elapse();
+  }
+
+  /** @throws MqError DAMAGED when it was given what cannot be read; then it has been given nothing */
+  async #checkLarge(consumer: Consumer, { queue, runs }: Taken): Promise<void> {
+    try {
+      await checkLarge(runs);
+    } catch (error) {
+      const leases = tokensOf(runs);
+      for (const lease of leases) this.#unbind(lease);
+      if (leases.length > 0) await this.store.returnLeases(queue, leases);
+      else await this.giveBack(consumer, queue, runs.map(rangeOf));
+      throw error;
+    }
   }
 
   async #elapse(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Packed } from '../packed.ts';
+import { isLarge, type Large, type Packed } from '../packed.ts';
 import type { Settings } from '../settings.ts';
 
 /**
@@ -245,7 +245,8 @@ export interface Run {
   putAt: number;
   /** How often each of them has failed. */
   failures: number;
-  messages: Packed;
+  /** A message that is too large to be in memory is the only one of its run. */
+  messages: Packed | Large;
   /** With messages on lease: a token for each, and when all of them run out, on the store's clock. */
   leases?: { tokens: string[]; until: number } | undefined;
 }
@@ -293,6 +294,11 @@ export function unfinished({ waiting, delayed, held, leased }: QueueState): numb
 export function rangeOf({ id, step, messages }: Run): Range {
   const other = id + step * (messages.count - 1);
   return step === 1 ? { first: id, last: other } : { first: other, last: id };
+}
+
+/** @throws MqError DAMAGED when messages of these that are too large to be in memory were altered */
+export async function checkLarge(runs: readonly Run[]): Promise<void> {
+  for (const { messages } of runs) if (isLarge(messages)) await messages.check();
 }
 
 /** The tokens of the leases of runs. */

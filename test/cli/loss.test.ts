@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect } from 'vitest';
 import { isAlive, type Mq, seq, test, until } from './mq.ts';
 
@@ -15,6 +16,21 @@ async function killAt(
     await until(() => due(kill));
     await mq.killDaemon();
   }
+}
+
+/** Waits until the tables of the store have so many rows; the daemon is ended to look, and goes on after it. */
+async function untilRows(mq: Mq, rows: Record<string, number>): Promise<void> {
+  await until(async () => {
+    await mq.run(['stop']);
+    const db = new DatabaseSync(mq.store);
+    const found = Object.keys(rows).map((table) => [
+      table,
+      db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'],
+    ]);
+    db.close();
+    await mq.size('q');
+    return JSON.stringify(Object.fromEntries(found)) === JSON.stringify(rows);
+  });
 }
 
 describe('what is lost: nothing', () => {
@@ -77,6 +93,60 @@ describe('what is lost: nothing', () => {
     expect(kills).toBe(20);
     expect(await mq.size('from')).toBe(0);
     expect((await mq.run(['get', '-a', 'to'])).out).toBe(seq(count));
+  });
+
+  test('a message of 64 MiB survives SIGKILLs of the daemon while it is put: it is stored once, and nothing of it besides', async ({
+    mq,
+  }) => {
+    await mq.run(['create', 'q']);
+    const put = mq.startSh(`cd ${mq.home}; yes | head -c 64M > body; mq put -w q < body`);
+    const writtenAt = () => statSync(`${mq.store}-wal`, { throwIfNoEntry: false })?.mtimeMs;
+    let killed: number | undefined;
+    for (let kill = 0; kill < 3; kill++) {
+      await until(() => mq.daemonPid() !== killed);
+      for (let writes = 0; writes < 10; writes++) {
+        const before = writtenAt();
+        await until(() => writtenAt() !== before);
+      }
+      expect(put.child.exitCode).toBe(null);
+      killed = await mq.killDaemon();
+    }
+    expect(await put.done).toMatchObject({ status: 0, err: '' });
+    await untilRows(mq, { batch: 1, chunk: 129, unused: 0 });
+    expect(await mq.sh(`cd ${mq.home}; mq get -w q | cmp - body`)).toMatchObject({ status: 0 });
+    await untilRows(mq, { batch: 0, chunk: 0, unused: 0 });
+  });
+
+  test('a message of 64 MiB survives SIGKILLs of the daemon, and of whoever takes it, while it is got', async ({
+    mq,
+  }) => {
+    await mq.sh(`cd ${mq.home}; yes | head -c 64M > body; mq put -w q < body`);
+    const begin = async () => {
+      const socket = connect(mq.socket);
+      let read = 0;
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        read += chunk.length;
+        if (read > 8e6) socket.pause();
+      });
+      socket.write('*3\r\n$3\r\nGET\r\n$1\r\nq\r\n$4\r\nHOLD\r\n');
+      await until(() => read > 8e6);
+      expect(await mq.size('q')).toBe(0);
+      return socket;
+    };
+    for (let kill = 0; kill < 2; kill++) {
+      const socket = await begin();
+      await mq.killDaemon();
+      socket.destroy();
+      expect(await mq.size('q')).toBe(1);
+    }
+    (await begin()).destroy();
+    await until(async () => (await mq.size('q')) === 1);
+    const get = mq.startSh(`cd ${mq.home}; mq get -w q > out; cmp out body`);
+    await until(() => get.child.exitCode !== null || mq.daemonPid() !== undefined);
+    await mq.killDaemon();
+    expect(await get.done).toMatchObject({ status: 0, out: '' });
+    expect(await mq.stat('q')).toMatchObject({ waiting: 0, leased: 0, put: 1 });
   });
 
   test('ten SIGKILLs of the daemon during a loop of puts lose nothing', async ({ mq }) => {

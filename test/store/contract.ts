@@ -1,15 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { NOTHING, pack } from '../../src/packed.ts';
+import { NOTHING, pack, splitAt } from '../../src/packed.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
 import {
   type Clock,
   type Events,
   type Outcome,
   type QueueState,
+  type Run,
+  rangeOf,
   type Store,
   tokensOf,
 } from '../../src/store/store.ts';
-import { ALL, bodiesOf, idsIn, idsOf, type Message, messagesOf, packed } from './messages.ts';
+import { ALL, bodiesOf, idsIn, idsOf, loaded, type Message, messagesOf, packed } from './messages.ts';
 
 /**
  * The specification of a store (src/store/store.ts), to be run on every engine.
@@ -157,12 +159,44 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(bodiesOf(await take('q'))).toEqual(bodies.map((body) => body.toString('latin1')));
     });
 
-    test('a message of several MiB comes back as it was put', async () => {
+    test('a message of several MiB comes back as it was put, moved or given up on', async () => {
       const body = Buffer.alloc(5 * 1024 * 1024, 'abcdefg');
+      await store.create('q', { max_attempts: 1 });
       await store.put('q', pack([body, Buffer.from('small')]), { priority: 0 });
-      const [large, small] = await take('q');
-      expect(Buffer.from((large as Message).body, 'latin1').equals(body)).toBe(true);
-      expect(small?.body).toBe('small');
+      const isThere = async (runs: readonly Run[]) => {
+        const [large, small] = messagesOf(await loaded(runs)) as [Message, Message];
+        expect(Buffer.from(large.body, 'latin1').equals(body)).toBe(true);
+        expect(small.body).toBe('small');
+      };
+      await isThere(await store.peek('q', ALL));
+      const { runs } = await store.lease('q', ALL, 1000);
+      await isThere(runs);
+      await store.settleLeases('q', tokensOf(runs), 'failed');
+      await isThere(await store.peek('q.dead', ALL));
+      await store.move('q.dead', 'other');
+      await isThere((await store.take('other', ALL)).runs);
+      expect(await store.stat('other')).toMatchObject({ held: 2, put: 2 });
+    });
+
+    test('a large message is put as others are: for room, with a key, and as what another lease brings', async () => {
+      const large = pack([Buffer.alloc(2 * 1024 * 1024, 'x'), Buffer.alloc(3 * 1024 * 1024, 'y')]);
+      const [one] = splitAt(large, 1);
+      await store.create('q', { maxsize: 1 });
+      expect(await store.put('q', large, { priority: 0 })).toEqual({ stored: 1, lacking: 'FULL' });
+      expect(await store.put('q', large, { priority: 0 })).toEqual({ stored: 0, lacking: 'FULL' });
+      expect(await store.put('r', one, { priority: 0, key: 'k' })).toEqual({ stored: 1 });
+      expect(await store.put('r', one, { priority: 0, key: 'k' })).toEqual({ stored: 1 });
+      expect(await store.stat('r')).toMatchObject({ put: 1 });
+      const [lease] = tokensOf((await store.lease('q', ALL, 1000)).runs);
+      const options = { priority: 0, done: { queue: 'q', lease: lease as string } };
+      expect(await store.put('s', large, options)).toEqual({ stored: 2 });
+      await expect(store.put('s', large, options)).rejects.toEqual(refusal('NOLEASE'));
+      expect(await store.stat('q')).toMatchObject({ done: 1, leased: 0 });
+      const bodies = bodiesOf(messagesOf(await loaded(await store.peek('s', ALL))));
+      expect(bodies.map((body) => [body[0], body.length / 1024 ** 2])).toEqual([
+        ['x', 2],
+        ['y', 3],
+      ]);
     });
 
     test.each([
@@ -1052,6 +1086,43 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
   };
 
   describe(`${engine}: lease`, () => {
+    test('large messages stand in order among small ones, come back, are delayed, expire and are purged', async () => {
+      const letters = async (queue: string) =>
+        bodiesOf(messagesOf(await loaded(await store.peek(queue, ALL)))).map((body) => body[0]);
+      const large = (letter: string) => pack([Buffer.alloc(2 * 1024 * 1024, letter)]);
+      await store.create('stack', { kind: 'lifo' });
+      await store.create('by', { kind: 'priority' });
+      for (const [priority, letter] of [
+        [2, 'a'],
+        [1, 'b'],
+      ] as const) {
+        for (const queue of ['q', 'stack']) {
+          await store.put(queue, large(letter), { priority: 0 });
+          await store.put(queue, packed(letter.toUpperCase()), { priority: 0 });
+        }
+        await store.put('by', large(letter), { priority });
+      }
+      expect(await letters('q')).toEqual(['a', 'A', 'b', 'B']);
+      expect(await letters('stack')).toEqual(['B', 'b', 'A', 'a']);
+      expect(await letters('by')).toEqual(['b', 'a']);
+      await store.move('stack', 'q', 3);
+      await store.move('by', 'stack');
+      expect(await letters('q')).toEqual(['a', 'A', 'b', 'B', 'B', 'b', 'A']);
+      expect(await letters('stack')).toEqual(['a', 'b', 'a']);
+      const { runs } = await store.take('q', { count: 3, bytes: Infinity });
+      expect(await letters('q')).toEqual(['B', 'B', 'b', 'A']);
+      await store.settle('q', runs.map(rangeOf), 'returned');
+      const [lease] = tokensOf((await store.lease('q', { count: 1, bytes: 1 }, 1000)).runs);
+      await store.settleLeases('q', [lease as string], 'failed', 500);
+      expect(await letters('q')).toEqual(['A', 'b', 'B', 'B', 'b', 'A']);
+      await pass(500);
+      expect(await letters('q')).toEqual(['a', 'A', 'b', 'B', 'B', 'b', 'A']);
+      await store.put('mortal', large('m'), { priority: 0, ttl: 100 });
+      await pass(200);
+      expect(await stat('mortal')).toMatchObject({ waiting: 0, expired: 1 });
+      expect(await store.purge('q')).toBe(7);
+    });
+
     test('hides messages, in order, until they are done', async () => {
       await put('q', 'a', 'b', 'c');
       const messages = await lease('q', 1000, 2);

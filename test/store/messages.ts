@@ -1,4 +1,4 @@
-import { type Packed, pack, unpack } from '../../src/packed.ts';
+import { isLarge, type Large, type Packed, pack, unpack } from '../../src/packed.ts';
 import type { Range, Run } from '../../src/store/store.ts';
 
 /** One message of a run; its body as latin1, so that any bytes can be compared as text. */
@@ -19,7 +19,7 @@ export function packed(...bodies: string[]): Packed {
 /** The messages of runs, one by one: engines may cut runs differently. */
 export function messagesOf(runs: readonly Run[]): Message[] {
   return runs.flatMap(({ id, step, priority, putAt, failures, messages, leases }) =>
-    unpack(messages).map((body, i) => ({
+    unpack(inMemory(messages)).map((body, i) => ({
       id: id + step * i,
       priority,
       putAt,
@@ -27,6 +27,26 @@ export function messagesOf(runs: readonly Run[]): Message[] {
       lease: leases?.tokens[i],
       body: body.toString('latin1'),
     })),
+  );
+}
+
+/** @throws where it is too large */
+function inMemory(messages: Packed | Large): Packed {
+  if (isLarge(messages)) throw new Error('not in memory');
+  return messages;
+}
+
+/** The runs, with the messages in memory that an engine had not. */
+export function loaded(runs: readonly Run[]): Promise<Run[]> {
+  return Promise.all(
+    runs.map(async (run) => {
+      const { messages } = run;
+      if (!isLarge(messages)) return run;
+      await messages.check();
+      const pieces: Buffer[] = [];
+      for await (const piece of messages.pieces()) pieces.push(piece);
+      return { ...run, messages: { count: 1, bytes: Buffer.concat(pieces) } };
+    }),
   );
 }
 

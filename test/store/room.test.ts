@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
 import { pack } from '../../src/packed.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import type { Store } from '../../src/store/store.ts';
-import { ALL, bodiesOf, idsOf, messagesOf, packed, SILENT } from './messages.ts';
+import { rangeOf, type Store } from '../../src/store/store.ts';
+import { ALL, bodiesOf, messagesOf, packed, SILENT } from './messages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mq-room-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,7 +23,7 @@ async function through(store: Store, megabytes: number): Promise<void> {
   for (;;) {
     const { runs } = await store.take('q', { count: 640, bytes: Infinity });
     if (runs.length === 0) return;
-    await store.settle('q', idsOf(messagesOf(runs)), 'done');
+    await store.settle('q', runs.map(rangeOf), 'done');
   }
 }
 

@@ -5,6 +5,9 @@ import { aTurn } from './turn.ts';
 /** Takes back in memory what a step did there, because its transaction was not committed. */
 export type Undo = () => void;
 
+/** In bytes: what is put within a transaction is written to the disk with it, which takes longer. */
+const MOST_BYTES = 1024 * 1024;
+
 interface Step {
   /**
    * Runs the SQL. A MqError from before it has changed anything is a refusal, and fails this step alone.
@@ -24,8 +27,9 @@ export interface GroupCommitHooks {
   afterCommit: () => void;
   /** Nothing of the group has happened; the undos were called. */
   afterRollback: () => void;
-  /** How many changes were made in the file so far. */
+  /** How many changes were made in the file so far, and of how many bytes messages were put. */
   changes: () => number;
+  bytes: () => number;
   /**
    * Whether a step that failed by itself is to be tried again.
    * @param tries how often it was tried
@@ -134,11 +138,13 @@ export class GroupCommit {
   #together(steps: Step[]): { error: unknown; isFinal: boolean } | undefined {
     const settle: (() => void)[] = [];
     const isOver = aTurn(1);
+    const before = this.#hooks.bytes();
     try {
       this.#begin.run();
       for (const step of steps) {
         settle.push(this.#run(step));
-        if (isOver()) this.#steps.unshift(...steps.splice(settle.length));
+        if (isOver() || this.#hooks.bytes() - before >= MOST_BYTES)
+          this.#steps.unshift(...steps.splice(settle.length));
       }
       this.#hooks.beforeCommit();
       this.#commit.run();

@@ -1,9 +1,10 @@
 import { MqError } from '../../errors.ts';
-import type { Packed } from '../../packed.ts';
+import { type Packed, sizeOf } from '../../packed.ts';
 import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
 import { type QueueState, type Range, type Run, rangeOf, type TakeLimit } from '../store.ts';
 import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
 import type { Bodies } from './bodies.ts';
+import type { Chunks, Stored } from './chunks.ts';
 import type { Undo } from './group-commit.ts';
 import { Order } from './order.ts';
 import type { BatchRow, Label, MessageRow, Place, QueueRow, ReadyRow, Tables } from './tables.ts';
@@ -18,11 +19,21 @@ const MOST_LEASED = 1000;
 /** QueueRow.closed: what comes back is dropped. */
 export const CLOSED_NOW = 2;
 
+/** What a store has of which its queues are. */
+export interface Context {
+  tables: Tables;
+  bodies: Bodies;
+  chunks: Chunks;
+  /** Told how to take back each change that is made in memory. */
+  undo: (undo: Undo) => void;
+}
+
 /** One queue of the store: its row, and what has become of its messages. */
 export class StoredQueue {
   readonly row: QueueRow;
   readonly #tables: Tables;
   readonly #bodies: Bodies;
+  readonly #chunks: Chunks;
   readonly #undo: (undo: Undo) => void;
   /** The batches of which not all messages are waiting, by their first id: those that were looked at. */
   readonly #active = new Map<number, Batch>();
@@ -34,11 +45,12 @@ export class StoredQueue {
   #latest: Batch | undefined;
   #held = 0;
 
-  /** @param undo told how to take back each change that is made here, but those by `release` */
-  constructor(row: QueueRow, tables: Tables, bodies: Bodies, undo: (undo: Undo) => void) {
+  /** @param context its `undo` is told of all changes but those by `release` */
+  constructor(row: QueueRow, { tables, bodies, chunks, undo }: Context) {
     this.row = row;
     this.#tables = tables;
     this.#bodies = bodies;
+    this.#chunks = chunks;
     this.#undo = undo;
     this.#order = this.#newOrder();
     this.#age = this.#newAge();
@@ -127,10 +139,11 @@ export class StoredQueue {
     return { runs: all, isPart: left === 0 && count < limit.count };
   }
 
-  /** The row of the batch that a message is in, and the message by itself. */
-  message(id: number): { row: BatchRow; messages: Packed } {
+  /** The row of the batch that a message is in, and the message by itself; undefined: it is in chunks. */
+  message(id: number): { row: BatchRow; messages: Packed | undefined } {
     const batch = this.#batchOf(id);
-    return { row: batch.row, messages: batch.only(id, this.#bodiesOf(batch)) };
+    const messages = batch.row.chunk === null ? batch.only(id, this.#bodiesOf(batch)) : undefined;
+    return { row: batch.row, messages };
   }
 
   /** Holds those of the messages that are waiting; answers which those were. */
@@ -157,7 +170,7 @@ export class StoredQueue {
   ): { count: number; rest: Range[] } {
     const finish = (batch: Batch, range: Range) => states.flatMap((from) => this.#finish(batch, range, from));
     const { changed, rest } = this.#each(ids, finish, isOver);
-    return { count: sizeOf(changed), rest };
+    return { count: numberOf(changed), rest };
   }
 
   /** @throws MqError NOLEASE */
@@ -226,7 +239,7 @@ export class StoredQueue {
         ? [...this.#finish(batch, range, WAITING), ...this.#finish(batch, range, DELAYED)]
         : [],
     );
-    this.row.expired += sizeOf(changed);
+    this.row.expired += numberOf(changed);
   }
 
   /**
@@ -251,10 +264,10 @@ export class StoredQueue {
   }
 
   /** A batch was put: its messages wait, unless they are delayed. */
-  append(row: BatchRow, messages: Packed, label?: Label): void {
+  append(row: BatchRow, messages: Packed | undefined, label?: Label): void {
     const { first, count, priority } = row;
     this.#tables.insertBatch(row, this.row.id, messages, label);
-    this.#bodies.set(first, messages);
+    if (messages) this.#bodies.set(first, messages);
     this.#latest = new Batch(row, [], []);
     this.row.size += count;
     this.row.put += count;
@@ -282,7 +295,7 @@ export class StoredQueue {
   /** The next `most` messages of a batch that wait. @throws MqError DAMAGED */
   runsIn(row: BatchRow, most: number): Run[] {
     const batch = this.#batch(row);
-    return batch.nextRuns(this.#bodiesOf(batch), this.step, { count: most, bytes: Infinity });
+    return this.#nextRuns(batch, { count: most, bytes: Infinity });
   }
 
   /** Batches that were whole are in another queue, or have other ids. */
@@ -369,14 +382,28 @@ export class StoredQueue {
     for (const row of from ? this.#waitingFrom(from) : this.#waiting(this.#order)) {
       if (isExpired(row, now)) continue;
       const batch = this.#batch(row);
-      const runs = batch.nextRuns(this.#bodiesOf(batch), this.step, { count, bytes });
+      const runs = this.#nextRuns(batch, { count, bytes });
       for (const { messages } of runs) {
         count -= messages.count;
-        bytes -= messages.bytes.length;
+        bytes -= sizeOf(messages);
       }
       yield { batch, runs };
       if (count <= 0 || bytes <= 0) return;
     }
+  }
+
+  #nextRuns(batch: Batch, limit: TakeLimit): Run[] {
+    const { row } = batch;
+    if (row.chunk === null) return batch.nextRuns(this.#bodiesOf(batch), this.step, limit);
+    if (this.#chunks.isAltered(row)) throw this.#damaged();
+    const { first: id, priority, put_at: putAt } = row;
+    const messages = this.#chunks.message(row as BatchRow & Stored, () => this.#damaged());
+    return [{ id, step: this.step, priority, putAt, failures: batch.failures(id), messages }];
+  }
+
+  #damaged(): MqError {
+    const where = `${this.#tables.path}: other queues go on`;
+    return new MqError('DAMAGED', `messages of queue ${this.row.name} were altered in ${where}`);
   }
 
   #leaseRun(run: Run, until: number): Run {
@@ -412,8 +439,7 @@ export class StoredQueue {
     return this.#bodies.get(row.first, () => {
       const messages = this.#tables.messages(row);
       if (messages !== undefined) return messages;
-      const where = `${this.#tables.path}: other queues go on`;
-      throw new MqError('DAMAGED', `messages of queue ${this.row.name} were altered in ${where}`);
+      throw this.#damaged();
     });
   }
 
@@ -453,8 +479,8 @@ export class StoredQueue {
       if (wasReady) this.#tables.deleteReady(this.row.id, batch.row);
       else this.#tables.insertReady(this.row.id, batch.row);
     }
-    this.#count(from, -sizeOf(changed));
-    this.#count(to, sizeOf(changed));
+    this.#count(from, -numberOf(changed));
+    this.#count(to, numberOf(changed));
     this.#active.set(first, batch);
     if (to === WAITING) {
       this.#notice({ priority, first });
@@ -482,7 +508,8 @@ export class StoredQueue {
       for (const each of finished) this.#tables.deleteMessages(each);
     if (batch.count(GONE) === count) {
       this.#tables.deleteBatch(first);
-      if (sizeOf(finished) < count) this.#tables.deleteGone({ first, last: batch.last });
+      this.#chunks.areUnused ||= batch.row.chunk !== null;
+      if (numberOf(finished) < count) this.#tables.deleteGone({ first, last: batch.last });
       this.#active.delete(first);
       this.#bodies.delete(first);
       if (this.#latest === batch) this.#latest = undefined;
@@ -567,6 +594,6 @@ function allOf({ row, last }: Batch): Range {
   return { first: row.first, last };
 }
 
-function sizeOf(ranges: readonly Range[]): number {
+function numberOf(ranges: readonly Range[]): number {
   return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }

@@ -1,8 +1,6 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import { noQueue } from '../rules.ts';
-import type { Bodies } from './bodies.ts';
-import type { Undo } from './group-commit.ts';
-import { StoredQueue } from './queue.ts';
+import { type Context, StoredQueue } from './queue.ts';
 import type { Tables } from './tables.ts';
 import type { IsOver } from './turn.ts';
 
@@ -11,18 +9,17 @@ const MANY = 1000;
 
 /** The queues of the store, as far as they were looked at, and which of their rows are to be written. */
 export class StoredQueues {
-  readonly #tables: Tables;
-  readonly #bodies: Bodies;
-  readonly #undo: (undo: Undo) => void;
+  readonly #context: Context;
   readonly #known = new Map<string, StoredQueue>();
   readonly #unwritten = new Set<StoredQueue>();
   #most = MANY;
 
-  /** @param undo told how to take back each change in memory */
-  constructor(tables: Tables, bodies: Bodies, undo: (undo: Undo) => void) {
-    this.#tables = tables;
-    this.#bodies = bodies;
-    this.#undo = undo;
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  get #tables(): Tables {
+    return this.#context.tables;
   }
 
   /** @throws MqError NOQUEUE */
@@ -37,7 +34,7 @@ export class StoredQueues {
     if (known !== undefined) return known;
     const row = this.#tables.queue(name);
     if (row === undefined) return undefined;
-    const queue = new StoredQueue(row, this.#tables, this.#bodies, this.#undo);
+    const queue = new StoredQueue(row, this.#context);
     this.#known.set(name, queue);
     return queue;
   }
@@ -55,7 +52,7 @@ export class StoredQueues {
 
   make(name: string, settings: Partial<Settings> = {}): StoredQueue {
     this.#tables.insertQueue(name, { ...DEFAULT_SETTINGS, ...settings });
-    this.#undo(() => this.#known.delete(name));
+    this.#context.undo(() => this.#known.delete(name));
     return this.get(name);
   }
 
@@ -66,7 +63,7 @@ export class StoredQueues {
     if (!this.#tables.deleteBatches(id, isOver)) this.#tables.insertRemoved(id);
     this.#known.delete(name);
     this.#unwritten.delete(queue);
-    this.#undo(() => this.#known.set(name, queue));
+    this.#context.undo(() => this.#known.set(name, queue));
   }
 
   /** To be called before its row is changed in memory. */
@@ -74,7 +71,7 @@ export class StoredQueues {
     if (this.#unwritten.has(queue)) return;
     const before = { ...queue.row };
     this.#unwritten.add(queue);
-    this.#undo(() => Object.assign(queue.row, before));
+    this.#context.undo(() => Object.assign(queue.row, before));
   }
 
   /** Writes the rows that have changed; `written` is to follow when that is committed, `forget` when it is not. */

@@ -26,7 +26,8 @@ const LEAST_PORTION = 128 * KB;
 /** Where less is free, in bytes, the log is short: it is brought into the file, and begins anew, after so many pages. */
 const TIGHT = 128 * MB;
 const TIGHT_LOG = 64;
-const ROOMY_LOG = 4000;
+// More would hold everybody up: some 15 ms for each thousand.
+const ROOMY_LOG = 1000;
 
 /** What messages take up in the file and in its log, over their bytes. */
 const AROUND = 1.1;

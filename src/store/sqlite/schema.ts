@@ -134,4 +134,21 @@ export const STEPS: readonly string[] = [
   `
   ALTER TABLE batch ADD COLUMN checksum INTEGER;  -- see checksumOf; NULL: it was put before there was one
   `,
+  `
+  CREATE TABLE chunk (                   -- of a large message, as it is packed; they follow each other
+    id       INTEGER PRIMARY KEY,
+    bytes    BLOB    NOT NULL,
+    checksum INTEGER NOT NULL            -- CRC-32, begun with which of the message's chunks it is, from 0 on
+  ) STRICT;
+  ALTER TABLE batch ADD COLUMN chunk INTEGER;  -- of one large message: its first chunk; NULL: see messages
+  ALTER TABLE batch ADD COLUMN size  INTEGER;  -- of one large message: in bytes
+
+  CREATE TABLE unused (                  -- chunks that no batch has, not yet or not any more: they are to be deleted
+    chunk INTEGER PRIMARY KEY,           -- both as in batch
+    size  INTEGER NOT NULL
+  ) STRICT;
+  CREATE TRIGGER batch_chunks AFTER DELETE ON batch WHEN old.chunk IS NOT NULL BEGIN
+    INSERT INTO unused (chunk, size) VALUES (old.chunk, old.size);
+  END;
+  `,
 ];

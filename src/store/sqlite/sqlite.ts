@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
-import { join, type Packed, pieces, splitAt } from '../../packed.ts';
+import { join, type Packed, pieces, sizeOf, splitAt } from '../../packed.ts';
 import { Reserve } from '../../reserve.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import {
@@ -32,6 +32,7 @@ import {
 } from '../store.ts';
 import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
+import { Chunks, LARGE, type Stored } from './chunks.ts';
 import { openDatabase, rewrite, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type Move, moveSome } from './move.ts';
@@ -82,6 +83,9 @@ interface Progress {
   from?: Place | undefined;
 }
 
+/** What is said of a batch that is put. */
+type NewBatch = Omit<BatchRow, 'first' | 'count' | 'chunk' | 'size'>;
+
 const DONE: Progress = { answer: 0, position: undefined };
 
 /**
@@ -97,7 +101,7 @@ export class SqliteStore implements Store {
   readonly #syncer: Syncer;
   readonly #room: Room;
   readonly #vacuum: Vacuum;
-  readonly #bodies = new Bodies();
+  readonly #chunks: Chunks;
   readonly #events: Events;
   readonly #clock: Clock;
   readonly #queues: StoredQueues;
@@ -146,12 +150,22 @@ export class SqliteStore implements Store {
       this.#nextId = this.#reserved = this.#tables.nextId();
       this.#saidTime = this.#tables.clock();
       this.#ahead = Math.max(0, this.#saidTime - clock());
-      this.#queues = new StoredQueues(this.#tables, this.#bodies, (undo) => this.#group.undo(undo));
+      this.#chunks = new Chunks(this.#tables, {
+        read: (run) => this.#read(run),
+        write: (run, isPut) => this.#write(run, isPut),
+      });
+      this.#queues = new StoredQueues({
+        tables: this.#tables,
+        bodies: new Bodies(),
+        chunks: this.#chunks,
+        undo: (undo) => this.#group.undo(undo),
+      });
       this.#group = new GroupCommit(this.#db, {
         beforeCommit: () => this.#beforeCommit(),
         afterCommit: () => this.#afterCommit(),
         afterRollback: () => this.#afterRollback(),
         changes: () => this.#tables.changes,
+        bytes: () => this.#tables.bytes,
         mayTryAgain: (error, isPut, tries) => this.#hasMoreRoom(error, isPut, tries),
       });
       this.#tidy();
@@ -165,48 +179,71 @@ export class SqliteStore implements Store {
     }
   }
 
-  put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
-    const step = (noRoom: MqError | undefined): PutResult => {
-      const { client, priority, key, done, once } = options;
-      const answer = once && this.#tables.answer(once);
-      if (answer !== undefined) return { stored: answer.answer };
-      const known = client === undefined ? 0 : this.#tables.stored(client.id) - client.index;
-      if (known >= messages.count) return { stored: messages.count };
-      const queue = this.#queues.find(name);
-      const input = done && this.#queues.get(done.queue);
-      const leased = input?.leased(done?.lease as string);
-      checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
-      const record = (stored: number) => {
-        if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
-        if (once) this.#tables.setAnswer(once, { answer: stored, position: undefined }, Date.now());
-      };
-      const finish = () => {
-        if (input && leased) this.#done(input, [leased]);
-      };
-      if (known === 0 && this.#isTaken(queue, key, leased)) {
-        finish();
-        record(1);
-        return { stored: 1 };
+  async put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
+    const chunks = new Map<number, Stored>();
+    const put = (bytes: number) =>
+      this.#checked(() => {
+        // Outside of the transaction: the log may have to be cut.
+        const noRoom = this.#room.refusal(bytes);
+        return this.#group.write(() => this.#put(name, messages, options, noRoom, chunks), true);
+      });
+    try {
+      let result = await put(messages.bytes.length);
+      while ('lackingChunks' in result) {
+        // What is large is stored before, so that others have their turn.
+        for (const piece of result.lackingChunks)
+          chunks.set(piece.bytes.byteOffset, await this.#chunks.store(piece));
+        result = await put(0);
       }
-      if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
-      const room = queue?.room ?? Infinity;
-      if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
-      if (known < 0) throw new MqError('GAP', 'messages before these are lacking');
-      const stored = done ? messages.count : Math.min(messages.count, known + room);
-      const [fitting] = splitAt(messages, stored);
-      const [, fresh] = known === 0 ? [undefined, fitting] : splitAt(fitting, known);
-      if (noRoom) throw noRoom;
-      finish();
-      const target = queue ?? this.#queues.make(name);
-      this.#append(target, fresh, this.#batchOf(options), labelOf(target, key));
-      record(stored);
-      return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
+      return result;
+    } finally {
+      if (chunks.size > 0) this.#chunks.release(chunks.values());
+    }
+  }
+
+  #put(
+    name: string,
+    messages: Packed,
+    options: PutOptions,
+    noRoom: MqError | undefined,
+    chunks: ReadonlyMap<number, Stored>,
+  ): PutResult | { lackingChunks: Packed[] } {
+    const { client, priority, key, done, once } = options;
+    const answer = once && this.#tables.answer(once);
+    if (answer !== undefined) return { stored: answer.answer };
+    const known = client === undefined ? 0 : this.#tables.stored(client.id) - client.index;
+    if (known >= messages.count) return { stored: messages.count };
+    const queue = this.#queues.find(name);
+    const input = done && this.#queues.get(done.queue);
+    const leased = input?.leased(done?.lease as string);
+    checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
+    const record = (stored: number) => {
+      if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
+      if (once) this.#tables.setAnswer(once, { answer: stored, position: undefined }, Date.now());
     };
-    return this.#checked(() => {
-      // Outside of the transaction: the log may have to be cut.
-      const noRoom = this.#room.refusal(messages.bytes.length);
-      return this.#group.write(() => step(noRoom), true);
-    });
+    const finish = () => {
+      if (input && leased) this.#done(input, [leased]);
+    };
+    if (known === 0 && this.#isTaken(queue, key, leased)) {
+      finish();
+      record(1);
+      return { stored: 1 };
+    }
+    if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
+    const room = queue?.room ?? Infinity;
+    if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
+    if (known < 0) throw new MqError('GAP', 'messages before these are lacking');
+    const stored = done ? messages.count : Math.min(messages.count, known + room);
+    const [fitting] = splitAt(messages, stored);
+    const [, fresh] = known === 0 ? [undefined, fitting] : splitAt(fitting, known);
+    if (noRoom) throw noRoom;
+    const lackingChunks = largeIn(fresh).filter(({ bytes }) => !chunks.has(bytes.byteOffset));
+    if (lackingChunks.length > 0) return { lackingChunks };
+    finish();
+    const target = queue ?? this.#queues.make(name);
+    this.#append(target, fresh, this.#batchOf(options), labelOf(target, key), chunks);
+    record(stored);
+    return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
   }
 
   take(name: string, limit: TakeLimit): Promise<TakeResult> {
@@ -330,7 +367,7 @@ export class SqliteStore implements Store {
       for (const run of runs) {
         all.push(run);
         left.count -= run.messages.count;
-        left.bytes -= run.messages.bytes.length;
+        left.bytes -= sizeOf(run.messages);
       }
       if (next === undefined) return all;
       from = next;
@@ -446,8 +483,9 @@ export class SqliteStore implements Store {
     );
   }
 
-  rest(): Promise<void> {
-    return this.#checked(async () => rewrite(this.#db));
+  async rest(): Promise<void> {
+    await this.#deleteRemoved();
+    await this.#checked(async () => rewrite(this.#db));
   }
 
   now(): number {
@@ -469,6 +507,7 @@ export class SqliteStore implements Store {
   async end(): Promise<void> {
     clearImmediate(this.#opening);
     this.#ended = true;
+    this.#chunks.end();
     this.#group.flush();
     this.#vacuum.close();
     // What is known to be damaged is not touched again; closing would write the log into it.
@@ -524,23 +563,33 @@ export class SqliteStore implements Store {
     return this.#queues.find(name)?.peek(ONE, this.now()).runs ?? [];
   }
 
+  /** @param chunks where those of the messages are that are large, by their place in the bytes */
   #append(
     queue: StoredQueue,
     messages: Packed,
-    batch: Omit<BatchRow, 'first' | 'count'>,
-    label?: Label,
+    batch: NewBatch,
+    label: Label | undefined,
+    chunks: ReadonlyMap<number, Stored>,
   ): void {
-    if (messages.count === 0) return;
-    const { due_at, expires_at } = batch;
-    this.#touch(queue);
     for (const piece of pieces(messages, BATCH_BYTES)) {
-      queue.append({ ...batch, first: this.#nextId, count: piece.count }, piece, label);
-      this.#nextId += piece.count;
+      const stored = chunks.get(piece.bytes.byteOffset);
+      if (stored) this.#tables.deleteUnused(stored.chunk);
+      this.#appendBatch(queue, stored ?? piece, batch, label);
     }
-    this.#dueAt(Math.min(due_at ?? Infinity, expires_at ?? Infinity));
   }
 
-  #batchOf({ priority, delay, ttl }: PutOptions): Omit<BatchRow, 'first' | 'count'> {
+  #appendBatch(queue: StoredQueue, contents: Packed | Stored, batch: NewBatch, label?: Label): void {
+    this.#touch(queue);
+    const isStored = 'chunk' in contents;
+    const { chunk, size } = isStored ? contents : { chunk: null, size: null };
+    const count = isStored ? 1 : contents.count;
+    const row = { ...batch, first: this.#nextId, count, chunk, size };
+    queue.append(row, isStored ? undefined : contents, label);
+    this.#nextId += count;
+    this.#dueAt(Math.min(batch.due_at ?? Infinity, batch.expires_at ?? Infinity));
+  }
+
+  #batchOf({ priority, delay, ttl }: PutOptions): NewBatch {
     const now = this.now();
     return {
       priority,
@@ -560,7 +609,7 @@ export class SqliteStore implements Store {
   /** Appends messages that come from another queue. */
   #transfer(
     to: StoredQueue,
-    messages: Packed,
+    messages: Packed | Stored,
     { priority, putAt, expires_at }: { priority: number; putAt: number; expires_at: number | null },
     label?: Label,
   ): void {
@@ -573,7 +622,10 @@ export class SqliteStore implements Store {
       due_at: null,
       expires_at,
     };
-    this.#append(to, messages, batch, label);
+    if ('chunk' in messages) {
+      this.#tables.deleteUnused(messages.chunk);
+      this.#appendBatch(to, messages, batch, label);
+    } else for (const piece of pieces(messages, BATCH_BYTES)) this.#appendBatch(to, piece, batch, label);
   }
 
   #done(queue: StoredQueue, messages: readonly MessageRow[]): void {
@@ -616,7 +668,7 @@ export class SqliteStore implements Store {
       const target = this.#queues.find(name) ?? this.#queues.make(name);
       this.#transfer(
         target,
-        messages,
+        messages ?? storedOf(batch),
         { priority, putAt, expires_at: null },
         {
           key: label?.key ?? null,
@@ -686,7 +738,7 @@ export class SqliteStore implements Store {
       const { priority, put_at: putAt, expires_at } = row;
       this.#transfer(
         queue,
-        join(runs.map((run) => run.messages)),
+        row.chunk === null ? join(runs.map((run) => run.messages as Packed)) : storedOf(row),
         { priority, putAt, expires_at },
         queue === source ? label : labelOf(queue, keyOf(queue, label)),
       );
@@ -740,9 +792,10 @@ export class SqliteStore implements Store {
     try {
       while (!this.#ended) {
         const id = this.#tables.removed();
-        if (id === undefined) return;
+        if (id === undefined) break;
         await this.#write(part(id));
       }
+      if (!this.#ended) await this.#chunks.deleteUnused();
     } catch {
       // Such as a full disk: the next removal, or the next daemon, goes on with it.
     }
@@ -919,6 +972,7 @@ export class SqliteStore implements Store {
     this.#queues.written();
     this.#forgotten.clear();
     this.#committed = this.#tables.changes;
+    if (this.#chunks.areUnused) void this.#chunks.deleteUnused();
     this.#room.committed(this.#group.isIdle);
     this.#vacuum.committed();
     this.#syncer.committed();
@@ -948,6 +1002,17 @@ function leasedOf(queue: StoredQueue, leases: readonly string[]): MessageRow[] {
 
 function closed(name: string): MqError {
   return new MqError('CLOSED', `queue ${name} is closed`);
+}
+
+/** The messages that are stored in chunks. */
+function largeIn(messages: Packed): Packed[] {
+  if (messages.bytes.length <= LARGE) return [];
+  return [...pieces(messages, BATCH_BYTES)].filter(({ bytes }) => bytes.length > LARGE);
+}
+
+/** Where the message of a batch is that is in chunks. */
+function storedOf({ chunk, size }: BatchRow): Stored {
+  return { chunk: chunk as number, size: size as number };
 }
 
 function labelOf({ row }: StoredQueue, key: string | undefined): Label | undefined {

@@ -3,6 +3,7 @@ import { isWhole, type Packed } from '../../packed.ts';
 import type { Settings } from '../../settings.ts';
 import type { Once, Range } from '../store.ts';
 import { checksumOf } from './checksum.ts';
+import type { Stored } from './chunks.ts';
 import type { IsOver } from './turn.ts';
 
 /** A row of the table `queue`. */
@@ -29,6 +30,9 @@ export interface BatchRow {
   put_at: number;
   due_at: number | null;
   expires_at: number | null;
+  /** Of one large message: see Chunks. */
+  chunk: number | null;
+  size: number | null;
 }
 
 /** A batch that is ready, as a move looks at it. */
@@ -73,7 +77,9 @@ export interface Place {
   first: number;
 }
 
-const COLUMNS = 'first, count, priority, put_at, due_at, expires_at';
+const COLUMNS = 'first, count, priority, put_at, due_at, expires_at, chunk, size';
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** So many rows are read at a time where there may be more. */
 const PAGE = 500;
@@ -84,6 +90,8 @@ export class Tables {
   readonly #prepared = new Map<string, StatementSync>();
   /** How many rows were inserted, updated or deleted. */
   changes = 0;
+  /** How many bytes of messages were put. */
+  bytes = 0;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -212,13 +220,18 @@ export class Tables {
     this.#run('DELETE FROM removed WHERE queue = ?', id);
   }
 
-  insertBatch(row: BatchRow, queue: number, messages: Packed, label?: Label): void {
-    const { first, count, priority, put_at, due_at, expires_at } = row;
-    const columns = 'first, count, queue, priority, put_at, due_at, expires_at, messages, checksum';
-    const { bytes } = messages;
-    const values = [first, count, queue, priority, put_at, due_at, expires_at, bytes, checksumOf(messages)];
+  /** @param messages undefined: they are in chunks */
+  insertBatch(row: BatchRow, queue: number, messages: Packed | undefined, label?: Label): void {
+    const { first, count, priority, put_at, due_at, expires_at, chunk, size } = row;
+    this.bytes += messages?.bytes.length ?? 0;
+    const columns =
+      'first, count, queue, priority, put_at, due_at, expires_at, chunk, size, messages, checksum';
+    const values = [
+      ...[first, count, queue, priority, put_at, due_at, expires_at, chunk, size],
+      ...(messages ? [messages.bytes, checksumOf(messages)] : [NO_BYTES, null]),
+    ];
     if (label === undefined) {
-      this.#run(`INSERT INTO batch (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
+      this.#run(`INSERT INTO batch (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
       return;
     }
     if (label.key !== null) {
@@ -228,7 +241,7 @@ export class Tables {
     }
     this.#run(
       `INSERT INTO batch (${columns}, key, key_queue, origin_queue, origin_id)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...values,
       label.key,
       label.key_queue,
@@ -380,7 +393,7 @@ export class Tables {
   ): ReadyRow[] {
     const [from, order] = step === 1 ? ['>=', ''] : ['<=', 'DESC'];
     return this.#all(
-      `SELECT first, count, priority, put_at, due_at, expires_at, length(messages) AS bytes,
+      `SELECT ${COLUMNS}, length(messages) AS bytes,
       NOT EXISTS (SELECT 1 FROM message WHERE id >= first AND id < first + count) AND (count = 1 OR
         NOT EXISTS (SELECT 1 FROM gone WHERE gone.first >= batch.first AND gone.first < batch.first + count)) AS isPlain
       FROM (SELECT first FROM ready WHERE queue = ? AND priority = ? AND first ${from} ? AND first < ?
@@ -451,6 +464,50 @@ export class Tables {
     const packed = { count, bytes: Buffer.from(buffer, byteOffset, byteLength) };
     const areThose = row.checksum === null ? isWhole(packed) : row.checksum === checksumOf(packed);
     return areThose ? packed : undefined;
+  }
+
+  /** The id of a chunk that was never used. @param length in bytes, of a chunk */
+  nextChunk(length: number): number {
+    const sql = `SELECT max((SELECT coalesce(max(id), 0) FROM chunk),
+      (SELECT coalesce(max(chunk + size / ${length} + 1), 0) FROM unused)) + 1 AS next`;
+    return this.#get<{ next: number }>(sql)?.next ?? 1;
+  }
+
+  insertChunk(id: number, bytes: Buffer, checksum: number): void {
+    this.bytes += bytes.length;
+    this.#run('INSERT INTO chunk (id, bytes, checksum) VALUES (?, ?, ?)', id, bytes, checksum);
+  }
+
+  chunk(id: number): { bytes: Buffer; checksum: number } | undefined {
+    const row = this.#get<{ bytes: Uint8Array; checksum: number }>(
+      'SELECT bytes, checksum FROM chunk WHERE id = ?',
+      id,
+    );
+    if (row === undefined) return undefined;
+    const { buffer, byteOffset, byteLength } = row.bytes;
+    return { bytes: Buffer.from(buffer, byteOffset, byteLength), checksum: row.checksum };
+  }
+
+  /** One that is there. */
+  chunkIn(first: number, last: number): number | undefined {
+    const sql = 'SELECT id FROM chunk WHERE id BETWEEN ? AND ? LIMIT 1';
+    return this.#get<{ id: number }>(sql, first, last)?.id;
+  }
+
+  deleteChunk(id: number): void {
+    this.#run('DELETE FROM chunk WHERE id = ?', id);
+  }
+
+  unused(): Stored[] {
+    return this.#all(`SELECT chunk, size FROM unused LIMIT ${PAGE}`);
+  }
+
+  insertUnused({ chunk, size }: Stored): void {
+    this.#run('INSERT INTO unused (chunk, size) VALUES (?, ?)', chunk, size);
+  }
+
+  deleteUnused(chunk: number): void {
+    this.#run('DELETE FROM unused WHERE chunk = ?', chunk);
   }
 
   deleteBatch(first: number): void {

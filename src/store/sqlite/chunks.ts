@@ -1,0 +1,178 @@
+import { crc32 } from 'node:zlib';
+import type { MqError } from '../../errors.ts';
+import type { Large, Packed } from '../../packed.ts';
+import type { BatchRow, Tables } from './tables.ts';
+import { aTurn, othersTurn } from './turn.ts';
+
+/** Messages of more bytes are stored in chunks: to write them at once, or to read them, takes too long and too much memory. */
+export const LARGE = 1024 * 1024;
+
+const CHUNK = 512 * 1024;
+
+/** Where a large message is: the id of its first chunk, and its bytes as it is packed. */
+export interface Stored {
+  chunk: number;
+  size: number;
+}
+
+interface Steps {
+  read: <T>(run: () => T) => Promise<T>;
+  write: <T>(run: () => T, isPut?: boolean) => Promise<T>;
+}
+
+/**
+ * Large messages, in chunks of their own that follow each other. They are stored, read and deleted chunk by
+ * chunk, with the steps of others between. What no batch has, not yet or not any more, stands in the table
+ * `unused`, so that it is deleted, be it by the next daemon.
+ */
+export class Chunks {
+  readonly #tables: Tables;
+  readonly #steps: Steps;
+  #next: number;
+  /** Those that are being stored, or read, by their first chunk: they are not deleted. */
+  readonly #busy = new Map<number, number>();
+  /** Those of which every byte was found to be as it was put, and the others. */
+  readonly #whole = new Set<number>();
+  readonly #altered = new Set<number>();
+  /** There may be some that no batch has any more. */
+  areUnused = false;
+  #deleting: Promise<void> | undefined;
+  #isEnded = false;
+
+  constructor(tables: Tables, steps: Steps) {
+    this.#tables = tables;
+    this.#steps = steps;
+    this.#next = tables.nextChunk(CHUNK);
+  }
+
+  /** Stores a message; it is deleted again unless a batch is made of it before `release`. */
+  async store({ bytes }: Packed): Promise<Stored> {
+    const stored = { chunk: this.#next, size: bytes.length };
+    this.#next += countOf(stored);
+    this.#pin(stored);
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        at = await this.#steps.write(() => {
+          if (at === 0) this.#tables.insertUnused(stored);
+          const i = at / CHUNK;
+          const piece = bytes.subarray(at, at + CHUNK);
+          this.#tables.insertChunk(stored.chunk + i, piece, checksumOf(piece, i));
+          return at + CHUNK;
+        }, true);
+      }
+    } catch (error) {
+      this.release([stored]);
+      throw error;
+    }
+    this.#whole.add(stored.chunk);
+    return stored;
+  }
+
+  /** Those that no batch was made of are deleted. */
+  release(these: Iterable<Stored>): void {
+    for (const each of these) this.#unpin(each);
+    void this.deleteUnused();
+  }
+
+  /** Whether it is known that bytes of this batch's message were altered. */
+  isAltered({ chunk }: BatchRow): boolean {
+    return chunk !== null && this.#altered.has(chunk);
+  }
+
+  /** @param damaged the error when bytes of it were altered */
+  message({ chunk, size }: Stored, damaged: () => MqError): Large {
+    return {
+      count: 1,
+      size,
+      check: () => this.#check({ chunk, size }, damaged),
+      pieces: () => this.#read({ chunk, size }, damaged),
+    };
+  }
+
+  /** Deletes what no batch has. */
+  deleteUnused(): Promise<void> {
+    this.#deleting ??= this.#deleteAll().finally(() => {
+      this.#deleting = undefined;
+    });
+    return this.#deleting;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+  }
+
+  async #deleteAll(): Promise<void> {
+    try {
+      do {
+        this.areUnused = false;
+        if (this.#isEnded || this.#tables.unused().length === 0) return;
+        while ((await this.#steps.write(() => this.#deleteSome())) && !this.#isEnded);
+      } while (this.areUnused);
+    } catch {
+      // Such as a full disk: it is tried again with the next.
+    }
+  }
+
+  /** @returns whether there may be more */
+  #deleteSome(): boolean {
+    const isOver = aTurn(1);
+    for (const stored of this.#tables.unused()) {
+      if (this.#busy.has(stored.chunk)) continue;
+      const last = stored.chunk + countOf(stored) - 1;
+      for (;;) {
+        const found = this.#tables.chunkIn(stored.chunk, last);
+        if (found === undefined) break;
+        this.#tables.deleteChunk(found);
+        if (isOver()) return true;
+      }
+      this.#tables.deleteUnused(stored.chunk);
+      this.#whole.delete(stored.chunk);
+      this.#altered.delete(stored.chunk);
+    }
+    return false;
+  }
+
+  async #check(stored: Stored, damaged: () => MqError): Promise<void> {
+    if (this.#whole.has(stored.chunk)) return;
+    if (!this.#altered.has(stored.chunk)) for await (const _ of this.#read(stored, damaged));
+    if (this.#altered.has(stored.chunk)) throw damaged();
+    this.#whole.add(stored.chunk);
+  }
+
+  async *#read(stored: Stored, damaged: () => MqError): AsyncGenerator<Buffer> {
+    this.#pin(stored);
+    try {
+      for (let i = 0; i < countOf(stored); i++) {
+        const piece = await this.#steps.read(() => this.#tables.chunk(stored.chunk + i));
+        const length = Math.min(CHUNK, stored.size - i * CHUNK);
+        if (piece?.bytes.length !== length || checksumOf(piece.bytes, i) !== piece.checksum) {
+          this.#altered.add(stored.chunk);
+          throw damaged();
+        }
+        yield piece.bytes;
+        await othersTurn();
+      }
+    } finally {
+      this.#unpin(stored);
+    }
+  }
+
+  #pin({ chunk }: Stored): void {
+    this.#busy.set(chunk, (this.#busy.get(chunk) ?? 0) + 1);
+  }
+
+  #unpin({ chunk }: Stored): void {
+    const left = (this.#busy.get(chunk) ?? 0) - 1;
+    if (left > 0) this.#busy.set(chunk, left);
+    else this.#busy.delete(chunk);
+  }
+}
+
+/** CRC-32, begun with which of the message's chunks it is. */
+function checksumOf(bytes: Buffer, i: number): number {
+  return crc32(bytes, i);
+}
+
+function countOf({ size }: Stored): number {
+  return Math.ceil(size / CHUNK);
+}
