@@ -31,7 +31,7 @@ type Written = (error?: Error | null) => void;
 
 /** So many requests of a connection are begun before others have their turn, or as many as take so long, in ms. */
 const TURN_REQUESTS = 250;
-const TURN = 10;
+const TURN = 5;
 
 interface Task {
   request: Request | MqError;

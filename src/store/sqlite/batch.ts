@@ -17,7 +17,7 @@ export class Batch {
   /** How many messages are in each state. */
   readonly #counts = [0, 0, 0, 0, 0];
   /** How often messages have failed; absent: never. */
-  readonly #failures = new Map<number, number>();
+  #failures: Map<number, number> | undefined;
   /** Messages before #low, and those from #high on, are not waiting. */
   #low = 0;
   #high: number;
@@ -31,7 +31,7 @@ export class Batch {
     this.#counts[state] = row.count;
     for (const range of gone) this.change(range, state, GONE);
     for (const { id, failures, lease, until } of particular) {
-      if (failures > 0) this.#failures.set(id, failures);
+      if (failures > 0) this.setFailures(id, failures);
       if (until !== null) this.change({ first: id, last: id }, WAITING, lease === null ? DELAYED : LEASED);
     }
   }
@@ -51,15 +51,16 @@ export class Batch {
 
   /** How often the message has failed. */
   failures(id: number): number {
-    return this.#failures.get(id) ?? 0;
+    return this.#failures?.get(id) ?? 0;
   }
 
   /** Whether some have failed, so that the table `message` may speak of any of them. */
   get isParticular(): boolean {
-    return this.#failures.size > 0;
+    return this.#failures !== undefined;
   }
 
   setFailures(id: number, failures: number): void {
+    this.#failures ??= new Map();
     this.#failures.set(id, failures);
   }
 
@@ -75,7 +76,7 @@ export class Batch {
     while (at >= 0 && at < count && left > 0 && bytes > 0) {
       const from = at;
       const failures = this.failures(first + at);
-      const differs = this.#failures.size > 0;
+      const differs = this.isParticular;
       while (this.#states[at] === WAITING && left > 0 && bytes > 0) {
         if (differs && this.failures(first + at) !== failures) break;
         bytes -= (offsets[at + 1] as number) - (offsets[at] as number);

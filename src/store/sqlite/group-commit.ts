@@ -1,12 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
-import { aTurn } from './turn.ts';
+import { aTurn, TURN_BYTES } from './turn.ts';
 
 /** Takes back in memory what a step did there, because its transaction was not committed. */
 export type Undo = () => void;
-
-/** In bytes: what is put within a transaction is written to the disk with it, which takes longer. */
-const MOST_BYTES = 1024 * 1024;
 
 interface Step {
   /**
@@ -143,7 +140,7 @@ export class GroupCommit {
       this.#begin.run();
       for (const step of steps) {
         settle.push(this.#run(step));
-        if (isOver() || this.#hooks.bytes() - before >= MOST_BYTES)
+        if (isOver() || this.#hooks.bytes() - before >= TURN_BYTES)
           this.#steps.unshift(...steps.splice(settle.length));
       }
       this.#hooks.beforeCommit();
