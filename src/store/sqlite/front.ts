@@ -45,12 +45,14 @@ export class Front {
     const found = this.#before[at];
     if (found && this.#compare(found, place) === 0) return;
     this.#before.splice(at, 0, place);
-    if (this.#before.length > MOST_BEFORE) this.rewind(this.#before[0] as Place);
+    if (this.#before.length > MOST_BEFORE) this.noticeFrom(this.#before[0] as Place);
   }
 
-  rewind(to: Place): void {
-    this.#from = to;
-    this.#before = [];
+  /** Something waits here, and at places behind it. */
+  noticeFrom(place: Place): void {
+    if (this.#compare(place, this.#from) >= 0) return;
+    this.#from = place;
+    this.#before = this.#before.filter((each) => this.#compare(each, place) < 0);
   }
 
   /** Where in `before` the place stands, or would stand. */

@@ -1,12 +1,13 @@
 import type { MqError } from '../../errors.ts';
 import type { Run } from '../store.ts';
 import { isDamaged, isExpired, type StoredQueue } from './queue.ts';
-import type { BatchRow, Place, ReadyRow, Tables } from './tables.ts';
-import type { IsOver } from './turn.ts';
+import type { BatchRow, Page, Place, Tables } from './tables.ts';
+import { type IsOver, TURN_BYTES } from './turn.ts';
 
-/** No more batches, and bytes, are labelled anew by one statement. */
+/** No more batches, and bytes, are labelled anew by one statement, and no more ids lie between them. */
 const MOST_ROWS = 100;
 const MOST_BYTES = 256 * 1024;
+const MOST_IDS = 10_000;
 
 /** So many bytes of a batch take as long as a small one. */
 const SMALL = 8 * 1024;
@@ -32,7 +33,8 @@ export interface Move {
 
 /**
  * Moves what waits, in order and without what has expired, until `isOver`. Batches of which all messages
- * wait are labelled anew and not read: what was altered in them is found by whoever takes it.
+ * wait are labelled anew and not read: what was altered in them is found by whoever takes it. Where that is
+ * not so of all in a page, it is looked at a smaller one.
  * @param from where to go on
  * @returns how many were moved, and where to go on; undefined: that was all
  * @throws MqError the refusal, DAMAGED: when nothing was moved before
@@ -43,70 +45,66 @@ export function moveSome(
   from: Place | undefined,
   isOver: IsOver,
 ): { moved: number; from: Place | undefined } {
-  const { source, before, count, now } = move;
+  const { source, before, count, room, now } = move;
   const { step } = source;
   let place = from ?? { priority: -Infinity, first: 0 };
   let moved = 0;
+  let written = 0;
+  let size = MOST_ROWS;
   while (moved < count) {
-    const rows = tables.readyWith(source.row.id, step, place, before, MOST_ROWS);
-    if (rows.length === 0) {
+    const page = tables.readyPage(source.row.id, step, place, before, size, now);
+    if (page === undefined) {
       const priority = tables.priorityAfter(source.row.id, place.priority, before);
       if (priority === undefined) return { moved, from: undefined };
       place = { priority, first: step === 1 ? 0 : before - 1 };
+      continue;
     }
-    for (let i = 0; i < rows.length && moved < count; ) {
-      const row = rows[i] as ReadyRow;
-      let through = 1;
-      if (!isExpired(row, now) && source.isWaiting(row)) {
-        const most = Math.min(count, move.room) - moved;
-        const whole = wholeOf(source, rows.slice(i), most, now);
-        try {
-          if (most === 0) throw move.refusal();
-          if (whole.length > 0) moved += relabel(tables, move, whole);
-          else moved += copySome(move, row, most);
-        } catch (error) {
-          if (moved > 0 && (most === 0 || isDamaged(error))) return { moved, from: place };
-          throw error;
-        }
-        through = Math.max(1, whole.length);
-      }
-      i += through;
-      const { priority, first } = rows[i - 1] as ReadyRow;
-      // Of a batch that was not moved as a whole nothing else is: the count or the room was used up.
-      if (moved < count && moved === move.room) return { moved, from: { priority, first } };
-      place = { priority, first: first + step };
-      const bytes = rows.slice(i - through, i).reduce((sum, each) => sum + each.bytes, 0);
-      if (isOver(through + Math.floor(bytes / SMALL))) return { moved, from: place };
+    const most = Math.min(count, room) - moved;
+    const isWhole = isWholePage(source, page, most);
+    if (!isWhole && page.rows > 1) {
+      size = page.rows >> 1;
+      continue;
     }
+    try {
+      moved += isWhole ? relabel(tables, move, page) : moveOne(tables, move, page.first, most);
+    } catch (error) {
+      if (moved > 0 && (most === 0 || isDamaged(error))) return { moved, from: place };
+      throw error;
+    }
+    // Of a batch that was not moved as a whole nothing else is: the count or the room was used up.
+    if (moved > 0 && moved < count && moved === room) return { moved, from: { ...place, first: page.first } };
+    place = { ...place, first: step === 1 ? page.last + 1 : page.first - 1 };
+    size = Math.min(MOST_ROWS, size * 2);
+    written += page.bytes;
+    if (isOver(page.rows + Math.floor(page.bytes / SMALL)) || written >= TURN_BYTES)
+      return { moved, from: place };
   }
   return { moved, from: undefined };
 }
 
-/** Those of the first batches of which all messages wait, and that stay in order as they are. */
-function wholeOf(source: StoredQueue, rows: readonly ReadyRow[], most: number, now: number): ReadyRow[] {
-  let [messages, bytes] = [0, 0];
-  const end = rows.findIndex((row, i) => {
-    messages += row.count;
-    bytes += row.bytes;
-    const isInOrder = source.step === 1 || row.count === 1;
-    const fits = messages <= most && (i === 0 || bytes <= MOST_BYTES);
-    return !(fits && isInOrder && !isExpired(row, now) && source.isWhole(row));
-  });
-  return end < 0 ? [...rows] : rows.slice(0, end);
+/** Whether all messages of the batches wait, so many may be moved, and they stay in order as they are. */
+function isWholePage(source: StoredQueue, page: Page, most: number): boolean {
+  const { rows, whole, count, bytes, first, last } = page;
+  const isSmall = rows === 1 || (bytes <= MOST_BYTES && last - first < MOST_IDS);
+  const isInOrder = source.step === 1 || count === rows;
+  return whole === rows && count <= most && isSmall && isInOrder && source.areWaiting(page);
 }
 
-function relabel(tables: Tables, { source, target, newIds }: Move, rows: readonly ReadyRow[]): number {
+function relabel(tables: Tables, { source, target, newIds }: Move, page: Page): number {
   const to = target();
-  const count = rows.reduce((sum, row) => sum + row.count, 0);
-  const priority = to.row.kind === 'priority' ? (rows[0] as ReadyRow).priority : 0;
-  const place = { first: newIds(count), priority };
-  tables.relabel(source.row.id, rows, to.row.id, { ...place, count });
-  source.left(rows, count);
-  to.joined(rows, place, count);
-  return count;
+  const priority = to.row.kind === 'priority' ? page.priority : 0;
+  const place = { first: newIds(page.count), priority };
+  tables.relabel(source.row.id, source.step, page, to.row.id, place);
+  source.left(page);
+  to.joined(page, place);
+  return page.count;
 }
 
-function copySome({ source, copy }: Move, row: ReadyRow, most: number): number {
+/** What is to be moved of a single batch. */
+function moveOne(tables: Tables, { source, copy, refusal, now }: Move, first: number, most: number): number {
+  const row = tables.batch(first) as BatchRow;
+  if (isExpired(row, now) || !source.isWaiting(row)) return 0;
+  if (most === 0) throw refusal();
   const runs = source.runsIn(row, most);
   copy(runs, row);
   return runs.reduce((sum, { messages }) => sum + messages.count, 0);

@@ -29,6 +29,11 @@ export class Order {
     this.#front.notice(place);
   }
 
+  /** Messages wait here and behind it. */
+  noticeFrom(place: Place): void {
+    this.#front.noticeFrom(place);
+  }
+
   /** The batches that messages wait in. */
   *waiting(): Generator<BatchRow> {
     const { next, step, at, isWaiting } = this.#way;

@@ -7,7 +7,7 @@ import type { Bodies } from './bodies.ts';
 import type { Chunks, Stored } from './chunks.ts';
 import type { Undo } from './group-commit.ts';
 import { Order } from './order.ts';
-import type { BatchRow, Label, MessageRow, Place, QueueRow, ReadyRow, Tables } from './tables.ts';
+import type { BatchRow, Label, MessageRow, Page, Place, QueueRow, Tables } from './tables.ts';
 import { type IsOver, never } from './turn.ts';
 
 const FIRST: Place = { priority: -Infinity, first: 0 };
@@ -287,9 +287,12 @@ export class StoredQueue {
     return known === undefined || known.count(WAITING) > 0;
   }
 
-  /** Whether all of a batch's messages wait, and nothing is particular to them. */
-  isWhole({ first, isPlain }: ReadyRow): boolean {
-    return isPlain === 1 && !this.#active.has(first);
+  /** Whether no message in this range of ids is held, as far as such a batch is ready. */
+  areWaiting({ first, last }: Range): boolean {
+    if (this.#active.size <= last - first) {
+      for (const id of this.#active.keys()) if (id >= first && id <= last) return false;
+    } else for (let id = first; id <= last; id++) if (this.#active.has(id)) return false;
+    return true;
   }
 
   /** The next `most` messages of a batch that wait. @throws MqError DAMAGED */
@@ -298,27 +301,20 @@ export class StoredQueue {
     return this.#nextRuns(batch, { count: most, bytes: Infinity });
   }
 
-  /** Batches that were whole are in another queue, or have other ids. */
-  left(rows: readonly BatchRow[], count: number): void {
+  /** The batches of a page are in another queue, or have other ids. */
+  left({ first, last, count }: Page): void {
     this.row.size -= count;
-    for (const { first } of rows) {
-      if (this.#latest?.row.first === first) this.#latest = undefined;
-      this.#bodies.delete(first);
-    }
-    this.#undo(() => {
-      for (const row of rows) this.#notice(row);
-    });
+    const latest = this.#latest?.row.first ?? 0;
+    if (latest >= first && latest <= last) this.#latest = undefined;
+    this.#undo(() => this.rewind());
   }
 
-  /** Batches have come, the first of them to this place. */
-  joined(rows: readonly BatchRow[], { priority, first }: Place, count: number): void {
+  /** The batches of a page have come, with ids from here on. */
+  joined({ count }: Page, place: Place): void {
     this.row.size += count;
     this.row.put += count;
-    let id = first;
-    for (const row of rows) {
-      this.#notice({ priority, first: id });
-      id += row.count;
-    }
+    this.#order.noticeFrom(this.step === 1 ? place : { ...place, first: place.first + count });
+    if (this.#age !== this.#order) this.#age.noticeFrom(place);
   }
 
   /** Looks for waiting messages from the start of the order. */

@@ -35,11 +35,18 @@ export interface BatchRow {
   size: number | null;
 }
 
-/** A batch that is ready, as a move looks at it. */
-export interface ReadyRow extends BatchRow {
+/** Batches of one priority that follow each other and are ready, as a move looks at them. */
+export interface Page {
+  priority: number;
+  rows: number;
+  /** How many of these have not expired, no message is gone, and nothing is particular to any. */
+  whole: number;
+  /** Of messages. */
+  count: number;
   bytes: number;
-  /** 0: some of its messages are gone, or something is particular to them. */
-  isPlain: 0 | 1;
+  /** The least id of a message, and the greatest. */
+  first: number;
+  last: number;
 }
 
 /** Columns of the table `batch` that only a batch of one message may have. */
@@ -384,22 +391,25 @@ export class Tables {
    * The first batches that are ready in a queue, of one priority and from `first` on, or with step -1 from
    * there backwards; those with lesser ids than `before`.
    */
-  readyWith(
+  readyPage(
     queue: number,
     step: 1 | -1,
     { priority, first }: Place,
     before: number,
     most: number,
-  ): ReadyRow[] {
+    now: number,
+  ): Page | undefined {
     const [from, order] = step === 1 ? ['>=', ''] : ['<=', 'DESC'];
-    return this.#all(
-      `SELECT ${COLUMNS}, length(messages) AS bytes,
-      NOT EXISTS (SELECT 1 FROM message WHERE id >= first AND id < first + count) AND (count = 1 OR
-        NOT EXISTS (SELECT 1 FROM gone WHERE gone.first >= batch.first AND gone.first < batch.first + count)) AS isPlain
+    const page = this.#get<Omit<Page, 'priority'>>(
+      `SELECT count(*) AS rows, sum(count) AS count, sum(length(messages)) AS bytes,
+      min(first) AS first, max(first + count - 1) AS last, sum((expires_at IS NULL OR expires_at > ?) AND
+        NOT EXISTS (SELECT 1 FROM message WHERE id >= first AND id < first + count) AND (count = 1 OR
+        NOT EXISTS (SELECT 1 FROM gone WHERE gone.first >= batch.first AND gone.first < batch.first + count))) AS whole
       FROM (SELECT first FROM ready WHERE queue = ? AND priority = ? AND first ${from} ? AND first < ?
         ORDER BY first ${order} LIMIT ?) CROSS JOIN batch USING (first)`,
-      ...[queue, priority, first, before, most],
+      ...[now, queue, priority, first, before, most],
     );
+    return page?.rows ? { ...page, priority } : undefined;
   }
 
   /** The next priority with which something is ready in a queue, with a lesser id than `before`. */
@@ -412,36 +422,40 @@ export class Tables {
   }
 
   /**
-   * Batches that follow each other, ready and of one priority, are in the queue `to`, with ids from `first`
-   * on in their order. Moved elsewhere, they have no origin, and no key but one of that queue.
+   * The batches of a page are in the queue `to`, with ids from `first` on in their order. Moved elsewhere, they
+   * have no origin, and no key but one of that queue.
    */
-  relabel(
-    from: number,
-    rows: readonly ReadyRow[],
-    to: number,
-    { first, count, priority }: Place & { count: number },
-  ): void {
-    const { priority: old } = rows[0] as ReadyRow;
-    const ends = [rows[0] as ReadyRow, rows.at(-1) as ReadyRow].map((row) => row.first);
-    const range = [from, old, Math.min(...ends), Math.max(...ends)];
-    const order = (ends[0] as number) > (ends[1] as number) ? 'DESC' : '';
+  relabel(from: number, step: 1 | -1, page: Page, to: number, { first, priority }: Place): void {
+    const those = 'FROM ready WHERE queue = ? AND priority = ? AND first BETWEEN ? AND ?';
+    const range = [from, page.priority, page.first, page.last];
     const label =
       from === to
         ? ''
         : `, origin_queue = NULL, origin_id = NULL,
           key = iif(key_queue = ?1, key, NULL), key_queue = iif(key_queue = ?1, key_queue, NULL)`;
-    const those = 'queue = ? AND priority = ? AND first BETWEEN ? AND ?';
-    this.#run(
-      `UPDATE batch SET first = new, queue = ?, priority = ?${label}
-      FROM (SELECT first AS old, ? - count + sum(count) OVER (ORDER BY first ${order} ROWS UNBOUNDED PRECEDING) AS new
-        FROM (SELECT first FROM ready WHERE ${those}) CROSS JOIN batch USING (first))
-      WHERE batch.first = old`,
-      ...[to, priority, first, ...range],
-    );
-    this.#run(`DELETE FROM ready WHERE ${those}`, ...range);
+    const update = (id: string, which: string, by: number) =>
+      this.#run(
+        `UPDATE batch SET queue = ?1, priority = ?, first = ${id}${label} ${which}`,
+        ...[to, priority, by, ...range],
+      );
+    // Where no id is lacking, as most often, they need not be counted, which takes as long as the rest.
+    if (page.last - page.first + 1 > page.count) {
+      update(
+        'new',
+        `FROM (SELECT first AS old, ? - count + sum(count) OVER
+          (ORDER BY first ${step === 1 ? '' : 'DESC'} ROWS UNBOUNDED PRECEDING) AS new
+          FROM (SELECT first ${those}) CROSS JOIN batch USING (first)) WHERE batch.first = old`,
+        first,
+      );
+    } else {
+      const which = `WHERE first IN (SELECT first ${those})`;
+      if (step === 1) update('first + ?', which, first - page.first);
+      else update('? - first', which, first + page.last);
+    }
+    this.#run(`DELETE ${those}`, ...range);
     this.#run(
       'INSERT INTO ready SELECT queue, priority, first FROM batch WHERE first BETWEEN ? AND ?',
-      ...[first, first + count - 1],
+      ...[first, first + page.count - 1],
     );
   }
 
