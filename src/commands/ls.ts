@@ -1,27 +1,36 @@
 import type { Invocation, Outcome } from './command.ts';
 import { type Described, isPipe } from './describe.ts';
-import { list } from './list.ts';
-import { print } from './print.ts';
+import { pages } from './list.ts';
+import { print, printAll } from './print.ts';
 import type { Cell } from './table.ts';
 
 /** mq ls: lists the queues, and behind them the pipes. */
 export async function run({ options, places, start }: Invocation): Promise<Outcome> {
-  const all = await list(places, start);
-  if (options['json']) return print(all.map((each) => `${JSON.stringify(each)}\n`).join(''));
+  const all = pages(places, start);
+  if (options['json']) return printAll(inJson(all));
+  const queues: Cell[][] = [];
+  const pipes: Described[] = [];
+  for await (const page of all) {
+    for (const each of page) {
+      if (isPipe(each)) pipes.push(each);
+      else queues.push(queueRow(each));
+    }
+  }
   const { columns } = await import('./table.ts');
-  const queues = all.filter((each) => !isPipe(each));
-  const pipes = all.filter(isPipe);
   const tables = [
-    columns(
-      ['NAME', 'KIND', 'WAITING', 'DELAYED', 'LEASED', 'LIMIT', 'CONSUMERS', 'STATE'],
-      queues.map(({ name, kind, waiting, delayed, leased, maxsize, consumers, state }) => {
-        return [name, kind, waiting, delayed, leased, maxsize || '-', consumers, state] as Cell[];
-      }),
-    ),
+    columns(['NAME', 'KIND', 'WAITING', 'DELAYED', 'LEASED', 'LIMIT', 'CONSUMERS', 'STATE'], queues),
   ];
   if (pipes.length > 0)
     tables.push(columns(['PIPE', 'STATE', 'PID', 'DIRECTION', 'SENT', 'RECEIVED'], pipes.flatMap(endRows)));
   return print(tables.join('\n'));
+}
+
+async function* inJson(all: AsyncIterable<Described[]>): AsyncGenerator<string> {
+  for await (const page of all) yield page.map((each) => `${JSON.stringify(each)}\n`).join('');
+}
+
+function queueRow({ name, kind, waiting, delayed, leased, maxsize, consumers, state }: Described): Cell[] {
+  return [name, kind, waiting, delayed, leased, maxsize || '-', consumers, state] as Cell[];
 }
 
 /** A row for each end. */

@@ -3,9 +3,15 @@ import { Output } from '../output.ts';
 import type { Outcome } from './command.ts';
 
 /** Prints an answer on standard output; the outcome is that of the whole command. */
-export async function print(text: string | Buffer): Promise<Outcome> {
+export function print(text: string | Buffer): Promise<Outcome> {
+  return printAll([text]);
+}
+
+/** The same, part by part. */
+export async function printAll(texts: Iterable<string | Buffer> | AsyncIterable<string>): Promise<Outcome> {
   try {
-    await new Output().write(Buffer.from(text));
+    const output = new Output();
+    for await (const text of texts) await output.write(Buffer.from(text));
     return 0;
   } catch (error) {
     if (error instanceof MqError && error.code === 'READERGONE') return 'SIGPIPE';

@@ -221,7 +221,7 @@ function lists(): Row[] {
       'stalls-mq-ls',
       `mq ls of ${n} queues`,
       { took: 3000, ...TURN, peak: 50 },
-      async () => {},
+      prepare,
       () => sh(`test "$("$mq" ls | wc -l)" -gt ${n}`),
     ),
   ];
