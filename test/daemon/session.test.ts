@@ -3,12 +3,17 @@ import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Pipes } from '../../src/daemon/pipes.ts';
 import { Room } from '../../src/daemon/room.ts';
 import { Session } from '../../src/daemon/session.ts';
 import type { Daemon } from '../../src/daemon/verbs.ts';
+import { pack } from '../../src/packed.ts';
 import { encodeRequest } from '../../src/protocol/encode-request.ts';
+import { FrameScanner } from '../../src/protocol/frames.ts';
 import type { Request } from '../../src/protocol/requests.ts';
+import { Reader, type Value } from '../../src/protocol/values.ts';
 import { Queues } from '../../src/queue/queues.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { QueueState } from '../../src/store/store.ts';
 import { packed } from '../store/messages.ts';
@@ -36,6 +41,7 @@ describe('a session, while the store is synced', () => {
     const daemon = {
       maxMessage: 1000,
       room: new Room(),
+      pipes: { list: () => [] } as Partial<Pipes> as Pipes,
       check() {},
       passed() {},
       giveUp,
@@ -162,5 +168,104 @@ describe('a session, while the store is synced', () => {
     await vi.waitUntil(() => one.heard().split('-UNKNOWN').length === 3);
     one.end();
     other.end();
+  });
+
+  test('an answer of many parts is one answer, in the order of the requests', async () => {
+    endSync();
+    const client = open();
+    for (let i = 0; i < 250; i++) await queues.store.create(`queue${String(i).padStart(3, '0')}`, {});
+    client.say({ verb: 'HELLO', version: 3, mq: undefined });
+    client.say({ verb: 'LS', after: undefined, count: undefined });
+    client.say({ verb: 'LS', after: 'queue099', count: 140 });
+    client.say({ verb: 'PING' });
+    await vi.waitUntil(() => client.heard().endsWith('+PONG\r\n'));
+    const frames: Value[] = [];
+    const scanner = new FrameScanner({ bulk: Infinity, frame: Infinity, requests: false });
+    scanner.push(Buffer.from(client.heard()), (frame) => frames.push(new Reader(frame).read()));
+    expect(frames).toHaveLength(4);
+    const names = (value: Value | undefined) =>
+      (value as Map<string, Value>[]).map((each) => `${each.get('name')}`);
+    const all = Array.from({ length: 250 }, (_, i) => `queue${String(i).padStart(3, '0')}`);
+    expect(names(frames[1])).toEqual(all);
+    expect(names(frames[2])).toEqual(all.slice(100, 240));
+    client.end();
+  });
+
+  test('requests that came at once are all answered, though others have their turn between', async () => {
+    endSync();
+    const [many, other] = [open(), open()];
+    await queues.store.create('q', {});
+    for (let i = 0; i < 2000; i++) many.say({ verb: 'SIZE', queue: 'q' });
+    await vi.waitUntil(() => many.heard() !== '');
+    other.say({ verb: 'PING' });
+    await other.hears('+PONG\r\n');
+    await many.hears(':0\r\n'.repeat(2000));
+    many.end();
+    other.end();
+  });
+});
+
+describe('large requests', () => {
+  let folder: string;
+  let queues: Queues;
+  let server: Server;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'mq-session-'));
+    queues = new Queues(
+      (events) => new MemoryStore(events, Date.now),
+      (error) => expect.unreachable(`${error}`),
+    );
+    const daemon = {
+      maxMessage: 1024 * 1024,
+      room: new Room(400_000, 200),
+      check() {},
+      passed() {},
+      released() {},
+    } as Partial<Daemon> as Daemon;
+    server = createServer((socket) => new Session(socket, queues, daemon));
+    await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
+  });
+  afterEach(async () => {
+    await new Promise((resolve) => server.close(resolve));
+    queues.end();
+    rmSync(folder, { recursive: true });
+  });
+
+  const open = () => {
+    const socket = connect(join(folder, 'socket'));
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk;
+    });
+    return { socket, hears: (answer: string) => vi.waitUntil(() => heard === answer, 5000) };
+  };
+  const put = (body: Buffer) =>
+    encodeRequest({ verb: 'PUT', queue: 'q', messages: pack([body]), priority: 0, timeout: Infinity });
+
+  test('wait for each other, and all are stored; small ones and others do not wait', async () => {
+    const begun = open();
+    const half = put(Buffer.alloc(300_000, 'a'));
+    begun.socket.write(half.subarray(0, 200_000));
+    const waiting = Array.from({ length: 5 }, open);
+    for (const each of waiting) each.socket.write(put(Buffer.alloc(250_000, 'b')));
+    const small = open();
+    small.socket.write(put(Buffer.from('small')));
+    small.socket.write(encodeRequest({ verb: 'PING' }));
+    await small.hears(':1\r\n+PONG\r\n');
+    begun.socket.write(half.subarray(200_000));
+    for (const each of [begun, ...waiting]) await each.hears(':1\r\n');
+    expect(await queues.store.stat('q')).toMatchObject({ put: 7 });
+    for (const each of [begun, small, ...waiting]) each.socket.destroy();
+  });
+
+  test('of which one comes no further are ended when others wait', async () => {
+    const stuck = open();
+    stuck.socket.write(put(Buffer.alloc(390_000, 'a')).subarray(0, 200_000));
+    await vi.waitUntil(() => stuck.socket.bytesWritten === 200_000);
+    const other = open();
+    other.socket.write(put(Buffer.alloc(250_000, 'b')));
+    await other.hears(':1\r\n');
+    await vi.waitUntil(() => stuck.socket.destroyed);
+    other.socket.destroy();
   });
 });
