@@ -1,13 +1,43 @@
-import { existsSync } from 'node:fs';
-import { adviceOn } from './commands/advice.ts';
-import type { Command, Outcome, Parsed } from './commands/command.ts';
-import { COMMANDS, LEADING } from './commands/index.ts';
-import { parse, parseLeading } from './commands/parse.ts';
+import { adviceOn } from './cli/advice.ts';
+import { COMMANDS, type CommandName, LEADING } from './cli/catalog.ts';
+import type { Command, Exit, Invocation, Parsed } from './cli/command.ts';
+import { end } from './cli/exit.ts';
+import { parse, parseLeading } from './cli/parse.ts';
 import { type Code, EXIT_STATUS, MqError } from './errors.ts';
-import { keepIgnored } from './given.ts';
+import { keepIgnored } from './inherited.ts';
 import { abridged } from './names.ts';
+import { complain, note, visible } from './output/terminal.ts';
 import { places } from './paths.ts';
-import { complain, note, visible } from './terminal.ts';
+
+/** The code of each command, loaded when it is run. */
+const LOAD: Record<CommandName, () => Promise<{ run: (invocation: Invocation) => Promise<Exit> }>> = {
+  close: () => import('./commands/close.ts'),
+  completion: () => import('./commands/completion.ts'),
+  create: () => import('./commands/create.ts'),
+  done: () => import('./commands/done.ts'),
+  empty: () => import('./commands/empty.ts'),
+  extend: () => import('./commands/extend.ts'),
+  fail: () => import('./commands/fail.ts'),
+  full: () => import('./commands/full.ts'),
+  get: () => import('./commands/get.ts'),
+  join: () => import('./commands/join.ts'),
+  ls: () => import('./commands/ls.ts'),
+  move: () => import('./commands/move.ts'),
+  open: () => import('./commands/open.ts'),
+  peek: () => import('./commands/peek.ts'),
+  pipe: () => import('./commands/pipe.ts'),
+  purge: () => import('./commands/purge.ts'),
+  put: () => import('./commands/put.ts'),
+  rm: () => import('./commands/rm.ts'),
+  serve: () => import('./commands/serve.ts'),
+  set: () => import('./commands/set.ts'),
+  size: () => import('./commands/size.ts'),
+  start: () => import('./commands/start.ts'),
+  stat: () => import('./commands/stat.ts'),
+  status: () => import('./commands/status.ts'),
+  stop: () => import('./commands/stop.ts'),
+  work: () => import('./commands/work.ts'),
+};
 
 /** What a command can come to in good order; -q keeps it quiet. */
 const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
@@ -22,7 +52,7 @@ interface Context {
 }
 
 /** argv -> one command -> one exit status. */
-async function main(args: string[]): Promise<Outcome> {
+async function main(args: string[]): Promise<Exit> {
   const context: Context = { what: '', quiet: false };
   try {
     if (args.length === 0) return await help(undefined, false);
@@ -36,7 +66,7 @@ async function main(args: string[]): Promise<Outcome> {
 }
 
 /** @param context filled in as far as it is known */
-async function runLine(args: string[], context: Context): Promise<Outcome> {
+async function runLine(args: string[], context: Context): Promise<Exit> {
   const { options: leading, rest } = parseLeading(args, LEADING);
   const [name, ...words] = rest;
   if (leading['version']) return print(`mq ${(await import('./version.ts')).VERSION}\n`);
@@ -54,22 +84,22 @@ async function runLine(args: string[], context: Context): Promise<Outcome> {
   for (const { name, former } of quiet ? [] : parsed.renamed)
     note(visible(`${context.what}--${former} is called --${name} now`));
   const start = command.mayStart && !options['no-start'] && process.env['MQ_NO_START'] !== '1';
-  const { run } = await command.load();
+  const { run } = await LOAD[command.name]();
   return run({ ...parsed, options, places: places(), start, quiet });
 }
 
 /** @throws MqError USAGE */
-function find(name: string | undefined): Command {
+function find(name: string | undefined): (typeof COMMANDS)[number] {
   const command = COMMANDS.find((each) => each.name === name);
   if (command) return command;
   const why = name === undefined ? 'COMMAND is missing' : `unknown command '${abridged(name)}'`;
   throw new MqError('USAGE', why, { advice: 'mq --help lists the commands.' });
 }
 
-async function help(name: string | undefined, wanted: boolean): Promise<Outcome> {
+async function help(name: string | undefined, wanted: boolean): Promise<Exit> {
   const command = name === undefined ? undefined : find(name);
   leaveGoneFolder();
-  const text = await (await import('./commands/help.ts')).help(command);
+  const text = await (await import('./cli/help.ts')).help(command);
   if (wanted) return print(text);
   process.stderr.write(text);
   return EXIT_STATUS.USAGE;
@@ -84,39 +114,8 @@ function leaveGoneFolder(): void {
   }
 }
 
-async function print(text: string): Promise<Outcome> {
-  return (await import('./commands/print.ts')).print(text);
-}
-
-/** Ends the process: by the signal itself, where that is the outcome, so that a shell's loop ends too. */
-function end(outcome: Outcome): void {
-  if (typeof outcome === 'number') exit(outcome);
-  // Node ignores SIGPIPE; without listeners a signal has its default effect again.
-  if (outcome === 'SIGPIPE') process.on(outcome, () => {});
-  process.removeAllListeners(outcome);
-  process.kill(process.pid, outcome);
-}
-
-/** Microseconds of CPU. A process that took less, its start included, has had hardly anything compiled. */
-const LITTLE_WORK = 200_000;
-
-const SHELL = '/bin/sh';
-
-/**
- * V8 compiles what is hot on other threads. Such a thread may wait for the main thread while that ends
- * the process and waits for it, for ever (https://github.com/nodejs/node/issues/54918; seen in one of
- * some thousand runs). So a process that has done much becomes another that ends at once: the kernel
- * waits for no thread then. One that has done little ends by itself: a signal that comes now is held here
- * until the end, and would end the other one, with another status.
- */
-function exit(status: number): never {
-  const { user, system } = process.cpuUsage();
-  if (user + system > LITTLE_WORK && process.execve && existsSync(SHELL)) {
-    // A shell complains of a working folder that was removed.
-    process.chdir('/');
-    process.execve(SHELL, ['sh', '-c', `trap '' HUP INT TERM; exit ${status}`], {});
-  }
-  process.exit(status);
+async function print(text: string): Promise<Exit> {
+  return (await import('./output/print.ts')).print(text);
 }
 
 keepIgnored();

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { Option } from '../src/commands/command.ts';
-import { help } from '../src/commands/help.ts';
-import { COMMANDS, COMMON } from '../src/commands/index.ts';
+import { COMMANDS, COMMON } from '../src/cli/catalog.ts';
+import type { Option } from '../src/cli/command.ts';
+import { help } from '../src/cli/help.ts';
 import { type Code, EXIT_STATUS } from '../src/errors.ts';
 import type { Verb } from '../src/protocol/requests.ts';
 

@@ -1,69 +1,94 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { isLazy, ROOMS, roomOf, rulesOf } from '../src/build/rooms.ts';
 
-/** What each part may import, besides itself and the leaves (src/README.md, "Imports"). */
-const MAY_IMPORT: Record<string, string[]> = {
-  main: ['commands'],
-  commands: ['client', 'protocol'],
-  'commands/serve.ts': ['client', 'daemon'],
-  client: ['protocol'],
-  protocol: [],
-  daemon: ['protocol', 'queue', 'store'],
-  'daemon/daemon.ts': ['protocol', 'queue', 'store', 'store/sqlite'],
-  queue: ['store'],
-  store: [],
-  build: [],
-  leaf: [],
-};
-
-/** What runs for put and get: it loads no library, unless behind an import(). */
-const HOT =
-  /^(main|[a-z]+|commands\/(command|index|parse|put|get|signals|progress|options|render|print)|(client|protocol)\/[a-z]+)\.ts$/;
+interface Import {
+  path: string;
+  /** Gone when the program runs. */
+  isType: boolean;
+  /** By import(). */
+  isLazy: boolean;
+}
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
   file.endsWith('.ts'),
 );
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
 describe('imports run one way', () => {
   test.each(files)('%s', (file) => {
-    const allowed = MAY_IMPORT[file] ?? MAY_IMPORT[partOf(file)] ?? [];
-    for (const target of importsOf(file)) {
-      if (target.path.startsWith('.')) {
-        const imported = normalize(join(dirname(file), target.path));
-        const part = partOf(imported);
-        const isAllowed =
-          part === 'leaf' ||
-          part === partOf(file) ||
-          allowed.includes(part) ||
-          allowed.includes(dirname(imported));
-        expect(isAllowed, `${file} imports ${imported}`).toBe(true);
-        expect(
-          imported.startsWith('store/sqlite') && part !== partOf(file) && !allowed.includes('store/sqlite'),
-          imported,
-        ).toBe(false);
-      } else if (HOT.test(file) && !target.isLazy) {
-        expect(target.path, `${file} is on the hot path`).toMatch(/^node:/);
-      }
+    for (const { path } of imports.get(file) as Import[]) {
+      if (isPackage(path)) continue;
+      const [room, other] = [roomOf(file), roomOf(path)];
+      // A file that has rules of its own is still in its folder.
+      const isBeside = other === room || dirname(path) === dirname(file);
+      const may = [...rulesOf(file).imports, ''];
+      expect(isBeside || may.includes(other) || may.includes(dirname(path)), `${file} imports ${path}`).toBe(
+        true,
+      );
     }
   });
 
-  test('there are files to look at', () => {
-    expect(files.length).toBeGreaterThan(40);
+  test('there is no circle of files', () => {
+    const passed = new Set<string>();
+    const visit = (file: string, way: readonly string[]) => {
+      expect(way, 'a circle').not.toContain(file);
+      if (passed.has(file)) return;
+      for (const { path } of imports.get(file) ?? []) visit(path, [...way, file]);
+      passed.add(file);
+    };
+    for (const file of files) visit(file, []);
+  });
+
+  test('each room is there', () => {
+    for (const name of Object.keys(ROOMS))
+      expect(
+        files.some((file) => file === name || file.startsWith(`${name}/`)),
+        name,
+      ).toBe(true);
   });
 });
 
-function partOf(file: string): string {
-  if (file === 'main.ts') return 'main';
-  const [first, rest] = file.split('/');
-  return rest === undefined || file.startsWith('..') ? 'leaf' : (first as string);
+describe('what put and get run', () => {
+  const hot = reachable(['main.ts', 'commands/put.ts', 'commands/get.ts']);
+
+  test.each(hot)('%s loads no library, nor what is loaded only when it is needed', (file) => {
+    expect(rulesOf(file).isHot ?? roomOf(file) === '', file).toBe(true);
+    for (const { path } of eager(file)) {
+      if (isPackage(path)) expect(path).toMatch(/^node:/);
+      else expect(isLazy(path), path).toBe(false);
+    }
+  });
+});
+
+function eager(file: string): Import[] {
+  return (imports.get(file) ?? []).filter(({ isLazy, isType }) => !isLazy && !isType);
 }
 
-function importsOf(file: string): { path: string; isLazy: boolean }[] {
+/** These files, and what they import at once. */
+function reachable(from: string[]): string[] {
+  const found = new Set(from);
+  for (const file of found) for (const { path } of eager(file)) if (!isPackage(path)) found.add(path);
+  return [...found];
+}
+
+function isPackage(path: string): boolean {
+  return !path.endsWith('.ts') && !path.endsWith('.json');
+}
+
+/** By paths in src/. */
+function importsOf(file: string): Import[] {
   const text = readFileSync(join('src', file), 'utf8');
-  const found = text.matchAll(/^(?:import|export)\s(?!type\s)[^;]*?from '([^']+)'|\bimport\('([^']+)'\)/gm);
-  return [...found].map(([, eager, lazy]) => ({
-    path: (eager ?? lazy) as string,
-    isLazy: eager === undefined,
-  }));
+  const found = text.matchAll(
+    /^(?:import|export)\s(type\s)?(?:[^;']*?\sfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm,
+  );
+  return [...found].map(([, type, now, later]) => {
+    const path = (now ?? later) as string;
+    return {
+      path: path.startsWith('.') ? normalize(join(dirname(file), path)) : path,
+      isType: type !== undefined,
+      isLazy: later !== undefined,
+    };
+  });
 }

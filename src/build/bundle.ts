@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { thirdParty } from './licences.ts';
+import { isLazy } from './rooms.ts';
 
 /**
  * Makes dist/mq.cjs, which bin/mq and the standalone executable run, and dist/mq.bin, which it reads:
@@ -21,8 +22,8 @@ import { thirdParty } from './licences.ts';
  * - the sizes of the four, as 32-bit integers;
  * - V8's code cache of the next one;
  * - hot: the source of what commands like put and get run;
- * - rest: the source of the daemon and of what needs packages. It is not even compiled before one of
- *   its modules is needed.
+ * - rest: the source of what is loaded lazily (rooms.ts): the daemon, and what needs packages. It is not
+ *   even compiled before one of its modules is needed.
  *
  * Modules of one ask for those of the other by `require('mq:' + path)`. It is one file, so that whoever
  * runs while it is replaced has all of the program already.
@@ -32,15 +33,7 @@ import { thirdParty } from './licences.ts';
 const FOLDER = 'dist';
 
 /** What hot imports from rest, all by import(). */
-const REST = [
-  'src/commands/completion.ts',
-  'src/commands/echo.ts',
-  'src/commands/help.ts',
-  'src/commands/progress-line.ts',
-  'src/commands/serve.ts',
-  'src/commands/table.ts',
-  'chalk',
-];
+const entries = new Set<string>();
 
 /** What rest imports from hot. */
 const shared = new Set<string>();
@@ -48,13 +41,11 @@ const shared = new Set<string>();
 /** All that is bundled. */
 const files: string[] = [];
 
-const rest = await section(REST, (path) => {
-  if (isRest(path)) return false;
-  shared.add(path);
-  return true;
-});
+await section(['src/main.ts'], (path) => isRest(path) && entries.add(path) === entries);
+const rest = await section([...entries], (path) => !isRest(path) && shared.add(path) === shared);
 const hot = await section(['src/main.ts', ...shared], (path) => {
-  if (isRest(path) && !REST.includes(path)) throw new Error(`${path} is missing in REST`);
+  if (isRest(path) && !entries.has(path))
+    throw new Error(`${path} is imported by what only the rest imports`);
   return isRest(path);
 });
 
@@ -71,7 +62,7 @@ try {
 }
 
 function isRest(path: string): boolean {
-  return REST.includes(path) || /^(node_modules|src\/(daemon|queue|store))\//.test(path);
+  return path === 'chalk' || path.startsWith('node_modules/') || isLazy(relative('src', path));
 }
 
 /** The source of a function that gives a table of these modules: by their paths, functions that load them. */

@@ -1,11 +1,9 @@
-import { connect, type Socket } from 'node:net';
 import { now } from '../clock.ts';
-import { type Code, errnoOf, MqError } from '../errors.ts';
+import { MqError } from '../errors.ts';
 import { ownHolder } from '../holder.ts';
-import { checkAccess, type Places } from '../paths.ts';
-import { unusable } from '../reasons.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { Connection, isLoss, MARGIN } from './connection.ts';
+import { type Caller, findDaemon } from './find-daemon.ts';
 
 /** For how long a daemon is sought, or may take to answer, before the command gives up, in ms. */
 export const PATIENCE = 15_000;
@@ -13,27 +11,9 @@ export const PATIENCE = 15_000;
 /** A daemon that has to be started has at least so long, in ms, whatever the command's deadline is. */
 const START = 5000;
 
-/**
- * For how long a daemon may hold the store and not listen, in ms: it is about to end, or about to
- * notice that its socket file was removed.
- */
-const IN_BETWEEN = 3000;
-
-/** Between two looks for a daemon that somebody else is starting, in ms. */
-const LOOK_EVERY = 10;
-
 /** A daemon that dies more often than this within so many ms is not started again. */
 const MOST_LOSSES = 100;
 const WITHIN = 60_000;
-
-/** Who wants a daemon. */
-export interface Caller {
-  places: Places;
-  /** Whether a daemon may be started, and an older one replaced. */
-  start: boolean;
-  /** When the command wants an end, on the clock of now(): 0 at once, Infinity (the default) never. */
-  deadline?: number;
-}
 
 /** Connects a command to the daemon, and connects it again when that died. */
 export class Connector {
@@ -122,71 +102,6 @@ export class Connector {
   }
 }
 
-/**
- * Connects to whoever listens on the socket, and starts a daemon when nobody does.
- * @param limit when to give up, on the clock of now()
- * @param startLimit the same, where a daemon is being started
- * @throws MqError NODAEMON, UNREACHABLE, NOTALLOWED, and what kept a daemon from starting
- */
-export async function findDaemon(
-  { places, start }: Caller,
-  limit: number,
-  startLimit: number,
-): Promise<Socket> {
-  let deadline = limit;
-  let inUseSince: number | undefined;
-  for (;;) {
-    checkAccess(places);
-    const result = await open(places.socket);
-    if (typeof result !== 'string') return result;
-    if (result !== 'busy') {
-      if (!start) throw unreachable(places, 'NODAEMON', 'no daemon runs', 'Start it with: mq start');
-      deadline = startLimit;
-      const { launch } = await import('./launch.ts');
-      try {
-        await launch(places, deadline);
-      } catch (error) {
-        if (!(error instanceof MqError && error.code === 'INUSE')) throw error;
-        // Its start may have taken longer than that: who has the store is looked for once more.
-        inUseSince ??= now();
-        if (now() > inUseSince + IN_BETWEEN) throw error;
-        await delay(LOOK_EVERY * 10);
-      }
-    }
-    if (now() > deadline) {
-      const advice = `See its log: ${places.log}`;
-      throw unreachable(places, 'UNREACHABLE', 'the daemon does not answer', advice);
-    }
-    if (result === 'busy') await delay(LOOK_EVERY);
-  }
-}
-
-function unreachable({ socket }: Places, code: Code, why: string, advice: string): MqError {
-  return new MqError(code, `${why} (${socket})`, { advice });
-}
-
 function cannotSpeak({ message }: MqError): MqError {
   return new MqError('PROTOCOL', message, { advice: 'Stop that daemon with its own mq: mq stop' });
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** A connected socket; 'absent' when nobody listens, 'busy' when the backlog is full (connect(2)). */
-function open(path: string): Promise<Socket | 'absent' | 'busy'> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.removeAllListeners('error');
-      resolve(socket);
-    });
-    socket.once('error', (cause) => {
-      const errno = errnoOf(cause);
-      if (errno === 'ENOENT' || errno === 'ECONNREFUSED') resolve('absent');
-      // A daemon that dies resets who is in its backlog.
-      else if (errno === 'EAGAIN' || errno === 'ECONNRESET') resolve('busy');
-      else reject(unusable(`cannot connect to ${path}`, path, cause));
-    });
-  });
 }

@@ -4,8 +4,9 @@ import { Fifo } from '../fifo.ts';
 import type { Packed } from '../packed.ts';
 import type { Range, Request } from '../protocol/requests.ts';
 import { notUnderstood, Reader } from '../protocol/values.ts';
-import { type Caller, Connector } from './connect.ts';
+import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
+import type { Caller } from './find-daemon.ts';
 
 /** An answer of so many bytes is likely not to have brought all that waits: the next is asked for at once. */
 const MANY = 32 * 1024;

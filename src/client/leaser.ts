@@ -3,9 +3,9 @@ import { type Packed, unpack } from '../packed.ts';
 import type { Request, Until } from '../protocol/requests.ts';
 import { Reader } from '../protocol/values.ts';
 import { after, type Timer } from '../timer.ts';
-import type { Caller } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import { readRuns } from './consumer.ts';
+import type { Caller } from './find-daemon.ts';
 import { Line } from './line.ts';
 
 /** After a suspension of the machine leases are extended so soon, in ms: the daemon waits a little longer for that. */

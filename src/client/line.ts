@@ -2,8 +2,9 @@ import { MqError } from '../errors.ts';
 import { TOKEN } from '../holder.ts';
 import { READING, type Request, type Verb } from '../protocol/requests.ts';
 import { Reader, type Value } from '../protocol/values.ts';
-import { type Caller, Connector } from './connect.ts';
+import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
+import type { Caller } from './find-daemon.ts';
 
 /** One that asks with a timeout has less time left when it asks again. */
 export type Question = Request | (() => Request);

@@ -3,8 +3,8 @@ import { now } from '../clock.ts';
 import { errnoOf, MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
-import { findDaemon } from './connect.ts';
 import { Connection } from './connection.ts';
+import { findDaemon } from './find-daemon.ts';
 
 /** Daemons up to this version give leases back when they make room, and their messages are worked on twice. */
 const MAKES_ROOM_BADLY = '0.5.0';

@@ -1,7 +1,8 @@
 import { now } from '../clock.ts';
 import type { Places } from '../paths.ts';
-import { findDaemon, PATIENCE } from './connect.ts';
+import { PATIENCE } from './connect.ts';
 import { Connection, isLoss } from './connection.ts';
+import { findDaemon } from './find-daemon.ts';
 
 /**
  * Stops the daemon, of whatever version it is, and waits for the end of its process.

@@ -1,10 +1,10 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { settingsOf } from '../cli/options.ts';
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { settingsOf } from './options.ts';
 
 /** mq create: makes a queue. */
-export async function run({ operands, options, places, start }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start }: Invocation): Promise<Exit> {
   const queue = checkName(operands[0] as string);
   await ask(places, start, { verb: 'CREATE', queue, settings: settingsOf(options) });
   return 0;

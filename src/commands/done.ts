@@ -1,10 +1,11 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { settle } from '../client/settle.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { settle } from './leases.ts';
 
 /** mq done: what was leased is done, and gone. */
-export function run({ operands, places, start }: Invocation): Promise<Outcome> {
+export async function run({ operands, places, start }: Invocation): Promise<Exit> {
   const [queue, ...leases] = operands as [string, ...string[]];
   checkName(queue);
-  return settle(places, start, leases, (lease) => ({ verb: 'DONE', queue, ids: [], leases: [lease] }));
+  await settle(places, start, leases, (lease) => ({ verb: 'DONE', queue, ids: [], leases: [lease] }));
+  return 0;
 }

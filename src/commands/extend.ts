@@ -1,17 +1,18 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { parsePeriod } from '../cli/options.ts';
+import { settle } from '../client/settle.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { settle } from './leases.ts';
-import { parsePeriod } from './options.ts';
 
 /** mq extend: a lease runs out so long from now. */
-export function run({ operands, places, start }: Invocation): Promise<Outcome> {
+export async function run({ operands, places, start }: Invocation): Promise<Exit> {
   const [queue, lease, text] = operands as [string, string, string];
   checkName(queue);
   const duration = parsePeriod(text, 'extend', 1);
-  return settle(places, start, [lease], () => ({
+  await settle(places, start, [lease], () => ({
     verb: 'EXTEND',
     queue,
     leases: [lease],
     duration,
   }));
+  return 0;
 }

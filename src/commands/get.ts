@@ -1,15 +1,16 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { countOf, deadlineOf, framingOf, periodOf } from '../cli/options.ts';
+import { catchSignals } from '../cli/signals.ts';
 import { Consumer, type Held } from '../client/consumer.ts';
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
-import { Output } from '../output.ts';
-import { note, tty } from '../terminal.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { countOf, deadlineOf, framingOf, periodOf } from './options.ts';
-import { startProgress } from './progress.ts';
-import { leaseRenderer, type Render, renderer, renderJson } from './render.ts';
-import { catchSignals } from './signals.ts';
+import { startProgress } from '../output/progress/start.ts';
+import { leaseRenderer, type Render, renderer, renderJson } from '../output/render.ts';
+import { note } from '../output/terminal.ts';
+import { Output } from '../stdio/output.ts';
+import { tty } from '../tty.ts';
 
 /** So many messages are asked for at a time at most, and at first; the daemon bounds their bytes. */
 const LARGEST_WINDOW = 10_000;
@@ -19,7 +20,7 @@ const FIRST_WINDOW = 256;
 const MOMENT = 50;
 
 /** mq get: messages from the first of the queues that has one, to standard output. */
-export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Exit> {
   const queues = [...new Set(operands.map(checkName))];
   const { all, follow } = options;
   const count = countOf(options);
@@ -84,7 +85,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   if (got < wanted && !(all && got > 0)) {
     // Somebody may wonder, or have mistyped a name; scripts go on.
     const counts =
-      quiet || !tty().isatty(2) ? '' : await (await import('./counts.ts')).countsOf(places, queues);
+      quiet || !tty().isatty(2) ? '' : await (await import('../output/counts.ts')).countsOf(places, queues);
     const time = deadline === 0 ? '' : ' in time';
     throw new MqError('EMPTY', `no ${got > 0 ? 'further ' : ''}message${time}${counts}`);
   }

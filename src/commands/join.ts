@@ -1,13 +1,13 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { deadlineOf } from '../cli/options.ts';
 import { ask } from '../client/ask.ts';
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { countsOf } from './counts.ts';
-import { deadlineOf } from './options.ts';
+import { countsOf } from '../output/counts.ts';
 
 /** mq join: waits until nothing in a queue is unfinished. */
-export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Exit> {
   const queue = checkName(operands[0] as string);
   const deadline = deadlineOf(options);
   const question = () =>

@@ -1,22 +1,23 @@
-import type { Invocation, Outcome } from './command.ts';
-import { type Described, isPipe } from './describe.ts';
-import { pages } from './list.ts';
-import { print, printAll } from './print.ts';
-import type { Cell } from './table.ts';
+import type { Exit, Invocation } from '../cli/command.ts';
+import { allQueues } from '../client/all-queues.ts';
+import type { Cell } from '../output/columns.ts';
+import { type Described, isPipe, toObject } from '../output/describe.ts';
+import { print, printAll } from '../output/print.ts';
+import type { Value } from '../protocol/values.ts';
 
 /** mq ls: lists the queues, and behind them the pipes. */
-export async function run({ options, places, start }: Invocation): Promise<Outcome> {
-  const all = pages(places, start);
+export async function run({ options, places, start }: Invocation): Promise<Exit> {
+  const all = allQueues(places, start);
   if (options['json']) return printAll(inJson(all));
   const queues: Cell[][] = [];
   const pipes: Described[] = [];
   for await (const page of all) {
-    for (const each of page) {
+    for (const each of page.map(toObject)) {
       if (isPipe(each)) pipes.push(each);
       else queues.push(queueRow(each));
     }
   }
-  const { columns } = await import('./table.ts');
+  const { columns } = await import('../output/columns.ts');
   const tables = [
     columns(['NAME', 'KIND', 'WAITING', 'DELAYED', 'LEASED', 'LIMIT', 'CONSUMERS', 'STATE'], queues),
   ];
@@ -25,8 +26,8 @@ export async function run({ options, places, start }: Invocation): Promise<Outco
   return print(tables.join('\n'));
 }
 
-async function* inJson(all: AsyncIterable<Described[]>): AsyncGenerator<string> {
-  for await (const page of all) yield page.map((each) => `${JSON.stringify(each)}\n`).join('');
+async function* inJson(all: AsyncIterable<Value[]>): AsyncGenerator<string> {
+  for await (const page of all) yield page.map((each) => `${JSON.stringify(toObject(each))}\n`).join('');
 }
 
 function queueRow({ name, kind, waiting, delayed, leased, maxsize, consumers, state }: Described): Cell[] {

@@ -1,12 +1,12 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { countOf } from '../cli/options.ts';
 import { ask } from '../client/ask.ts';
 import { MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
-import { note } from '../terminal.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { countOf } from './options.ts';
+import { note } from '../output/terminal.ts';
 
 /** mq move: what is waiting goes to the end of another queue. */
-export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Exit> {
   const [queue, to] = operands.map(checkName) as [string, string];
   const moved = await ask(places, start, { verb: 'MOVE', queue, to, count: countOf(options) }).catch(
     withCount,

@@ -1,9 +1,9 @@
+import type { Exit, Invocation } from '../cli/command.ts';
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
-import type { Invocation, Outcome } from './command.ts';
 
 /** mq open: undoes mq close. */
-export async function run({ operands, places, start }: Invocation): Promise<Outcome> {
+export async function run({ operands, places, start }: Invocation): Promise<Exit> {
   const queue = checkName(operands[0] as string);
   await ask(places, start, { verb: 'OPEN', queue });
   return 0;

@@ -1,17 +1,17 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { countOf, framingOf } from '../cli/options.ts';
 import { ask } from '../client/ask.ts';
 import type { Held } from '../client/consumer.ts';
 import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
+import { countsOf } from '../output/counts.ts';
+import { print } from '../output/print.ts';
+import { renderer, renderJson } from '../output/render.ts';
 import { pack } from '../packed.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { countsOf } from './counts.ts';
-import { countOf, framingOf } from './options.ts';
-import { print } from './print.ts';
-import { renderer, renderJson } from './render.ts';
 
 /** mq peek: prints the next messages and leaves them. */
-export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Exit> {
   const queue = checkName(operands[0] as string);
   const render = options['json'] ? renderJson : renderer(separatorOf(framingOf(options)));
   const count = countOf(options) ?? 1;

@@ -1,23 +1,24 @@
 import { fstatSync } from 'node:fs';
+import type { Exit, Invocation } from '../cli/command.ts';
+import { deadlineOf } from '../cli/options.ts';
+import { catchSignals } from '../cli/signals.ts';
 import { PipeEnd } from '../client/pipe-end.ts';
 import { type Code, MqError } from '../errors.ts';
-import { Input } from '../input.ts';
 import { checkName } from '../names.ts';
-import { Output } from '../output.ts';
+import { startProgress } from '../output/progress/start.ts';
+import { note } from '../output/terminal.ts';
 import type { Direction } from '../protocol/requests.ts';
-import { note, tty } from '../terminal.ts';
-import { checkCommand, findCommand } from './child.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { deadlineOf } from './options.ts';
-import { PipedCommand } from './piped-command.ts';
-import { startProgress } from './progress.ts';
-import { catchSignals } from './signals.ts';
+import { Input } from '../stdio/input.ts';
+import { Output } from '../stdio/output.ts';
+import { tty } from '../tty.ts';
+import { checkCommand, findCommand } from '../work/child.ts';
+import { PipedCommand } from '../work/piped-command.ts';
 
 /** Somebody at a terminal is told after so many ms what the command waits for. */
 const SILENCE = 1000;
 
 /** mq pipe: one end of a pipe; its bytes are standard input and output, or a command's. */
-export async function run(invocation: Invocation): Promise<Outcome> {
+export async function run(invocation: Invocation): Promise<Exit> {
   const { command, options, places, start, quiet } = invocation;
   const [name] = invocation.operands as [string];
   const direction = directionOf(options);
@@ -53,7 +54,7 @@ export async function run(invocation: Invocation): Promise<Outcome> {
 }
 
 /** The command is the end: its status is ours, unless the pipe ended otherwise than in order. */
-async function serve(end: PipeEnd, argv: [string, ...string[]], direction: Direction): Promise<Outcome> {
+async function serve(end: PipeEnd, argv: [string, ...string[]], direction: Direction): Promise<Exit> {
   const command = await PipedCommand.start(argv, direction);
   const signal = catchSignals(() => {
     end.destroy();

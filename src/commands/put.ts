@@ -1,16 +1,17 @@
 import { fstatSync, readFileSync } from 'node:fs';
+import type { Exit, Invocation } from '../cli/command.ts';
+import { deadlineOf, framingOf, periodOf } from '../cli/options.ts';
+import { catchSignals } from '../cli/signals.ts';
 import { Producer } from '../client/producer.ts';
 import { MqError } from '../errors.ts';
-import { Input } from '../input.ts';
 import { type Framing, Splitter } from '../lines.ts';
 import { checkName } from '../names.ts';
+import { startProgress } from '../output/progress/start.ts';
+import { note } from '../output/terminal.ts';
 import { type Packed, pack, pieces } from '../packed.ts';
 import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';
-import { note, tty } from '../terminal.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { deadlineOf, framingOf, periodOf } from './options.ts';
-import { startProgress } from './progress.ts';
-import { catchSignals } from './signals.ts';
+import { Input } from '../stdio/input.ts';
+import { tty } from '../tty.ts';
 
 /** Bytes in one frame, about. */
 const FRAME = 64 * 1024;
@@ -19,7 +20,7 @@ const FRAME = 64 * 1024;
 const REPLACEMENT = '\ufffd';
 
 /** mq put: messages from the operands, or else from standard input, into a queue. */
-export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Outcome> {
+export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Exit> {
   const [name, ...messages] = operands as [string, ...string[]];
   const queue = checkName(name);
   const deadline = deadlineOf(options);

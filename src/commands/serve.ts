@@ -1,11 +1,11 @@
+import type { Exit, Invocation } from '../cli/command.ts';
+import { waitOf } from '../cli/options.ts';
 import type { Report } from '../client/launch.ts';
 import { serve } from '../daemon/daemon.ts';
 import { log } from '../daemon/log.ts';
-import { closeInherited, letGo } from '../descriptors.ts';
 import { MqError, textOf } from '../errors.ts';
 import { parseInteger } from '../settings.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { waitOf } from './options.ts';
+import { closeInherited, letGo } from '../stdio/descriptors.ts';
 
 /** In bytes. */
 const MAX_MESSAGE = 64 * 1024 * 1024;
@@ -17,7 +17,7 @@ const LEAST_MAX_MESSAGE = 1024;
 const MOST_MAX_MESSAGE = 256 * 1024 * 1024;
 
 /** mq serve: the daemon. A command that starts it is told over the channel between them how it went. */
-export async function run({ options, places }: Invocation): Promise<Outcome> {
+export async function run({ options, places }: Invocation): Promise<Exit> {
   // Not by the channel: managers of processes that are Node's have one to each of theirs.
   const isStarted = process.env['MQ_STARTED'] === '1';
   if (isStarted) closeInherited();

@@ -1,9 +1,9 @@
+import type { Exit, Invocation } from '../cli/command.ts';
 import { ask } from '../client/ask.ts';
 import { MqError } from '../errors.ts';
-import type { Invocation, Outcome } from './command.ts';
 
 /** mq start: starts the daemon where none answers. */
-export async function run({ places, start }: Invocation): Promise<Outcome> {
+export async function run({ places, start }: Invocation): Promise<Exit> {
   try {
     await ask(places, start, { verb: 'PING' });
     return 0;

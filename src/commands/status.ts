@@ -1,12 +1,12 @@
+import type { Exit, Invocation } from '../cli/command.ts';
 import { ask } from '../client/ask.ts';
-import type { Invocation, Outcome } from './command.ts';
-import { toObject } from './describe.ts';
-import { print } from './print.ts';
+import { toObject } from '../output/describe.ts';
+import { print } from '../output/print.ts';
 
 /** mq status: shows the daemon. */
-export async function run({ options, places }: Invocation): Promise<Outcome> {
+export async function run({ options, places }: Invocation): Promise<Exit> {
   const status = toObject(await ask(places, false, { verb: 'STATUS' }));
   if (options['json']) return print(`${JSON.stringify(status)}\n`);
-  const { pairs } = await import('./table.ts');
+  const { pairs } = await import('../output/columns.ts');
   return print(pairs(status));
 }

@@ -1,9 +1,9 @@
+import type { Exit, Invocation } from '../cli/command.ts';
 import { stop } from '../client/stop.ts';
 import { MqError } from '../errors.ts';
-import type { Invocation, Outcome } from './command.ts';
 
 /** mq stop: stops the daemon, if one runs. */
-export async function run({ places }: Invocation): Promise<Outcome> {
+export async function run({ places }: Invocation): Promise<Exit> {
   try {
     await stop(places);
   } catch (error) {

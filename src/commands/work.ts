@@ -1,20 +1,21 @@
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Exit, Invocation } from '../cli/command.ts';
+import { framingOf, periodOf } from '../cli/options.ts';
+import { CAUGHT } from '../cli/signals.ts';
 import { type Lease, Leaser, type Settled } from '../client/leaser.ts';
 import { now } from '../clock.ts';
 import { type Code, MqError } from '../errors.ts';
 import { type Framing, Splitter, separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
+import { isShown, startProgress } from '../output/progress/start.ts';
+import { note } from '../output/terminal.ts';
 import { join, type Packed } from '../packed.ts';
 import { parseInteger } from '../settings.ts';
-import { note, tty } from '../terminal.ts';
-import { checkCommand, findCommand } from './child.ts';
-import type { Invocation, Outcome } from './command.ts';
-import type { Echo } from './echo.ts';
-import { type End, Execution, type ExecutionOptions, PLACE } from './execution.ts';
-import { framingOf, periodOf } from './options.ts';
-import { isShown, startProgress } from './progress.ts';
-import { CAUGHT } from './signals.ts';
+import { tty } from '../tty.ts';
+import { checkCommand, findCommand } from '../work/child.ts';
+import type { Echo } from '../work/echo.ts';
+import { type End, Execution, type ExecutionOptions, PLACE } from '../work/execution.ts';
 
 /** In ms. */
 const LEASE = 60_000;
@@ -49,7 +50,7 @@ interface WorkOptions {
 }
 
 /** mq work: runs a command for each message. */
-export async function run(invocation: Invocation): Promise<Outcome> {
+export async function run(invocation: Invocation): Promise<Exit> {
   const { operands, options, places, start, quiet } = invocation;
   const command = invocation.command as [string, ...string[]];
   const { jobs, into } = options;
@@ -87,7 +88,7 @@ function canShareTerminal({ jobs, into, isVerbose, quiet }: Omit<WorkOptions, 'e
 }
 
 async function openEcho(): Promise<Echo> {
-  const { Echo } = await import('./echo.ts');
+  const { Echo } = await import('../work/echo.ts');
   return Echo.open();
 }
 
@@ -138,7 +139,7 @@ class Worker {
     for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));
   }
 
-  async work(): Promise<Outcome> {
+  async work(): Promise<Exit> {
     try {
       await this.#takeAll();
     } catch (error) {

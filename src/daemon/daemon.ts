@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { steadyTime } from '../clock.ts';
 import { MqError, textOf } from '../errors.ts';
-import { wasIgnored } from '../given.ts';
+import { wasIgnored } from '../inherited.ts';
 import { checkAccess, makeFolders, type Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
 import { Ledger } from '../queue/ledger.ts';

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { COMMANDS, COMMON } from '../../src/commands/index.ts';
+import { COMMANDS, COMMON } from '../../src/cli/catalog.ts';
 import { test } from './mq.ts';
 
 describe('the command line', () => {

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { openPipe } from '../../src/temporary.ts';
+import { openPipe } from '../../src/stdio/temporary.ts';
 import { isAlive, type Mq, type Running, test, until } from './mq.ts';
 
 interface End {

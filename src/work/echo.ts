@@ -1,7 +1,8 @@
 import { closeSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { openPipe } from '../temporary.ts';
-import { passOn, tty } from '../terminal.ts';
+import { passOn } from '../output/terminal.ts';
+import { openPipe } from '../stdio/temporary.ts';
+import { tty } from '../tty.ts';
 
 /** Bytes read at a time. */
 const CHUNK = 64 * 1024;

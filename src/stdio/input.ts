@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { ReadStream } from 'node:tty';
+import { errnoOf, MqError } from '../errors.ts';
+import { reasonOf } from '../reasons.ts';
+import { tty } from '../tty.ts';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
-import { errnoOf, MqError } from './errors.ts';
-import { reasonOf } from './reasons.ts';
-import { tty } from './terminal.ts';
 
 /** Bytes asked for at a time. */
 const CHUNK = 64 * 1024;

@@ -1,5 +1,5 @@
 import { Chalk } from 'chalk';
-import { hasColour } from '../terminal.ts';
+import { hasColour } from './terminal.ts';
 
 export type Cell = string | number | null;
 

@@ -4,7 +4,7 @@ import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { errnoOf } from './errors.ts';
+import { errnoOf } from '../errors.ts';
 
 /** O_TMPFILE of open(2), which Node does not name; it goes with O_DIRECTORY. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;

@@ -1,18 +1,7 @@
 import { fstatSync } from 'node:fs';
-import { now } from '../clock.ts';
-import { tty } from '../terminal.ts';
-
-/** How far a command has come, for somebody who waits for it. */
-export interface Progress {
-  unit: 'bytes' | 'messages';
-  /** Counts up from 0. */
-  done: () => number;
-  /** It may change. */
-  total: () => number;
-  quiet: boolean;
-  /** Only where this descriptor is a file: a pipe has an end that tells more. */
-  file?: 0 | 1;
-}
+import { now } from '../../clock.ts';
+import { tty } from '../../tty.ts';
+import type { Progress } from './progress.ts';
 
 /** Shorter runs show nothing, in ms. */
 const DELAY = 1000;
@@ -28,7 +17,7 @@ export function startProgress(progress: Progress): () => void {
   let hide = () => {};
   let hasEnded = false;
   const timer = setTimeout(async () => {
-    const { show } = await import('./progress-line.ts');
+    const { show } = await import('./line.ts');
     if (!hasEnded) hide = show(progress, begun);
   }, DELAY);
   return () => {

@@ -1,10 +1,10 @@
-import { now } from '../clock.ts';
+import { CAUGHT } from '../../cli/signals.ts';
+import { now } from '../../clock.ts';
 import { beforeOutput } from '../terminal.ts';
 import type { Progress } from './progress.ts';
-import { progressText } from './progress-text.ts';
 import { Rate } from './rate.ts';
 import { Screen } from './screen.ts';
-import { CAUGHT } from './signals.ts';
+import { progressText } from './text.ts';
 
 /** Between two drawings, in ms. */
 const INTERVAL = 100;

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { isInForeground } from '../processes.ts';
+import { isInForeground } from '../../processes.ts';
 import { isLineOpen } from '../terminal.ts';
 
 /** What a terminal without a size is taken for. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Command, Option, Parsed } from '../../src/commands/command.ts';
-import { COMMANDS, COMMON } from '../../src/commands/index.ts';
-import { parse } from '../../src/commands/parse.ts';
+import { COMMANDS, COMMON } from '../../src/cli/catalog.ts';
+import type { Command, Option, Parsed } from '../../src/cli/command.ts';
+import { parse } from '../../src/cli/parse.ts';
 import { MqError } from '../../src/errors.ts';
 
 /** Of each command so many lines are tried; MQ_FUZZ_LINES makes it more. */

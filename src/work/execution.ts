@@ -4,7 +4,7 @@ import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import type { Lease } from '../client/leaser.ts';
 import { now } from '../clock.ts';
 import { errnoOf, type MqError } from '../errors.ts';
-import { FOLDER, openTemporary, temporaryWith } from '../temporary.ts';
+import { FOLDER, openTemporary, temporaryWith } from '../stdio/temporary.ts';
 import { type Child, findCommand, noFile, startChild } from './child.ts';
 
 export interface ExecutionOptions {

@@ -1,7 +1,7 @@
 import { MqError } from '../errors.ts';
 import { abridged } from '../names.ts';
+import { COMMON } from './catalog.ts';
 import { type Command, type Option, operandsOf, type Parsed, wrongUsage } from './command.ts';
-import { COMMON } from './index.ts';
 
 /**
  * A command line is read here and nowhere else, by the rules of getopt_long(3). Options stand anywhere

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { errnoOf } from './errors.ts';
-import { wasOpen } from './given.ts';
+import { errnoOf } from '../errors.ts';
+import { wasOpen } from '../inherited.ts';
 
 /** Major 1, minor 3 (null(4)). */
 const DEV_NULL = (1 << 8) + 3;

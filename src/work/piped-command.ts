@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Direction } from '../protocol/requests.ts';
-import { openPipe } from '../temporary.ts';
+import { openPipe } from '../stdio/temporary.ts';
 import { type Child, noFile, startChild } from './child.ts';
 
 interface Pipe {

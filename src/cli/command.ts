@@ -15,10 +15,8 @@ export interface Invocation {
   quiet: boolean;
 }
 
-/** An exit status, or the signal that the process is to end by. */
-export type Outcome = number | NodeJS.Signals;
-
-export type Run = (invocation: Invocation) => Promise<Outcome>;
+/** How the process of a command ends: with a status, or by a signal. */
+export type Exit = number | NodeJS.Signals;
 
 export interface Option {
   name: string;
@@ -46,7 +44,6 @@ export interface Command {
   examples: readonly [string, string][];
   /** Whether it may start the daemon when none runs. */
   mayStart: boolean;
-  load: () => Promise<{ run: Run }>;
 }
 
 /** A command line, taken apart. */

@@ -1,10 +1,10 @@
 import { constants, fstatSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { WriteStream } from 'node:tty';
+import { errnoOf, MqError } from '../errors.ts';
+import { reasonOf } from '../reasons.ts';
+import { tty } from '../tty.ts';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
-import { errnoOf, MqError } from './errors.ts';
-import { reasonOf } from './reasons.ts';
-import { tty } from './terminal.ts';
 
 /** A write of at most so many bytes to a pipe is taken as a whole or not at all (PIPE_BUF, pipe(7)). */
 const ATOMIC = 4096;

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
-import { type ErrorOptions, errnoOf } from './errors.ts';
+import { type ErrorOptions, errnoOf } from '../errors.ts';
+import { tty } from '../tty.ts';
 
 const NEWLINE = 0x0a;
 
@@ -7,11 +8,6 @@ const NEWLINE = 0x0a;
 const MOST_WAITS = 100;
 const WAIT = 10;
 const STILL = new Int32Array(new SharedArrayBuffer(4));
-
-/** Loaded by those who need it only: it costs each command half a millisecond. */
-export function tty(): typeof import('node:tty') {
-  return process.getBuiltinModule('node:tty');
-}
 
 /** Whether colour may be used on a descriptor: on a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function hasColour(fd: 1 | 2): boolean {

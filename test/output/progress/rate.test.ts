@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Rate } from '../../src/commands/rate.ts';
+import { Rate } from '../../../src/output/progress/rate.ts';
 
 const BEGUN = 5000;
 

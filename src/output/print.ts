@@ -1,14 +1,14 @@
+import type { Exit } from '../cli/command.ts';
 import { MqError } from '../errors.ts';
-import { Output } from '../output.ts';
-import type { Outcome } from './command.ts';
+import { Output } from '../stdio/output.ts';
 
 /** Prints an answer on standard output; the outcome is that of the whole command. */
-export function print(text: string | Buffer): Promise<Outcome> {
+export function print(text: string | Buffer): Promise<Exit> {
   return printAll([text]);
 }
 
 /** The same, part by part. */
-export async function printAll(texts: Iterable<string | Buffer> | AsyncIterable<string>): Promise<Outcome> {
+export async function printAll(texts: Iterable<string | Buffer> | AsyncIterable<string>): Promise<Exit> {
   try {
     const output = new Output();
     for await (const text of texts) await output.write(Buffer.from(text));

@@ -42,8 +42,7 @@ export const LEADING: readonly Option[] = [...COMMON, { name: 'version', summary
 const ONE: [number, number] = [1, 1];
 const NONE: [number, number] = [0, 0];
 
-/** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [
+const CATALOG = [
   {
     name: 'put',
     summary: 'put messages into a queue',
@@ -78,7 +77,6 @@ export const COMMANDS: readonly Command[] = [
       ['mq put --key nightly jobs backup', 'unless the last one is still to be done'],
     ],
     mayStart: true,
-    load: () => import('./put.ts'),
   },
   {
     name: 'get',
@@ -114,7 +112,6 @@ export const COMMANDS: readonly Command[] = [
       ['mq get --lease 5m jobs', 'comes back in 5 minutes unless mq done says that it is done'],
     ],
     mayStart: true,
-    load: () => import('./get.ts'),
   },
   {
     name: 'work',
@@ -152,7 +149,6 @@ export const COMMANDS: readonly Command[] = [
       ['mq work in --into out -- ./convert', 'what it prints, into another queue'],
     ],
     mayStart: true,
-    load: () => import('./work.ts'),
   },
   {
     name: 'done',
@@ -162,7 +158,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq done jobs "$lease"', 'the message is gone for good']],
     mayStart: true,
-    load: () => import('./done.ts'),
   },
   {
     name: 'fail',
@@ -174,7 +169,6 @@ export const COMMANDS: readonly Command[] = [
     ],
     examples: [['mq fail jobs "$lease" --delay 10m', 'try it again in ten minutes']],
     mayStart: true,
-    load: () => import('./fail.ts'),
   },
   {
     name: 'extend',
@@ -184,7 +178,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq extend jobs "$lease" 10m', 'ten minutes from now']],
     mayStart: true,
-    load: () => import('./extend.ts'),
   },
   {
     name: 'join',
@@ -194,7 +187,6 @@ export const COMMANDS: readonly Command[] = [
     options: [NOWAIT, TIMEOUT],
     examples: [['mq join jobs && echo "all done"', 'wait for the workers']],
     mayStart: true,
-    load: () => import('./join.ts'),
   },
   {
     name: 'pipe',
@@ -215,7 +207,6 @@ export const COMMANDS: readonly Command[] = [
       ['mq pipe upper -- tr a-z A-Z', 'answers: echo hello | mq pipe upper'],
     ],
     mayStart: true,
-    load: () => import('./pipe.ts'),
   },
   {
     name: 'peek',
@@ -230,7 +221,6 @@ export const COMMANDS: readonly Command[] = [
     ],
     examples: [['mq peek -c 3 jobs', 'print the next three messages']],
     mayStart: true,
-    load: () => import('./peek.ts'),
   },
   {
     name: 'size',
@@ -240,7 +230,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq size jobs', 'print the number']],
     mayStart: true,
-    load: () => import('./size.ts'),
   },
   {
     name: 'empty',
@@ -250,7 +239,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['while ! mq empty jobs; do sleep 1; done', 'watch a queue until it is empty']],
     mayStart: true,
-    load: () => import('./empty.ts'),
   },
   {
     name: 'full',
@@ -260,7 +248,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq full jobs && echo "no room"', 'say so when there is no room']],
     mayStart: true,
-    load: () => import('./full.ts'),
   },
   {
     name: 'create',
@@ -275,7 +262,6 @@ export const COMMANDS: readonly Command[] = [
       ['mq create fetch --retry-delay 1m', 'for messages that may fail'],
     ],
     mayStart: true,
-    load: () => import('./create.ts'),
   },
   {
     name: 'set',
@@ -286,7 +272,6 @@ export const COMMANDS: readonly Command[] = [
     advice: { NOTEMPTY: 'Its kind can be changed while it is empty: see mq purge and mq move.' },
     examples: [['mq set jobs --maxsize 1000', 'change the limit']],
     mayStart: true,
-    load: () => import('./set.ts'),
   },
   {
     name: 'ls',
@@ -296,7 +281,6 @@ export const COMMANDS: readonly Command[] = [
     options: [JSON_OPTION],
     examples: [['mq ls --json | jq .name', 'their names']],
     mayStart: true,
-    load: () => import('./ls.ts'),
   },
   {
     name: 'stat',
@@ -306,7 +290,6 @@ export const COMMANDS: readonly Command[] = [
     options: [JSON_OPTION],
     examples: [['mq stat jobs', 'show it']],
     mayStart: true,
-    load: () => import('./stat.ts'),
   },
   {
     name: 'close',
@@ -316,7 +299,6 @@ export const COMMANDS: readonly Command[] = [
     options: [{ name: 'now', summary: 'drop what is waiting or delayed, too' }],
     examples: [['mq close jobs', 'the consumers end once it is drained']],
     mayStart: true,
-    load: () => import('./close.ts'),
   },
   {
     name: 'open',
@@ -326,7 +308,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq open jobs', 'undo mq close jobs']],
     mayStart: true,
-    load: () => import('./open.ts'),
   },
   {
     name: 'purge',
@@ -336,7 +317,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq purge jobs', 'empty the queue']],
     mayStart: true,
-    load: () => import('./purge.ts'),
   },
   {
     name: 'move',
@@ -347,7 +327,6 @@ export const COMMANDS: readonly Command[] = [
     advice: { CLOSED: 'mq open TO lets messages in again.' },
     examples: [['mq move jobs.dead jobs', 'try once more what was given up on']],
     mayStart: true,
-    load: () => import('./move.ts'),
   },
   {
     name: 'rm',
@@ -358,7 +337,6 @@ export const COMMANDS: readonly Command[] = [
     advice: { NOTEMPTY: 'mq rm --force QUEUE removes it with its messages.' },
     examples: [['mq rm jobs', 'remove it if it is empty']],
     mayStart: true,
-    load: () => import('./rm.ts'),
   },
   {
     name: 'start',
@@ -368,7 +346,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq start', 'for programs that talk to its socket']],
     mayStart: true,
-    load: () => import('./start.ts'),
   },
   {
     name: 'serve',
@@ -385,7 +362,6 @@ export const COMMANDS: readonly Command[] = [
     ],
     examples: [['mq serve --max-message 268435456', 'take messages of up to 256 MiB']],
     mayStart: false,
-    load: () => import('./serve.ts'),
   },
   {
     name: 'stop',
@@ -395,7 +371,6 @@ export const COMMANDS: readonly Command[] = [
     options: [],
     examples: [['mq stop', 'stop it']],
     mayStart: false,
-    load: () => import('./stop.ts'),
   },
   {
     name: 'status',
@@ -405,7 +380,6 @@ export const COMMANDS: readonly Command[] = [
     options: [JSON_OPTION],
     examples: [['mq status --json', 'for scripts']],
     mayStart: false,
-    load: () => import('./status.ts'),
   },
   {
     name: 'completion',
@@ -418,6 +392,10 @@ export const COMMANDS: readonly Command[] = [
       ['mq completion fish | source', 'in ~/.config/fish/config.fish'],
     ],
     mayStart: true,
-    load: () => import('./completion.ts'),
   },
-];
+] as const satisfies readonly Command[];
+
+export type CommandName = (typeof CATALOG)[number]['name'];
+
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly (Command & { name: CommandName })[] = CATALOG;

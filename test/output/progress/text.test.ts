@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Progress } from '../../src/commands/progress.ts';
-import { progressText } from '../../src/commands/progress-text.ts';
+import type { Progress } from '../../../src/output/progress/progress.ts';
+import { progressText } from '../../../src/output/progress/text.ts';
 
 const messages: Progress = { unit: 'messages', done: () => 345_678, total: () => 1_000_000, quiet: false };
 

@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { VERSION } from '../version.ts';
+import { COMMANDS, COMMON, LEADING } from './catalog.ts';
 import type { Command, Option } from './command.ts';
-import { COMMANDS, COMMON, LEADING } from './index.ts';
 
 /** The help of one command, or of mq as a whole. */
 export async function help(command?: Command): Promise<string> {

@@ -1,8 +1,7 @@
-import { Line } from '../client/line.ts';
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import type { Request } from '../protocol/requests.ts';
-import type { Outcome } from './command.ts';
+import { Line } from './line.ts';
 
 /** What can be a lease; the daemon would take a number for the id of a message that it holds for somebody. */
 const LEASE = /^\d+\.[0-9a-z]+$/;
@@ -17,7 +16,7 @@ export async function settle(
   start: boolean,
   leases: readonly string[],
   request: (lease: string) => Request,
-): Promise<Outcome> {
+): Promise<void> {
   const missing: string[] = [];
   const left = [...new Set(leases)].filter((lease) => LEASE.test(lease) || !missing.push(lease));
   const line = await Line.open({ places, start });
@@ -28,7 +27,7 @@ export async function settle(
     if (!isNoLease(result.reason)) throw result.reason;
     missing.push(left[i] as string);
   }
-  if (missing.length === 0) return 0;
+  if (missing.length === 0) return;
   const which = missing.map((lease) => `'${lease}'`).join(', ');
   throw new MqError('NOLEASE', `there is no lease ${which}`);
 }

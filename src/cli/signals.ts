@@ -1,4 +1,4 @@
-import { wasIgnored } from '../given.ts';
+import { wasIgnored } from '../inherited.ts';
 
 /** Signals that end a command. */
 export const CAUGHT = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter((signal) => !wasIgnored(signal));

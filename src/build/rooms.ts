@@ -1,0 +1,60 @@
+/**
+ * The rooms of src/: what each may import, what put and get run, and what is loaded only when it is
+ * needed. bundle.ts makes the two parts of the program from it, and test/imports.test.ts enforces it.
+ */
+export interface Room {
+  /** What it may import, besides itself and the leaves (the files beside main.ts). */
+  imports: readonly string[];
+  /** Whether put and get run something of it. */
+  isHot?: true;
+  /** What is loaded by import() only, and kept out of the way of put and get: these files, or all of it. */
+  lazy?: readonly string[] | 'all';
+}
+
+/** By folders, and by files that have rules of their own. */
+export const ROOMS: Readonly<Record<string, Room>> = {
+  'main.ts': { imports: ['cli', 'commands', 'output'], isHot: true },
+  commands: { imports: ['cli', 'work', 'output', 'stdio', 'client', 'protocol'], isHot: true },
+  'commands/completion.ts': { imports: ['cli', 'output', 'client'], lazy: 'all' },
+  'commands/serve.ts': { imports: ['cli', 'stdio', 'client', 'daemon'], lazy: 'all' },
+  work: { imports: ['cli', 'output', 'stdio', 'client', 'protocol'], lazy: ['echo.ts'] },
+  output: {
+    imports: ['cli', 'stdio', 'client', 'protocol'],
+    isHot: true,
+    lazy: ['columns.ts', 'progress/line.ts', 'progress/rate.ts', 'progress/screen.ts', 'progress/text.ts'],
+  },
+  cli: { imports: [], isHot: true, lazy: ['completion.ts', 'completion-scripts.ts', 'help.ts'] },
+  stdio: { imports: [], isHot: true },
+  client: { imports: ['protocol'], isHot: true },
+  protocol: { imports: [], isHot: true },
+  daemon: { imports: ['protocol', 'queue', 'store'], lazy: 'all' },
+  'daemon/daemon.ts': { imports: ['protocol', 'queue', 'store', 'store/sqlite'], lazy: 'all' },
+  queue: { imports: ['store'], lazy: 'all' },
+  store: { imports: [], lazy: 'all' },
+  // The engine: its rules and its interface stand above it.
+  'store/sqlite': { imports: ['store'], lazy: 'all' },
+  build: { imports: ['cli'] },
+};
+
+/** The leaves are all hot: whoever needs one may import it. */
+const LEAVES: Room = { imports: [], isHot: true };
+
+/** The name of the room of a file, by its path in src/; '' for the leaves. */
+export function roomOf(path: string): string {
+  for (let name = path; name !== '.'; name = folderOf(name)) if (ROOMS[name] !== undefined) return name;
+  return '';
+}
+
+export function rulesOf(path: string): Room {
+  return ROOMS[roomOf(path)] ?? LEAVES;
+}
+
+/** Whether a file is loaded by import() only. */
+export function isLazy(path: string): boolean {
+  const { lazy } = rulesOf(path);
+  return lazy === 'all' || (lazy?.some((file) => path === `${roomOf(path)}/${file}`) ?? false);
+}
+
+function folderOf(path: string): string {
+  return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '.';
+}

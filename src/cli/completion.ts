@@ -1,0 +1,105 @@
+import { KINDS } from '../settings.ts';
+import { COMMANDS, COMMON, LEADING } from './catalog.ts';
+import { type Command, type Option, operandsOf } from './command.ts';
+import { SCRIPTS } from './completion-scripts.ts';
+
+/** Words that can come next, and what is said about each. */
+type Choices = readonly (readonly [word: string, what: string])[];
+
+/** Names that can stand for an operand. */
+export interface Names {
+  queues: Choices;
+  pipes: Choices;
+}
+
+/**
+ * Answers for the last word, one line each: see commands/completion.ts.
+ * @param askNames asked only where a name can stand: that takes a daemon
+ */
+export async function complete(words: string[], askNames: () => Promise<Names>): Promise<string[]> {
+  const last = words.at(-1) ?? '';
+  const before = words.slice(0, -1);
+  const at = before.findIndex((word) => !word.startsWith('-'));
+  const fitting = (choices: Choices) =>
+    choices.filter(([word]) => word.startsWith(last)).map(([word, what]) => `${word}\t${what}`);
+  if (at === -1) {
+    if (last.startsWith('-')) return fitting(flagsOf(LEADING));
+    return fitting(COMMANDS.map(({ name, summary }) => [name, summary] as const));
+  }
+  const command = COMMANDS.find(({ name }) => name === before[at]);
+  if (command === undefined) return [];
+  const place = placeAfter(before.slice(at + 1), command);
+  if (place.command !== undefined) return [`:command ${at + 1 + place.command}`];
+  const options = [...command.options, ...COMMON];
+  let prefix = '';
+  let what = place.value ?? operandAt(command, place.operands);
+  if (place.value === undefined && place.mayBeOption && last.startsWith('-')) {
+    const name = /^--([^=]*)=/.exec(last)?.[1];
+    if (name === undefined) return fitting(flagsOf(options));
+    prefix = `--${name}=`;
+    what = options.find((option) => option.name === name)?.value;
+  }
+  if (what === 'MESSAGE') return [':files'];
+  return fitting((await choicesOf(what, askNames)).map(([word, said]) => [prefix + word, said] as const));
+}
+
+/** Where the last word stands. */
+interface Place {
+  /** How many operands are in front of it. */
+  operands: number;
+  mayBeOption: boolean;
+  /** What the value is called that the option in front of it takes. */
+  value?: string | undefined;
+  /** Which of the words behind the verb, from 1, begins another program's command line. */
+  command?: number;
+}
+
+/** @param words those behind the verb */
+function placeAfter(words: string[], command: Command): Place {
+  const options = [...command.options, ...COMMON];
+  let operands = 0;
+  let value: string | undefined;
+  for (const [i, word] of words.entries()) {
+    if (value !== undefined) value = undefined;
+    else if (word === '--') {
+      if (command.runs !== undefined) return { operands, mayBeOption: false, command: i + 2 };
+      return { operands: operands + words.length - i - 1, mayBeOption: false };
+    } else if (word.startsWith('-') && word !== '-') value = valueBehind(word, options);
+    else operands += 1;
+  }
+  return { operands, mayBeOption: true, value };
+}
+
+/** What the next word is, where these options (`--timeout`, `-nt`) take it for their value. */
+function valueBehind(word: string, options: Option[]): string | undefined {
+  if (word.startsWith('--'))
+    return options.find(({ name, former }) => [name, former].includes(word.slice(2)))?.value;
+  const letters = [...word.slice(1)];
+  const at = letters.findIndex(
+    (letter) => options.find(({ short }) => short === letter)?.value !== undefined,
+  );
+  if (at !== letters.length - 1) return undefined;
+  return options.find(({ short }) => short === letters[at])?.value;
+}
+
+function operandAt(command: Command, index: number): string | undefined {
+  const operands = operandsOf(command);
+  const last = operands.at(-1);
+  const operand = operands[index] ?? (last?.includes('...') ? last : undefined);
+  return operand?.replace(/[[\].]/g, '');
+}
+
+function flagsOf(options: readonly Option[]): Choices {
+  return options.flatMap(({ name, short, summary }) => [
+    [`--${name}`, summary] as const,
+    ...(short === undefined ? [] : [[`-${short}`, summary] as const]),
+  ]);
+}
+
+/** What can stand for an operand, or for the value of an option, that the help calls `what`. */
+async function choicesOf(what: string | undefined, askNames: () => Promise<Names>): Promise<Choices> {
+  if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
+  if (what === 'SHELL') return Object.keys(SCRIPTS).map((shell) => [shell, ''] as const);
+  if (what === 'NAME') return (await askNames()).pipes;
+  return ['QUEUE', 'FROM', 'TO', 'OUT'].includes(what ?? '') ? (await askNames()).queues : [];
+}
