@@ -1,0 +1,150 @@
+import { now } from '../clock.ts';
+
+/** Messages are taken ahead that are likely to begin within so many ms: longer than a request to the daemon takes. */
+const AHEAD = 20;
+
+/** What has not begun so many ms after it was taken goes back: others may be free for it. */
+const STALE = 100;
+
+/**
+ * The schedule of `mq work`: how many messages are taken, which command begins next, and when the daemon
+ * is asked. A message goes through these states, and counts in
+ *
+ *     waiting ── begins ──> running ── ended ──> settling ── over ──> (gone)
+ *        └─ refused ──> running, until it is back with the daemon ──────┘
+ *
+ * - So many commands run as there are jobs.
+ * - Twice as many messages can have begun and not be over: where their outputs go there may be no room.
+ * - Starting a command stops this process for longer than all else that it does for a message. So one
+ *   begins in each turn of the event loop, and the daemon is asked before that, to work meanwhile.
+ * - While enough is waiting to begin, the daemon is not asked: later one request stands for several.
+ * - Short commands are worth a request for many, so messages are taken ahead (`AHEAD`). Behind long ones
+ *   no message is to wait that others could have (`STALE`).
+ */
+export class Schedule<T> {
+  readonly #jobs: number;
+  readonly #clock: () => number;
+  /** Messages that are taken, each with what tells whether it may begin. */
+  readonly #waiting = new Map<T, (may: boolean) => void>();
+  readonly #running = new Set<T>();
+  /** Messages that are running or settling. */
+  readonly #begun = new Set<T>();
+  #ahead = 0;
+  /** Commands that ended since `#measuredAt`. */
+  #ended = 0;
+  #measuredAt: number;
+  #askers: (() => void)[] = [];
+  #isDue = false;
+  #isStopped = false;
+
+  constructor(jobs: number, clock = now) {
+    this.#jobs = jobs;
+    this.#clock = clock;
+    this.#measuredAt = clock();
+  }
+
+  /** How many messages to take now; none below 1. */
+  wanted(): number {
+    this.#measure();
+    return this.#free;
+  }
+
+  /** A message was taken: answers, when it is its turn, whether it may begin, or goes back. */
+  turn(message: T): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#waiting.set(message, resolve);
+      this.#soon();
+    });
+  }
+
+  /** Messages of one request, all of them waiting: they go back when they are stale. */
+  taken(messages: readonly T[]): void {
+    if (this.#ahead > 0) setTimeout(() => this.#refuse(messages), STALE).unref();
+  }
+
+  /** The command has ended. */
+  ended(message: T): void {
+    this.#running.delete(message);
+    this.#ended += 1;
+  }
+
+  /** The message is settled, or back. */
+  over(message: T): void {
+    this.#running.delete(message);
+    this.#begun.delete(message);
+    this.#soon();
+  }
+
+  /** Fulfilled when the daemon may be asked. */
+  mayAsk(): Promise<void> {
+    this.#soon();
+    return this.mayTake();
+  }
+
+  /** The same, for whoever takes messages: while no command ends there are none to ask for. */
+  mayTake(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#askers.push(resolve);
+    });
+  }
+
+  /** Nothing begins any more: what is waiting goes back. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#soon();
+  }
+
+  get #free(): number {
+    const jobs = this.#jobs - this.#running.size - this.#waiting.size;
+    return this.#ahead + Math.min(jobs, this.#room - this.#waiting.size);
+  }
+
+  /** How many more can begin before some are over. */
+  get #room(): number {
+    return 2 * this.#jobs - this.#begun.size;
+  }
+
+  /** The message that can begin now. */
+  get #next(): T | undefined {
+    const canBegin = this.#running.size < this.#jobs && this.#room > 0;
+    return canBegin ? this.#waiting.keys().next().value : undefined;
+  }
+
+  #measure(): void {
+    const time = this.#clock() - this.#measuredAt;
+    if (time < AHEAD) return;
+    this.#ahead = Math.floor((this.#ended * AHEAD) / time);
+    this.#ended = 0;
+    this.#measuredAt += time;
+  }
+
+  #soon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      if (this.#next === undefined || this.#free >= this.#waiting.size)
+        for (const ask of this.#askers.splice(0)) ask();
+    });
+    setImmediate(() => {
+      if (this.#isStopped) this.#refuse(this.#waiting.keys());
+      const next = this.#next;
+      if (next === undefined) return;
+      this.#admit(next, true);
+      this.#soon();
+    });
+  }
+
+  #refuse(messages: Iterable<T>): void {
+    for (const message of messages) this.#admit(message, false);
+  }
+
+  #admit(message: T, may: boolean): void {
+    const tell = this.#waiting.get(message);
+    if (tell === undefined) return;
+    this.#waiting.delete(message);
+    this.#running.add(message);
+    this.#begun.add(message);
+    tell(may);
+  }
+}

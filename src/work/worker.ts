@@ -1,0 +1,232 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Exit } from '../cli/command.ts';
+import { CAUGHT } from '../cli/signals.ts';
+import type { Lease, Leaser, Settled } from '../client/leaser.ts';
+import { type Code, MqError } from '../errors.ts';
+import { type Framing, Splitter, separatorOf } from '../lines.ts';
+import { startProgress } from '../output/progress/start.ts';
+import { note } from '../output/terminal.ts';
+import { join, type Packed } from '../packed.ts';
+import type { Echo } from './echo.ts';
+import { type End, Execution, type ExecutionOptions } from './execution.ts';
+import { isUntold, reportEnd, reportLost } from './report.ts';
+import { Schedule } from './schedule.ts';
+
+/** A command that was told to end has so long before it is killed, in ms. */
+const PATIENCE = 5000;
+
+/** How often it is asked how much is left, for the progress, in ms. */
+const ASK_EVERY = 1000;
+
+/** Something was given up on (as xargs(1) says that a command failed). */
+const GIVEN_UP = 123;
+
+/** Errors after which the daemon will hear of nothing. */
+const NOBODY_ANSWERS = new Set<Code>(['STOPPED', 'NODAEMON', 'UNREACHABLE', 'UNKNOWN']);
+
+export interface WorkOptions {
+  queues: string[];
+  command: readonly [string, ...string[]];
+  jobs: number;
+  into: string | undefined;
+  framing: Framing;
+  isVerbose: boolean;
+  quiet: boolean;
+  /** Where commands write that share the terminal with a line of progress. */
+  echo: Echo | undefined;
+}
+
+/**
+ * Runs commands, so many at a time, until there is nothing left to do or it is told to stop. It works,
+ * then it stops (nothing more is taken, what runs can finish), then it ends what runs, then it kills that:
+ *
+ *     working ── signal, error ──> stopping ── signal, nobody answers ──> ending ── signal, time ──> killing
+ */
+export class Worker {
+  readonly #leaser: Leaser;
+  readonly #options: WorkOptions;
+  readonly #schedule: Schedule<Lease>;
+  readonly #execution: ExecutionOptions;
+  readonly #running = new Map<Lease, Execution>();
+  readonly #carriedOut = new Set<Promise<void>>();
+  /** The reason why nothing more is taken. */
+  #stop: Error | NodeJS.Signals | undefined;
+  /** What runs is ended, and its messages go back. */
+  #isEnding = false;
+  #hasGivenUp = false;
+  #finished = 0;
+  /** Messages that are finished, and those that were unfinished when the daemon was asked last. */
+  #total = 0;
+
+  constructor(leaser: Leaser, options: WorkOptions) {
+    this.#leaser = leaser;
+    this.#options = options;
+    const { jobs, command, framing, into, echo } = options;
+    this.#schedule = new Schedule(jobs);
+    const separator = separatorOf(framing);
+    const end = separator === undefined ? Buffer.alloc(0) : Buffer.of(separator);
+    this.#execution = {
+      command,
+      end,
+      isKept: into !== undefined,
+      stdout: echo?.stdout ?? 'inherit',
+      stderr: echo?.stderr ?? 'inherit',
+    };
+    leaser.onStopped = () => this.#end(new MqError('STOPPED', 'the daemon was stopped'));
+    leaser.onError = (error) => this.#end(error);
+    for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));
+  }
+
+  async work(): Promise<Exit> {
+    try {
+      await this.#takeAll();
+    } catch (error) {
+      if (this.#stop === undefined) this.#end(error);
+    }
+    while (this.#carriedOut.size > 0) await Promise.all(this.#carriedOut);
+    if (this.#stop instanceof Error) throw this.#stop;
+    return this.#stop ?? (this.#hasGivenUp ? GIVEN_UP : 0);
+  }
+
+  /** @returns what takes it away */
+  showProgress(): () => void {
+    const { quiet } = this.#options;
+    const count = async () => {
+      try {
+        this.#total = (await this.#leaser.unfinished()) + this.#finished;
+      } catch (error) {
+        // There is soon no daemon: the work itself says that.
+        if (!(error instanceof MqError)) throw error;
+      }
+    };
+    void count();
+    const timer = setInterval(count, ASK_EVERY).unref();
+    const endLine = startProgress({
+      unit: 'messages',
+      done: () => this.#finished,
+      total: () => Math.max(this.#total, this.#finished),
+      quiet,
+    });
+    return () => {
+      clearInterval(timer);
+      endLine();
+    };
+  }
+
+  async #takeAll(): Promise<void> {
+    while (this.#stop === undefined) {
+      const count = this.#schedule.wanted();
+      if (count > 0) {
+        const leases = await this.#leaser.take(count);
+        if (leases === undefined) return;
+        for (const lease of leases) this.#accept(lease);
+        this.#schedule.taken(leases);
+      }
+      await this.#schedule.mayTake();
+    }
+  }
+
+  #accept(lease: Lease): void {
+    const carriedOut = this.#carryOut(lease)
+      .catch((error) => this.#end(error))
+      .finally(() => {
+        this.#carriedOut.delete(carriedOut);
+        this.#schedule.over(lease);
+      });
+    this.#carriedOut.add(carriedOut);
+  }
+
+  async #carryOut(lease: Lease): Promise<void> {
+    let execution: Execution | undefined;
+    try {
+      if (!(await this.#schedule.turn(lease))) return await this.#leaser.giveBack(lease);
+      execution = new Execution(lease, this.#execution);
+      this.#running.set(lease, execution);
+      const end = await execution.ended;
+      this.#schedule.ended(lease);
+      await this.#schedule.mayAsk();
+      await this.#settle(lease, execution, end);
+    } catch (error) {
+      // The command or the queue is to blame, not the message.
+      await this.#leaser.giveBack(lease);
+      throw error;
+    } finally {
+      execution?.close();
+      this.#running.delete(lease);
+    }
+  }
+
+  async #settle(lease: Lease, execution: Execution, end: End): Promise<void> {
+    // It was given back.
+    if (this.#isEnding) return;
+    let { status } = end;
+    let outputs: Packed | undefined;
+    if (status === 0 && this.#options.into !== undefined) {
+      outputs = this.#outputsOf(execution);
+      if (outputs === undefined) status = 'it printed more than the daemon takes at a time';
+    }
+    const settled = await (status !== 0
+      ? this.#leaser.fail(lease)
+      : outputs && outputs.count > 0
+        ? this.#leaser.doneInto(lease, this.#options.into as string, outputs)
+        : this.#leaser.done(lease));
+    if (status === 0 || settled === 'given up') this.#finished += 1;
+    if (settled === 'given up') this.#hasGivenUp = true;
+    this.#report(lease, { ...end, status }, settled);
+  }
+
+  /** Undefined: they are too much for one request. */
+  #outputsOf(execution: Execution): Packed | undefined {
+    const most = this.#leaser.maxMessage;
+    if (execution.outputSize > most) return undefined;
+    const splitter = new Splitter(this.#options.framing, most);
+    const parts: Packed[] = [];
+    for (const chunk of execution.output()) parts.push(splitter.push(chunk));
+    return join([...parts, splitter.finish()]);
+  }
+
+  #report(lease: Lease, end: End, settled: Settled): void {
+    const { isVerbose, quiet } = this.#options;
+    if (settled === 'lost') {
+      if (!quiet && !this.#isEnding) reportLost(lease);
+    } else if (isVerbose || (!quiet && (settled === 'given up' || isUntold(end)))) {
+      reportEnd(lease, end, settled);
+    }
+  }
+
+  #interrupt(signal: NodeJS.Signals): void {
+    if (this.#stop === undefined) {
+      this.#stop = signal;
+      if (!this.#options.quiet && this.#running.size > 0) {
+        const count = this.#running.size === 1 ? '1 command' : `${this.#running.size} commands`;
+        note(`work ${this.#options.queues.join(' ')}: waiting for ${count} to finish; once more ends them`);
+      }
+      this.#leaser.stopTaking();
+      this.#schedule.stop();
+    } else if (!this.#isEnding) this.#endRunning();
+    else for (const execution of this.#running.values()) execution.kill('SIGKILL');
+  }
+
+  /** Something went wrong. What runs can still finish, unless the daemon will not hear of it. */
+  #end(error: unknown): void {
+    this.#stop ??= error instanceof Error ? error : new Error(String(error));
+    this.#leaser.stopTaking(error);
+    if (error instanceof MqError && NOBODY_ANSWERS.has(error.code)) this.#endRunning();
+    this.#schedule.stop();
+  }
+
+  #endRunning(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#leaser.stopPutting();
+    const running = [...this.#running];
+    for (const [lease, execution] of running) {
+      execution.kill('SIGTERM');
+      // At once: others can have it, and the daemon may be about to end.
+      this.#leaser.giveBack(lease).catch((error) => this.#end(error));
+    }
+    void delay(PATIENCE, undefined, { ref: false }).then(() => {
+      for (const [lease, execution] of running) if (this.#running.has(lease)) execution.kill('SIGKILL');
+    });
+  }
+}
