@@ -1,46 +1,25 @@
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
-import type { Packed } from '../packed.ts';
-import type { Range, Request } from '../protocol/requests.ts';
-import { notUnderstood, Reader } from '../protocol/values.ts';
+import type { Request } from '../protocol/requests.ts';
+import { Reader } from '../protocol/values.ts';
 import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';
+import { type Ack, acknowledge, bytesOf, type Held, readRuns, sizeOf } from './held.ts';
 
-/** An answer of so many bytes is likely not to have brought all that waits: the next is asked for at once. */
+/** Bytes. An answer as large as this is not likely to have brought all that waits: the next is asked for at once. */
 const MANY = 32 * 1024;
 
-/** So many answers are asked for ahead: one is on its way while the daemon makes the next. */
+/** Gets that are under way ahead: the answer to one is on its way while the daemon makes the next. */
 const AHEAD = 2;
 
-/** Messages that follow each other, held for us: see `Run` of mq-protocol(7), GET. */
-export interface Held {
-  queue: string;
-  id: number;
-  step: 1 | -1;
-  priority: number;
-  putAt: number;
-  /** Which attempt this is, from 1. */
-  attempt: number;
-  messages: Packed;
-  /** With messages on lease: a token for each, and when they run out, in ms since 1970. */
-  leases?: { tokens: string[]; until: number } | undefined;
-}
-
-interface Done {
-  queue: string;
-  ids: Range[];
-  leases: string[];
-}
-
 /**
- * Takes messages, and says which of them are consumed. When the daemon dies, what was held is
- * waiting again; what was consumed without the daemon's answer is told to the next one before
- * anything is taken from it.
+ * Takes messages, and acknowledges those that are consumed. When the daemon dies, what was held is
+ * waiting again; acknowledgements that had no answer go to the next daemon before anything is taken from it.
  *
- * With a lease, messages are leased; those that are said to be consumed stay so for the lease's time,
- * and the others are back when the consumer ends.
+ * With a lease, messages are leased: those that are acknowledged stay on lease for its time, and the
+ * others are back when the consumer ends.
  */
 export class Consumer {
   readonly #queues: string[];
@@ -50,22 +29,22 @@ export class Consumer {
   #connection: Connection;
   /** The next one, from the moment on at which a daemon died. */
   #next: Promise<Connection> | undefined;
-  /** Said and not answered: with a get, or by itself. */
-  #unanswered: Done[] = [];
-  /** Consumed, and to be said with the next get. */
-  #unsaid: Done | undefined;
+  /** Acknowledgements that were sent, with a get or by themselves, and not answered. */
+  #unanswered: Ack[] = [];
+  /** The acknowledgement that goes out with the next get. */
+  #unsent: Ack | undefined;
   #error: unknown;
-  /** Asked for while what came before is written, with how many messages are asked for. */
+  /** Gets for what comes next, each with the number of its messages. They are under way while others are written. */
   readonly #ahead = new Fifo<{ count: number; held: Promise<Held[] | undefined> }>();
   #ending = false;
   #hasFinished = false;
-  /** Nothing is under way but a get that waits. */
+  /** The get that is under way waits. */
   #waiting = false;
-  /** What was said had no answer because the connection ended. */
+  /** An acknowledgement had no answer because the connection ended. */
   #lost = false;
-  /** Fulfilled when all that was said is answered. */
+  /** Fulfilled when all acknowledgements are answered. */
   #answers: Promise<void> = Promise.resolve();
-  /** The same, but for what was said last. */
+  /** Fulfilled when all but the last are. */
   #answersBefore: Promise<void> = Promise.resolve();
   #isStopped = false;
   #onStopped: () => void = () => {};
@@ -130,16 +109,16 @@ export class Consumer {
   /** The first `count` of these messages are consumed. What goes wrong is thrown by the next `take` or `finish`. */
   done(held: Held[], count: number): void {
     if (count === 0) return;
-    // No get came in between: there was one ahead.
-    this.#sayUnsaid();
-    this.#unsaid = firstOf(held, count);
-    if (this.#lease !== undefined) this.#sayUnsaid();
+    // No get took it along: there was one ahead.
+    this.#sendAck();
+    this.#unsent = acknowledge(held, count);
+    if (this.#lease !== undefined) this.#sendAck();
   }
 
-  /** Waits until everything that was consumed is known to be; gives back what is held otherwise. */
+  /** Waits until all acknowledgements are answered; gives back what is held otherwise. */
   async finish(): Promise<void> {
-    this.#sayUnsaid();
-    // What was said with a get is answered with it.
+    this.#sendAck();
+    // An acknowledgement that went with a get is answered with it.
     await Promise.allSettled([...this.#ahead].map(({ held }) => held));
     while (this.#unanswered.length > 0 && !this.#error) {
       const answered = this.#answers;
@@ -154,7 +133,7 @@ export class Consumer {
   /** Waits for no message any more. */
   interrupt(): void {
     this.#ending = true;
-    // The wait ends with the connection, and its answer says what became of all that was said.
+    // The wait ends with the connection, and its answer also tells what became of the acknowledgements.
     if (this.#waiting) this.#connection.finish();
   }
 
@@ -163,7 +142,7 @@ export class Consumer {
     this.#onStopped = call;
   }
 
-  /** Undefined when nothing that was asked for ahead has come. */
+  /** The next answer to a get ahead; undefined when none brought anything. */
   async #takeAhead(): Promise<Held[] | undefined> {
     for (;;) {
       const next = this.#ahead.shift();
@@ -188,9 +167,9 @@ export class Consumer {
   async #get(deadline: number, count: number): Promise<Held[] | undefined> {
     const timeout = Math.max(0, Math.ceil(deadline - now())) || 0;
     if (this.#ending) throw new MqError('INTERRUPTED', 'interrupted');
-    const done = this.#unsaid;
-    this.#unsaid = undefined;
-    if (done) this.#unanswered.push(done);
+    const ack = this.#unsent;
+    this.#unsent = undefined;
+    if (ack) this.#unanswered.push(ack);
     this.#waiting = timeout > 0;
     try {
       const { limit } = this.#connector;
@@ -202,25 +181,25 @@ export class Consumer {
         hold: true,
         lease: this.#lease,
         packed: true,
-        done,
+        done: ack,
       };
       const frame = await this.#connection.request(request, { limit });
-      this.#answered(done);
+      this.#answered(ack);
       return readRuns(new Reader(frame), this.#queues);
     } catch (error) {
-      // Only the get failed: what was consumed is recorded.
+      // Only the get failed: the acknowledgement is recorded.
       if (error instanceof MqError && (error.code === 'CLOSED' || error.code === 'INTERRUPTED'))
-        this.#answered(done);
+        this.#answered(ack);
       else if (isLoss(error)) this.#lost = true;
-      else if (done) this.#say(done);
+      else if (ack) this.#request(ack);
       throw error;
     } finally {
       this.#waiting = false;
     }
   }
 
-  #answered(done: Done | undefined): void {
-    this.#unanswered = this.#unanswered.filter((each) => each !== done);
+  #answered(ack: Ack | undefined): void {
+    this.#unanswered = this.#unanswered.filter((each) => each !== ack);
   }
 
   async #size(queue: string): Promise<number> {
@@ -232,30 +211,31 @@ export class Consumer {
     }
   }
 
-  #sayUnsaid(): void {
-    const done = this.#unsaid;
-    if (done === undefined) return;
-    this.#unsaid = undefined;
-    this.#unanswered.push(done);
+  /** Sends the acknowledgement by itself. */
+  #sendAck(): void {
+    const ack = this.#unsent;
+    if (ack === undefined) return;
+    this.#unsent = undefined;
+    this.#unanswered.push(ack);
     this.#answersBefore = this.#answers;
-    this.#say(done);
+    this.#request(ack);
   }
 
-  #say(done: Done): void {
-    this.#answers = this.#connection.request(this.#consumed(done), { limit: this.#connector.limit }).then(
-      () => this.#answered(done),
+  #request(ack: Ack): void {
+    this.#answers = this.#connection.request(this.#requestOf(ack), { limit: this.#connector.limit }).then(
+      () => this.#answered(ack),
       (error) => {
         if (isLoss(error)) this.#lost = true;
         else if (error instanceof MqError && (error.code === 'UNREACHABLE' || error.code === 'STOPPED'))
           this.#error ??= notKnown(error);
         // A lease that has run out has been printed all the same; whoever uses it is told.
         else if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
-        else this.#answered(done);
+        else this.#answered(ack);
       },
     );
   }
 
-  #consumed({ queue, ids, leases }: Done): Request {
+  #requestOf({ queue, ids, leases }: Ack): Request {
     if (this.#lease === undefined) return { verb: 'DONE', queue, ids, leases: [] };
     return { verb: 'EXTEND', queue, leases, duration: this.#lease, binding: 'free' };
   }
@@ -272,7 +252,7 @@ export class Consumer {
       this.#error ??= this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
       throw this.#error;
     }
-    for (const done of this.#unanswered) this.#say(done);
+    for (const ack of this.#unanswered) this.#request(ack);
   }
 
   async #connect(): Promise<Connection> {
@@ -282,9 +262,9 @@ export class Consumer {
   }
 
   /**
-   * Comes back to the next daemon at once when one dies: it keeps what was held here for 15 s only, where it
-   * cannot see this process. What is to be said there is said when it is known, by `#resume`; that it is
-   * stopped is heard at once.
+   * Connects to the next daemon as soon as one dies: where that cannot see this process, it keeps what was held
+   * here for 15 s only. Acknowledgements go there when something is asked (`#resume`); that it is stopped is
+   * heard at once.
    */
   #keep(connection: Connection): void {
     connection.onStopped = () => {
@@ -300,70 +280,8 @@ export class Consumer {
   }
 }
 
-/** What was written, and not said to be, comes again. */
+/** The error when messages that were written may not have been acknowledged. */
 function notKnown(cause: MqError): MqError {
   const { message, advice } = cause;
   return new MqError('UNKNOWN', `${message}: what was printed may come again`, { cause, advice });
-}
-
-function bytesOf(held: Held[]): number {
-  return held.reduce((sum, { messages }) => sum + messages.bytes.length, 0);
-}
-
-function sizeOf(held: Held[]): number {
-  return held.reduce((sum, { messages }) => sum + messages.count, 0);
-}
-
-/**
- * What a GET of these queues brought, in packed runs (see mq-protocol(7)); undefined: nothing.
- * @throws MqError PROTOCOL
- */
-export function readRuns(reader: Reader, queues: readonly string[]): Held[] | undefined {
-  if (reader.isNil) return undefined;
-  let runs = reader.size();
-  let queue = queues[0] as string;
-  if (queues.length > 1) {
-    queue = reader.text();
-    runs = reader.size();
-  }
-  return Array.from({ length: runs }, () => readRun(reader, queue));
-}
-
-function readRun(reader: Reader, queue: string): Held {
-  const fields = reader.size();
-  const [id, step, priority, putAt, attempt, count] = Array.from({ length: 6 }, () => reader.integer()) as [
-    number,
-    1 | -1,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const bytes = reader.bulk();
-  if (bytes === null) throw notUnderstood();
-  const held: Held = { queue, id, step, priority, putAt, attempt, messages: { count, bytes } };
-  if (fields > 7) {
-    const until = reader.integer();
-    held.leases = { until, tokens: Array.from({ length: reader.size() }, () => reader.text()) };
-  }
-  return held;
-}
-
-/** What the first `count` of the messages are known by. */
-function firstOf(held: Held[], count: number): Done {
-  const ids: Range[] = [];
-  const tokens: string[] = [];
-  let left = count;
-  for (const { id, step, messages, leases } of held) {
-    if (left === 0) break;
-    const some = Math.min(left, messages.count);
-    left -= some;
-    tokens.push(...(leases?.tokens.slice(0, some) ?? []));
-    const other = id + step * (some - 1);
-    const range = { first: Math.min(id, other), last: Math.max(id, other) };
-    const end = ids.at(-1);
-    if (end && end.last + 1 === range.first) end.last = range.last;
-    else ids.push(range);
-  }
-  return { queue: held[0]?.queue as string, ids, leases: tokens };
 }

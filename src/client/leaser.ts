@@ -4,8 +4,8 @@ import type { Request, Until } from '../protocol/requests.ts';
 import { Reader } from '../protocol/values.ts';
 import { after, type Timer } from '../timer.ts';
 import { type Connection, isLoss } from './connection.ts';
-import { readRuns } from './consumer.ts';
 import type { Caller } from './find-daemon.ts';
+import { readRuns } from './held.ts';
 import { Line } from './line.ts';
 
 /** After a suspension of the machine leases are extended so soon, in ms: the daemon waits a little longer for that. */

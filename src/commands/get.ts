@@ -1,7 +1,8 @@
 import type { Exit, Invocation } from '../cli/command.ts';
 import { countOf, deadlineOf, framingOf, periodOf } from '../cli/options.ts';
 import { catchSignals } from '../cli/signals.ts';
-import { Consumer, type Held } from '../client/consumer.ts';
+import { Consumer } from '../client/consumer.ts';
+import type { Held } from '../client/held.ts';
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';

@@ -1,7 +1,7 @@
 import type { Exit, Invocation } from '../cli/command.ts';
 import { countOf, framingOf } from '../cli/options.ts';
 import { ask } from '../client/ask.ts';
-import type { Held } from '../client/consumer.ts';
+import type { Held } from '../client/held.ts';
 import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';

@@ -13,12 +13,12 @@ import { SqliteStore } from '../store/sqlite/sqlite.ts';
 import { syncFile } from '../store/sqlite/syncer.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
 import { Garbage } from './garbage.ts';
+import type { Daemon } from './handler.ts';
 import { Listener } from './listener.ts';
 import { log } from './log.ts';
 import { Pipes } from './pipes.ts';
 import { Room } from './room.ts';
 import { Session } from './session.ts';
-import type { Daemon } from './verbs.ts';
 
 /** For how long, in ms, a daemon that stops waits for those who hold messages. */
 const LAST_WORDS = 1000;

@@ -9,11 +9,12 @@ import { READING, type Request } from '../protocol/requests.ts';
 import { arrayHead, encode, encodeAll, Push } from '../protocol/values.ts';
 import type { Consumer } from '../queue/consumer.ts';
 import type { Queues } from '../queue/queues.ts';
+import type { Answer, Daemon, Peer } from './handler.ts';
 import { log } from './log.ts';
 import { othersTurn, Parts } from './parts.ts';
 import type { RelayEnd } from './relay.ts';
 import { type Share, SMALL } from './room.ts';
-import { type Answer, answer, type Daemon, type Peer } from './verbs.ts';
+import { answer } from './verbs.ts';
 
 /** So many bytes of requests are taken in before earlier ones are answered. */
 const READ_AHEAD = 4 * 1024 * 1024;

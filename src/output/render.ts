@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { Held } from '../client/consumer.ts';
+import type { Held } from '../client/held.ts';
 import { bodyStart, messageEnd, type Packed, unpack } from '../packed.ts';
 
 /** Messages as they are printed. */

@@ -1,0 +1,61 @@
+import type { Request, Verb } from '../protocol/requests.ts';
+import type { Value } from '../protocol/values.ts';
+import type { Queues } from '../queue/queues.ts';
+import type { Parts } from './parts.ts';
+import type { Opener, Pipes } from './pipes.ts';
+import type { Room } from './room.ts';
+
+/** What the verbs need of the process that they run in. */
+export interface Daemon {
+  /** The longest message, in bytes. */
+  maxMessage: number;
+  readonly pipes: Pipes;
+  readonly room: Room;
+  /** @throws MqError STOPPED once nothing can be carried out any more */
+  check(): void;
+  /** @see Garbage.passed */
+  passed(bytes: number, requests?: number): void;
+  /** @see Garbage.released */
+  released(bytes: number): void;
+  /** What STATUS answers. */
+  status(): Promise<Map<string, Value>>;
+  /** Ends the daemon for good; fulfilled when everything but this session is closed. */
+  stop(): Promise<void>;
+  /** Ends the daemon so that a newer one takes its place. */
+  makeRoom(): void;
+  /** Ends the daemon: there is nothing left to serve. */
+  giveUp(why: string): void;
+}
+
+/** The connection that a request came over. */
+export interface Peer extends Opener {
+  /** RESP version of its answers. */
+  version: 2 | 3;
+  /** It said HELLO MQ: it is mq's own client. */
+  isMq: boolean;
+  destroy(): void;
+}
+
+export interface Answer {
+  /** Undefined: the client has been told already. */
+  value: Value | Parts | undefined;
+  /** Called when the operating system took the answer's last byte, or did not. */
+  sent?: (taken: boolean) => void;
+  /** What it says may be said before what has happened is safe on disk: see `Store.safe`. */
+  promisesNothing?: boolean;
+  /** The connection closes after this answer. */
+  last?: boolean;
+}
+
+/** What a request is carried out with. */
+export interface Context {
+  session: Peer;
+  queues: Queues;
+  daemon: Daemon;
+}
+
+/** Carries out the requests of one verb. */
+export type Handler<V extends Verb> = (
+  request: Extract<Request, { verb: V }>,
+  context: Context,
+) => Promise<Value | Parts | Answer> | Value | Answer;

@@ -1,0 +1,35 @@
+import { Bodies, type Value } from '../protocol/values.ts';
+import type { Run } from '../store/store.ts';
+import { inParts, Parts } from './parts.ts';
+
+/** With several queues asked, be it one twice, an answer says which one it is from. */
+export function prefix(names: readonly string[], queue: string, value: Value | Parts): Value | Parts {
+  if (names.length === 1) return value;
+  if (value instanceof Parts) return new Parts(value.size, value.parts, [queue]);
+  return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
+}
+
+export function held(runs: Run[], now: number, count: number | undefined, isPacked = false): Value[] | Parts {
+  if (count !== undefined) return inParts(runs, (run) => runValue(run, now, isPacked));
+  return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, new Bodies([messages], 'one')]);
+}
+
+export function bare(runs: Run[], count: number | undefined): Value {
+  const messages = runs.map((run) => run.messages);
+  return new Bodies(messages, count === undefined ? 'one' : 'array');
+}
+
+/** @param now on the store's clock */
+export function runValue(
+  { id, step, priority, putAt, failures, messages, leases }: Run,
+  now: number,
+  isPacked = false,
+): Value {
+  const bodies = isPacked
+    ? [messages.count, new Bodies([messages], 'packed')]
+    : [new Bodies([messages], 'array')];
+  const run = [id, step, priority, putAt, failures + 1, ...bodies];
+  if (leases === undefined) return run;
+  // In wall-clock time: it is for people to read.
+  return [...run, leases.until - now + Date.now(), leases.tokens];
+}
