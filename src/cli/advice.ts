@@ -1,7 +1,7 @@
 import type { Code } from '../errors.ts';
 import type { Command, Parsed } from './command.ts';
 
-/** Whatever the command is; `Command.advice` has what goes before it. */
+/** Advice for every command that has none of its own (`Command.advice`). */
 const ADVICE: Partial<Record<Code, string>> = {
   DAMAGED:
     'The file was left as it is. Put a copy back, or do without: purge the queue that is named, else move the file away.',
@@ -11,14 +11,14 @@ const ADVICE: Partial<Record<Code, string>> = {
   TOOBIG: 'The daemon can be told to take longer ones: mq serve --max-message',
 };
 
-/** What to do about an error that a running daemon answers; it sends none. */
+/** Advice on an error that the daemon answered; the daemon itself gives none. */
 export function adviceOn(code: Code, command?: Command, parsed?: Parsed): string | undefined {
   const advice = command?.advice?.[code];
   if (advice === undefined || parsed === undefined) return ADVICE[code];
   return advice.replace(/[A-Z]{2,}/g, (word) => given(word, command as Command, parsed) ?? word);
 }
 
-/** What was given for the operand, or for the option, whose value the help calls `word`. */
+/** The operand, or the value of the option, that the help calls `word`. */
 function given(word: string, { usage, options }: Command, parsed: Parsed): string | undefined {
   const at = usage.match(/[A-Z]+/g)?.indexOf(word) ?? -1;
   const value = parsed.options[options.find((option) => option.value === word)?.name ?? ''];

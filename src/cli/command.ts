@@ -1,17 +1,17 @@
 import { type Code, MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 
-/** What a command is run with. */
+/** The arguments of a command's `run`. */
 export interface Invocation {
   operands: string[];
-  /** What stands behind `--`, of a command that runs another one. */
+  /** The words behind `--`, for commands that run another one. */
   command: string[];
-  /** By the long names of the options; absent ones are undefined. */
+  /** Values by the long names of the options; undefined where an option is absent. */
   options: Readonly<Record<string, string | boolean | undefined>>;
   places: Places;
   /** Whether it may start a daemon. */
   start: boolean;
-  /** No notes on standard error. */
+  /** Whether notes on standard error are left out. */
   quiet: boolean;
 }
 
@@ -21,9 +21,9 @@ export type Exit = number | NodeJS.Signals;
 export interface Option {
   name: string;
   short?: string;
-  /** What its value is called in the help; without: it takes none. */
+  /** The name of its value in the help; undefined: it takes none. */
   value?: string;
-  /** The long name that it had, which is still understood. */
+  /** An earlier long name, which is still understood. */
   former?: string;
   summary: string;
 }
@@ -33,14 +33,14 @@ export interface Command {
   summary: string;
   /** The operands, as the help shows them. */
   usage: string;
-  /** How many operands there can be. */
+  /** The least and the greatest number of operands. */
   operands: [least: number, most: number];
   /** Whether it takes a COMMAND to run, behind `--`. */
   runs?: 'always' | 'maybe';
   options: readonly Option[];
-  /** What to do about errors that a running daemon answers. Operands and values of options stand by their names. */
+  /** Advice on errors of the daemon. The names of operands and of options' values in it are replaced by what was typed. */
   advice?: Partial<Record<Code, string>>;
-  /** What to type, and what it does. */
+  /** Command lines, and what each does. */
   examples: readonly [string, string][];
   /** Whether it may start the daemon when none runs. */
   mayStart: boolean;
@@ -55,13 +55,13 @@ export interface Parsed {
   renamed: Option[];
 }
 
-/** What the operands are called in the help. */
+/** The names of the operands in the help. */
 export function operandsOf({ usage }: Command): string[] {
   const [operands] = usage.split(/(?:^| )\[?-- /) as [string];
   return operands.split(' ').filter(Boolean);
 }
 
-/** A command line that makes no sense; says how it is used. */
+/** The error for a command line that makes no sense, with the usage as advice. */
 export function wrongUsage({ name, usage }: Command, why: string): MqError {
   return new MqError('USAGE', why, {
     advice: `usage: mq ${`${name} ${usage}`.trim()} (mq ${name} --help says more)`,

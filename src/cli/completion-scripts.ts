@@ -1,11 +1,11 @@
 /**
- * What each shell evaluates, and what asks `mq completion complete` when Tab is pressed: see there for
- * the lines that it answers.
+ * The script that each shell evaluates. When Tab is pressed it asks `mq completion complete`, whose answer
+ * is described in commands/completion.ts.
  *
- * Bash ends words at : and =, so they are put together again, and what is offered is cut to the piece
- * that bash replaces. Redirections are among bash's words; the other two shells complete them by
- * themselves. Behind `--` the completion of the command that stands there is asked; bash has that with
- * the package bash-completion only, and else offers commands, then files.
+ * Bash ends words at : and =, so the script joins them again, and cuts each offer to the piece that bash
+ * replaces. Bash also counts redirections as words; the other two shells complete them by themselves. Behind
+ * `--` the script asks for the completion of the command that stands there. Bash has that only with the
+ * package bash-completion; without it, commands are offered, then files.
  */
 export const SCRIPTS = {
   bash: `# bash completion for mq

@@ -3,7 +3,7 @@ import { COMMANDS, COMMON, LEADING } from './catalog.ts';
 import { type Command, type Option, operandsOf } from './command.ts';
 import { SCRIPTS } from './completion-scripts.ts';
 
-/** Words that can come next, and what is said about each. */
+/** Words that can come next, each with its description. */
 type Choices = readonly (readonly [word: string, what: string])[];
 
 /** Names that can stand for an operand. */
@@ -13,8 +13,8 @@ export interface Names {
 }
 
 /**
- * Answers for the last word, one line each: see commands/completion.ts.
- * @param askNames asked only where a name can stand: that takes a daemon
+ * Completes the last word: the lines of the answer (commands/completion.ts).
+ * @param askNames called only where a name can stand, because it takes a daemon
  */
 export async function complete(words: string[], askNames: () => Promise<Names>): Promise<string[]> {
   const last = words.at(-1) ?? '';
@@ -28,34 +28,36 @@ export async function complete(words: string[], askNames: () => Promise<Names>):
   }
   const command = COMMANDS.find(({ name }) => name === before[at]);
   if (command === undefined) return [];
-  const place = placeAfter(before.slice(at + 1), command);
-  if (place.command !== undefined) return [`:command ${at + 1 + place.command}`];
+  const position = positionAfter(before.slice(at + 1), command);
+  if (position.command !== undefined) return [`:command ${at + 1 + position.command}`];
   const options = [...command.options, ...COMMON];
   let prefix = '';
-  let what = place.value ?? operandAt(command, place.operands);
-  if (place.value === undefined && place.mayBeOption && last.startsWith('-')) {
+  let what = position.value ?? operandAt(command, position.operands);
+  if (position.value === undefined && position.mayBeOption && last.startsWith('-')) {
     const name = /^--([^=]*)=/.exec(last)?.[1];
     if (name === undefined) return fitting(flagsOf(options));
     prefix = `--${name}=`;
     what = options.find((option) => option.name === name)?.value;
   }
   if (what === 'MESSAGE') return [':files'];
-  return fitting((await choicesOf(what, askNames)).map(([word, said]) => [prefix + word, said] as const));
+  return fitting(
+    (await choicesOf(what, askNames)).map(([word, summary]) => [prefix + word, summary] as const),
+  );
 }
 
-/** Where the last word stands. */
-interface Place {
-  /** How many operands are in front of it. */
+/** The position of the last word. */
+interface Position {
+  /** The number of operands in front of it. */
   operands: number;
   mayBeOption: boolean;
-  /** What the value is called that the option in front of it takes. */
+  /** The name of the value, where the option in front of it takes one. */
   value?: string | undefined;
-  /** Which of the words behind the verb, from 1, begins another program's command line. */
+  /** Where another program's command line begins, counted in words behind the verb, from 1. */
   command?: number;
 }
 
-/** @param words those behind the verb */
-function placeAfter(words: string[], command: Command): Place {
+/** @param words the words behind the verb */
+function positionAfter(words: string[], command: Command): Position {
   const options = [...command.options, ...COMMON];
   let operands = 0;
   let value: string | undefined;
@@ -70,7 +72,7 @@ function placeAfter(words: string[], command: Command): Place {
   return { operands, mayBeOption: true, value };
 }
 
-/** What the next word is, where these options (`--timeout`, `-nt`) take it for their value. */
+/** The name of the value that an option word (`--timeout`, `-nt`) takes from the next word. */
 function valueBehind(word: string, options: Option[]): string | undefined {
   if (word.startsWith('--'))
     return options.find(({ name, former }) => [name, former].includes(word.slice(2)))?.value;
@@ -96,7 +98,7 @@ function flagsOf(options: readonly Option[]): Choices {
   ]);
 }
 
-/** What can stand for an operand, or for the value of an option, that the help calls `what`. */
+/** Choices for an operand, or the value of an option, that the help calls `what`. */
 async function choicesOf(what: string | undefined, askNames: () => Promise<Names>): Promise<Choices> {
   if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
   if (what === 'SHELL') return Object.keys(SCRIPTS).map((shell) => [shell, ''] as const);

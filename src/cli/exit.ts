@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Exit } from './command.ts';
 
-/** Ends the process: by the signal itself, where that is how, so that a shell's loop ends too. */
+/** Ends the process. A signal ends it by itself, so that a shell's loop ends too. */
 export function end(how: Exit): void {
   if (typeof how === 'number') exit(how);
   // Node ignores SIGPIPE; without listeners a signal has its default effect again.
@@ -10,17 +10,17 @@ export function end(how: Exit): void {
   process.kill(process.pid, how);
 }
 
-/** Microseconds of CPU. A process that took less, its start included, has had hardly anything compiled. */
+/** Microseconds of CPU. Shorter runs have compiled next to nothing. */
 const LITTLE_WORK = 200_000;
 
 const SHELL = '/bin/sh';
 
 /**
- * V8 compiles what is hot on other threads. Such a thread may wait for the main thread while that ends
- * the process and waits for it, for ever (https://github.com/nodejs/node/issues/54918; seen in one of
- * some thousand runs). So a process that has done much becomes another that ends at once: the kernel
- * waits for no thread then. One that has done little ends by itself: a signal that comes now is held here
- * until the end, and would end the other one, with another status.
+ * V8 compiles hot functions on other threads. Such a thread may wait for the main thread, which ends the
+ * process and waits for that thread: for ever (https://github.com/nodejs/node/issues/54918; seen once in some
+ * thousand runs). So a process that has done much becomes another one, which ends at once: the kernel
+ * waits for no thread then. A process that has done little ends by itself: a signal that comes now would
+ * end the other one with another status.
  */
 function exit(status: number): never {
   const { user, system } = process.cpuUsage();

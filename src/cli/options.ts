@@ -6,14 +6,13 @@ import { checkName } from '../names.ts';
 import { LONGEST_DELAY, parseInteger, parseKind, type Settings } from '../settings.ts';
 import type { Invocation } from './command.ts';
 
-/** What the options mean that several commands have. */
 type Options = Invocation['options'];
 
-/** A timer waits 2^31-1 ms at most. */
+/** Milliseconds that a timer of Node's can wait. */
 const LONGEST_WAIT = 2 ** 31 - 1;
 
 /**
- * Until when to wait, on the clock of now(); Infinity: for as long as it takes.
+ * The end of the wait, on the clock of now(); Infinity: none.
  * @throws MqError USAGE
  */
 export function deadlineOf(options: Options): number {
@@ -27,7 +26,7 @@ export function deadlineOf(options: Options): number {
   return timeout === 0 ? 0 : now() + timeout;
 }
 
-/** A duration that somebody waits, in ms. @throws MqError USAGE */
+/** A duration of waiting, in ms. @throws MqError USAGE */
 export function waitOf(options: Options, name: string): number | undefined {
   const text = options[name];
   if (typeof text !== 'string') return undefined;
@@ -37,7 +36,7 @@ export function waitOf(options: Options, name: string): number | undefined {
 }
 
 /**
- * A duration that something lasts, in ms, and not somebody waits.
+ * A duration of something stored, such as a lease or a delay, in ms: it may be longer than a timer can wait.
  * @throws MqError USAGE
  */
 export function periodOf(options: Options, name: string, least = 0): number | undefined {
@@ -67,7 +66,7 @@ export function countOf(options: Options): number | undefined {
   return typeof text === 'string' ? parseInteger(text, '--count', 1) : undefined;
 }
 
-/** The settings that are named. @throws MqError USAGE */
+/** The settings that were given. @throws MqError USAGE */
 export function settingsOf(options: Options): Partial<Settings> {
   const { kind, maxsize, 'max-attempts': attempts, 'dead-letter': deadLetter } = options;
   const retryDelay = periodOf(options, 'retry-delay');

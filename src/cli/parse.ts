@@ -4,15 +4,14 @@ import { COMMON } from './catalog.ts';
 import { type Command, type Option, operandsOf, type Parsed, wrongUsage } from './command.ts';
 
 /**
- * A command line is read here and nowhere else, by the rules of getopt_long(3). Options stand anywhere
- * before `--`. A value is attached or the next word: `-t5s`, `-t 5s`, `--timeout=5s`, `--timeout 5s`;
- * the next word is the value whatever it looks like, so that all spellings mean the same. Letters can
- * be joined: `-nq`, `-nt5s`. Of an option that is given twice the last one counts. `-` and negative
- * numbers are operands.
+ * The one parser of command lines, by the rules of getopt_long(3). Options stand anywhere before `--`. A
+ * value is attached or the next word: `-t5s`, `-t 5s`, `--timeout=5s`, `--timeout 5s`. The next word is the
+ * value whatever it looks like, so that all spellings mean the same. Letters can be joined: `-nq`, `-nt5s`.
+ * The last one counts of an option that is given twice. `-` and negative numbers are operands.
  */
 
 /**
- * The operands and options of a command, and the COMMAND that it is to run.
+ * The operands and options of a command, and the COMMAND that it runs.
  * @throws MqError USAGE
  */
 export function parse(command: Command, args: string[]): Parsed {
@@ -41,7 +40,7 @@ export function parse(command: Command, args: string[]): Parsed {
 }
 
 /**
- * The options before the name of a command, and what follows them: that name first.
+ * The options before the name of a command, and the rest, which begins with that name.
  * @throws MqError USAGE
  */
 export function parseLeading(
@@ -53,15 +52,15 @@ export function parseLeading(
   return { options, rest: places.length === 0 ? [] : args.slice(places[0]) };
 }
 
-/** No digit is an option but 0. */
+/** Negative numbers. `-0` is an option, the only one with a digit. */
 const NEGATIVE = /^-(?!0+$)(\d+(\.\d+)?|\.\d+)$/;
 
-/** The words of a line, each as what it is. */
+/** The words of a line, by their kinds. */
 interface Line {
   operands: string[];
-  /** Where the operands stand. */
+  /** The indices of the operands. */
   places: number[];
-  /** What stands behind `--`; undefined: there is none. */
+  /** The words behind `--`; undefined: there is none. */
   behind: string[] | undefined;
   options: Parsed['options'];
   /** Options that were given by their former names. */
@@ -70,7 +69,7 @@ interface Line {
 
 type Refuse = (why: string) => MqError;
 
-/** @param most it is read up to so many operands */
+/** @param most the number of operands after which reading ends */
 function read(args: string[], known: readonly Option[], refuse: Refuse, most = Infinity): Line {
   const line: Line = { operands: [], places: [], behind: undefined, options: {}, renamed: new Set() };
   for (let at = 0; at < args.length && line.operands.length < most; at++) {
@@ -99,15 +98,15 @@ function read(args: string[], known: readonly Option[], refuse: Refuse, most = I
   return line;
 }
 
-/** An option as it was given. */
-interface Given {
+/** An option as it was spelled. */
+interface SpelledOption {
   option: Option;
   spelled: string;
   /** The value in the same word. */
   attached?: string;
 }
 
-function* optionsIn(word: string, known: readonly Option[], refuse: Refuse): Generator<Given> {
+function* optionsIn(word: string, known: readonly Option[], refuse: Refuse): Generator<SpelledOption> {
   if (word.startsWith('--')) {
     const [, spelled, attached] = /^(--[^=]*)(?:=(.*))?$/s.exec(word) as unknown as [string, string, string?];
     const option = known.find(({ name, former }) => [name, former].includes(spelled.slice(2)));
@@ -133,7 +132,7 @@ function unknown(spelled: string, refuse: Refuse): MqError {
   return refuse(`unknown option ${abridged(spelled)}`);
 }
 
-/** A word as the shell takes it. */
+/** A word, quoted for the shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

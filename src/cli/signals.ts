@@ -3,14 +3,14 @@ import { wasIgnored } from '../inherited.ts';
 /** Signals that end a command. */
 export const CAUGHT = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter((signal) => !wasIgnored(signal));
 
-/** For how long a command may take to end in good order, in ms: the daemon may hang. */
+/** Milliseconds that a command has to end in good order: the daemon may hang. */
 const PATIENCE = 3000;
 
 /**
- * Lets a command end in good order: the first signal calls `interrupt`; a second one, or
- * the end of patience, ends the process at once.
+ * Lets a command end in good order. The first signal calls `interrupt`; a second one, or the end of
+ * patience, ends the process at once.
  * @param lastWord called before the process is ended at once
- * @returns what tells which signal it was, undefined: none
+ * @returns a function that answers the first signal; undefined: there was none
  */
 export function catchSignals(interrupt: () => void, lastWord = () => {}): () => NodeJS.Signals | undefined {
   let caught: NodeJS.Signals | undefined;

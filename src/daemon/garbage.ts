@@ -1,25 +1,24 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** In bytes, as those below. A minor collection takes about a millisecond. */
+/** Bytes between two minor collections; one takes about a millisecond. */
 const EVERY = 8 * 1024 * 1024;
 
-/** When so much more is in use after a minor collection than after the last major one, another follows. */
+/** Bytes. Growth since the last major collection, found after a minor one, that makes another worth its time. */
 const GROWTH = 8 * 1024 * 1024;
 
-/** What has been released is collected after so many ms, and at once when it is so many bytes. */
+/** Milliseconds after which released memory is collected, and bytes of it that are collected at once. */
 const SOON = 500;
 const MUCH = 32 * 1024 * 1024;
 
-/** The objects that a request makes in passing, about. */
+/** Bytes of the objects that a request makes in passing, about. */
 const REQUEST = 8 * 1024;
 
 type Collect = (options: { type: 'minor' | 'major' }) => void;
 
 /**
- * Has what requests and answers leave behind collected soon. V8 sees no need to: it lets more than
- * 100 MB of buffers gather, which are not in its heap, and as much in it, for the sake of speed that
- * gains nothing here.
+ * Early collection of what requests and answers leave behind. V8 by itself lets more than 100 MB of buffers
+ * gather, which are not in its heap, and as much in the heap: for speed, which that does not bring here.
  */
 export class Garbage {
   readonly #collect: Collect;
@@ -32,7 +31,7 @@ export class Garbage {
   constructor() {
     // The young generation stays at 1 MB; it would grow to 32.
     setFlagsFromString('--semi-space-growth-factor=1');
-    // So little is collected sooner by one thread than by several that have to be woken.
+    // One thread collects so little sooner than several that have to be woken.
     setFlagsFromString('--no-parallel-scavenge');
     setFlagsFromString('--expose-gc');
     this.#collect = runInNewContext('gc') as Collect;
@@ -40,8 +39,8 @@ export class Garbage {
   }
 
   /**
-   * So many bytes of requests have come, or an answer of so many bytes has gone.
-   * @param requests how many, or one that is as much work as so many
+   * Accounts for bytes of requests that have come, or of an answer that has gone.
+   * @param requests their number, or what one is worth
    */
   passed(bytes: number, requests = 1): void {
     this.#bytes += bytes + requests * REQUEST;

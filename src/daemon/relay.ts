@@ -28,7 +28,7 @@ export class RelayEnd implements StreamEvents {
   readonly #scanner = new StreamScanner(this);
   /** There is one before anything can come: see `connect`. */
   #other!: RelayEnd;
-  #through: () => void = () => {};
+  #onOver: () => void = () => {};
   /** Whether its client has sent all, and whether it has said what became of what it received. */
   #hasEnded: boolean;
   #hasJudged: boolean;
@@ -44,14 +44,14 @@ export class RelayEnd implements StreamEvents {
 
   /**
    * Makes two ends a pipe: the answer to both clients.
-   * @param through called when the pipe is over: neither client has anything left to say
+   * @param onOver called when the pipe is over: neither client has anything left to say
    */
-  static connect(ends: [RelayEnd, RelayEnd], through: () => void): void {
+  static connect(ends: [RelayEnd, RelayEnd], onOver: () => void): void {
     const [first, second] = ends;
     first.#other = second;
     second.#other = first;
     for (const end of ends) {
-      end.#through = through;
+      end.#onOver = onOver;
       for (const bytes of encode(OK, 2)) end.#socket.write(bytes);
       if (end.direction !== 'send') end.#socket.write(STREAM_START);
     }
@@ -77,7 +77,7 @@ export class RelayEnd implements StreamEvents {
   close(): void {
     if (this.#isClosed) return;
     const other = this.#other;
-    if (!this.#isThrough) other.tell(new MqError('GONE', 'the other end went away'));
+    if (!this.#isOver) other.tell(new MqError('GONE', 'the other end went away'));
     this.#isClosed = true;
     // What the other one sends goes nowhere, but its end is to be noticed.
     other.#socket.resume();
@@ -118,11 +118,11 @@ export class RelayEnd implements StreamEvents {
     if (socket.writable) socket.write(bytes);
   }
 
-  get #isThrough(): boolean {
+  get #isOver(): boolean {
     return this.#isClosed || (this.#hasEnded && this.#hasJudged);
   }
 
   #settle(): void {
-    if (this.#isThrough && this.#other.#isThrough) this.#through();
+    if (this.#isOver && this.#other.#isOver) this.#onOver();
   }
 }

@@ -3,7 +3,7 @@ import { hasColour } from './terminal.ts';
 
 export type Cell = string | number | null;
 
-/** Rows under a head, numbers flush right: nothing but the cells and the space between them, so that awk can read it. */
+/** Rows under a head, numbers flush right. There is only space between the cells, so that awk can read them. */
 export function columns(head: string[], rows: Cell[][]): string {
   const { bold } = colours();
   const widths = head.map((cell, column) =>

@@ -6,8 +6,8 @@ import { toObject } from './describe.ts';
 const STATES = ['waiting', 'delayed', 'leased'] as const;
 
 /**
- * How many messages there are in these queues, as ` (2 waiting, 1 delayed)`, or that there is no such
- * queue; nothing where none is there.
+ * The numbers of messages in these queues, as ` (2 waiting, 1 delayed)`, and the queues that do not exist. An
+ * empty text when there is nothing to say.
  */
 export async function countsOf(places: Places, queues: readonly string[]): Promise<string> {
   const counts = { waiting: 0, delayed: 0, leased: 0 };
@@ -18,7 +18,7 @@ export async function countsOf(places: Places, queues: readonly string[]): Promi
       for (const each of STATES) counts[each] += Number(state[each]);
     } catch (error) {
       if (!(error instanceof MqError)) throw error;
-      // Of anything else is said what the command itself found.
+      // Of other errors the command tells what it met itself.
       if (error.code === 'NOQUEUE') missing.push(queue);
     }
   }

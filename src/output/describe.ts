@@ -1,20 +1,20 @@
 import { notUnderstood, type Value } from '../protocol/values.ts';
 
-/** A map of the daemon's as a plain object. */
+/** A map from the daemon, as a plain object. */
 export interface Described {
   [name: string]: string | number | null | Described[];
 }
 
-/** Those of the daemon's numbers that are points in time: milliseconds since 1970. */
+/** Numbers of the daemon that are points in time: milliseconds since 1970. */
 const TIMES = new Set(['oldest_at', 'started_at', 'opened_at']);
 
-/** Those that are durations: milliseconds. */
+/** Numbers that are durations: milliseconds. */
 const DURATIONS = new Set(['retry_delay']);
 
-/** Those that are not integers. */
+/** Numbers that are not integers. */
 const RATES = new Set(['put_rate', 'done_rate']);
 
-/** Times in ISO 8601, durations in seconds. */
+/** The map as an object, with times in ISO 8601 and durations in seconds. */
 export function toObject(value: Value): Described {
   if (!(value instanceof Map)) throw notUnderstood();
   const entries = [...value].map(([key, each]) => {
@@ -28,7 +28,7 @@ export function toObject(value: Value): Described {
   return Object.fromEntries(entries);
 }
 
-/** Whether this is a pipe, among what `mq ls` lists. */
+/** Whether an item of `mq ls` is a pipe. */
 export function isPipe({ kind }: Described): boolean {
   return kind === 'pipe';
 }

@@ -2,7 +2,7 @@ import type { Exit } from '../cli/command.ts';
 import { MqError } from '../errors.ts';
 import { Output } from '../stdio/output.ts';
 
-/** Prints an answer on standard output; the outcome is that of the whole command. */
+/** Prints an answer on standard output. @returns how the command ends */
 export function print(text: string | Buffer): Promise<Exit> {
   return printAll([text]);
 }

@@ -5,11 +5,11 @@ import { bodyStart, messageEnd, type Packed, unpack } from '../packed.ts';
 /** Messages as they are printed. */
 export interface Rendered {
   bytes: Buffer;
-  /** Where each message ends in `bytes`, with what stands behind it. */
+  /** The end of each message in `bytes`, with its separator. */
   ends: Uint32Array;
 }
 
-/** Renders messages one behind the other. */
+/** Renders messages, one behind the other. */
 export type Render = (held: readonly Held[]) => Rendered;
 
 /** Each message as it is, with `separator` behind it. */
@@ -17,7 +17,7 @@ export function renderer(separator: number | undefined): Render {
   return (held) => {
     const sum = (size: (packed: Packed) => number) =>
       held.reduce((sum, { messages }) => sum + size(messages), 0);
-    // No longer than packed: the separator is shorter than a header.
+    // At most the size of the packed messages: a separator is shorter than a header.
     const bytes = Buffer.allocUnsafeSlow(sum((packed) => packed.bytes.length));
     const ends = new Uint32Array(sum((packed) => packed.count));
     let [to, count] = [0, 0];
@@ -30,8 +30,9 @@ export function renderer(separator: number | undefined): Render {
 }
 
 /**
- * Writes the bodies into `bytes` from `start` on, and their ends into `ends` from the first of them on;
- * answers where the last one ends. It is a function so that V8 compiles it before its loop is through.
+ * Writes the bodies into `bytes` from `start` on, and their ends into `ends` from `first` on. A function of its
+ * own, so that V8 compiles it before the loop over all messages is over.
+ * @returns the end of the last one
  */
 function copyBodies(
   { count, bytes: packed }: Packed,

@@ -4,7 +4,7 @@ import { tty } from '../tty.ts';
 
 const NEWLINE = 0x0a;
 
-/** Another program may have left the terminal so that it does not block: it is waited for, so often and for so many ms. */
+/** Waits for a terminal that another program has left non-blocking: how many, and the milliseconds of each. */
 const MOST_WAITS = 100;
 const WAIT = 10;
 const STILL = new Int32Array(new SharedArrayBuffer(4));
@@ -17,24 +17,24 @@ export function hasColour(fd: 1 | 2): boolean {
 let prepare = () => {};
 let hasOpenLine = false;
 
-/** Has this called before anything is written to standard error: a display of progress takes its line away. */
+/** Registers the call before each output to standard error, with which a display of progress takes its line away. */
 export function beforeOutput(call: () => void): void {
   prepare = call;
 }
 
-/** Whether what was written last has not ended its line. */
+/** Whether the last output has not ended its line. */
 export function isLineOpen(): boolean {
   return hasOpenLine;
 }
 
-/** A line for people, on standard error. */
+/** Writes a line for people on standard error. */
 export function note(text: string): void {
   write(`mq: ${text}\n`);
 }
 
 /**
- * Says what failed and why, and on a second line what can be done about it.
- * @param what the command and what it was about
+ * Writes what failed and why, and on a second line what can be done about it.
+ * @param what the command and its subject
  */
 export async function complain(what: string, why: string, advice: ErrorOptions['advice']): Promise<void> {
   const text = visible(`${what}${why}`);
@@ -46,12 +46,12 @@ export async function complain(what: string, why: string, advice: ErrorOptions['
   write(`${chalkStderr.red('mq:')} ${text}\n${advice ? `${chalkStderr.dim(visible(advice))}\n` : ''}`);
 }
 
-/** What a terminal would obey, written as JSON writes it: what was typed may be quoted, and stays on one line. */
+/** The text with control characters written as in JSON: quoted input cannot command the terminal, and stays on one line. */
 export function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Writes to standard error what others have printed, as it is. */
+/** Writes the output of others to standard error, unchanged. */
 export function passOn(bytes: Buffer): void {
   if (bytes.length === 0) return;
   prepare();
@@ -61,7 +61,7 @@ export function passOn(bytes: Buffer): void {
     try {
       at += writeSync(2, bytes, at);
     } catch (cause) {
-      // There is nowhere left to say it; the exit status still tells.
+      // Nowhere is left to say it; the exit status still tells.
       if (errnoOf(cause) !== 'EAGAIN' || waits++ === MOST_WAITS) return;
       Atomics.wait(STILL, 0, 0, WAIT);
     }

@@ -3,14 +3,14 @@ import { MqError } from '../errors.ts';
 import { isHolder } from '../holder.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_PRIORITY, parseKind, type Settings } from '../settings.ts';
 import type { Direction, Greeting, Once, Position, Range, Request, Until } from './requests.ts';
-import { Words } from './words.ts';
+import { WordReader } from './word-reader.ts';
 
 /**
  * Reads a request from a frame of a scanner that lets nothing but requests pass.
  * @throws MqError USAGE or BADNAME; the connection can go on after that.
  */
 export function parseRequest(frame: Buffer): Request {
-  const words = new Words(frame);
+  const words = new WordReader(frame);
   const verb = words.next('a verb').toUpperCase();
   const parse = PARSERS[verb];
   if (parse === undefined) throw new MqError('USAGE', `unknown command '${verb.slice(0, 40)}'`);
@@ -27,7 +27,7 @@ export function requestLimits(maxMessage: number) {
 /** 2^31-1 ms is what a timer can wait at most; no message waits that long for want of a larger number. */
 const MOST_MILLISECONDS = 2 ** 31 - 1;
 
-const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
+const PARSERS: Record<string, (words: WordReader, verb: never) => Request> = {
   HELLO(words) {
     let version: 2 | 3 | undefined;
     let mq: Greeting | undefined;
@@ -348,20 +348,20 @@ const PARSERS: Record<string, (words: Words, verb: never) => Request> = {
   SELECT: parseIgnored,
 };
 
-function parseQueue(words: Words, verb: 'SIZE'): Request {
+function parseQueue(words: WordReader, verb: 'SIZE'): Request {
   return { verb, queue: words.name() };
 }
 
-function parseBare(_: Words, verb: 'STATUS'): Request {
+function parseBare(_: WordReader, verb: 'STATUS'): Request {
   return { verb };
 }
 
-function parseIgnored(words: Words, verb: 'INFO'): Request {
+function parseIgnored(words: WordReader, verb: 'INFO'): Request {
   words.skip();
   return { verb };
 }
 
-function parseSettings(words: Words, verb: 'CREATE'): Request {
+function parseSettings(words: WordReader, verb: 'CREATE'): Request {
   const queue = words.name();
   const settings: { -readonly [K in keyof Settings]?: Settings[K] } = {};
   words.options({
@@ -384,14 +384,14 @@ function parseSettings(words: Words, verb: 'CREATE'): Request {
   return { verb, queue, settings };
 }
 
-function timeoutOptions(words: Words, set: (milliseconds: number) => void): Record<string, () => void> {
+function timeoutOptions(words: WordReader, set: (milliseconds: number) => void): Record<string, () => void> {
   return {
     NOWAIT: () => set(0),
     TIMEOUT: () => set(words.integer('TIMEOUT', 0, MOST_MILLISECONDS)),
   };
 }
 
-function onceOption(words: Words, set: (once: Once) => void): Record<string, () => void> {
+function onceOption(words: WordReader, set: (once: Once) => void): Record<string, () => void> {
   return {
     ONCE: () =>
       set({
@@ -402,7 +402,7 @@ function onceOption(words: Words, set: (once: Once) => void): Record<string, () 
   };
 }
 
-function parseClient(words: Words): string {
+function parseClient(words: WordReader): string {
   return words.next('the id of a client').slice(0, 100);
 }
 

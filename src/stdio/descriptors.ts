@@ -2,15 +2,15 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } 
 import { errnoOf } from '../errors.ts';
 import { wasOpen } from '../inherited.ts';
 
-/** Major 1, minor 3 (null(4)). */
+/** The device number of /dev/null: major 1, minor 3 (null(4)). */
 const DEV_NULL = (1 << 8) + 3;
 
 /** O_CLOEXEC of open(2), which Node does not name. */
 const O_CLOEXEC = 0o2000000;
 
 /**
- * Another file description of the same pipe, so that O_NONBLOCK stays ours (proc_pid_fd(5)); the
- * same descriptor where there is none to be had: a socket, another user's pipe, no /proc.
+ * Opens the same pipe once more (proc_pid_fd(5)), so that O_NONBLOCK does not change it for others. Answers
+ * the same descriptor where that cannot be: for a socket, another user's pipe, or without /proc.
  */
 export function reopen(fd: 0 | 1, flags: number): number {
   try {
@@ -21,8 +21,8 @@ export function reopen(fd: 0 | 1, flags: number): number {
 }
 
 /**
- * Closes a standard stream for whoever is at the other side of it. Nothing else may get the number, so
- * /dev/null has it from now on (open(2) takes the lowest one that is free).
+ * Closes a standard stream, so that whoever is at its other side notices. /dev/null takes its number (open(2)
+ * takes the lowest free one), so that nothing else gets it.
  */
 export function letGo(fd: 0 | 1 | 2): void {
   try {
@@ -35,9 +35,9 @@ export function letGo(fd: 0 | 1 | 2): void {
 }
 
 /**
- * Node opens /dev/null, for reading and writing, where it is started with a closed descriptor; what
- * is written there would be lost. bin/mq says which are open. Without it, it is told by this: a user's own
- * `> /dev/null` is open for writing only, and whoever starts a daemon has one /dev/null for all three
+ * Whether a standard stream was closed when this process began. Node opens /dev/null in its place, for reading
+ * and writing, where output would be lost. bin/mq says which streams were open. Without bin/mq, two signs
+ * tell: a user's own `> /dev/null` is open for writing only, and a daemon has /dev/null for all three
  * (daemon(3)).
  */
 export function wasClosed(fd: 0 | 1): boolean {
@@ -46,9 +46,9 @@ export function wasClosed(fd: 0 | 1): boolean {
 }
 
 /**
- * Closes what the starter of this process had open beyond the standard streams, such as a lock or a pipe. Node opens
- * all that is its own with O_CLOEXEC, so what has no such flag was inherited (it sets the flag on the channel to
- * a starter, too). Without /proc nothing can be told apart, and nothing is closed.
+ * Closes the descriptors that were inherited beyond the standard streams, such as a lock or a pipe. They lack
+ * O_CLOEXEC, with which Node opens its own, and which it sets on the channel to its starter. Without /proc they
+ * cannot be told apart, and nothing is closed.
  */
 export function closeInherited(): void {
   for (const fd of descriptors()) {
@@ -71,7 +71,7 @@ function isNullForBoth(fd: number): boolean {
   return flags !== undefined && (flags & 0o3) === constants.O_RDWR;
 }
 
-/** How a descriptor was opened (proc_pid_fdinfo(5)); undefined where it is closed, or there is no /proc. */
+/** The flags that a descriptor was opened with (proc_pid_fdinfo(5)); undefined: it is closed, or there is no /proc. */
 function flagsOf(fd: number): number | undefined {
   try {
     const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');

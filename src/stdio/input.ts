@@ -6,19 +6,18 @@ import { reasonOf } from '../reasons.ts';
 import { tty } from '../tty.ts';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
 
-/** Bytes asked for at a time. */
+/** Bytes of one read(2). */
 const CHUNK = 64 * 1024;
 
-/** A file never makes its reader wait: after so many chunks answers and signals have their turn. */
+/** Chunks after which answers and signals have their turn: a file never makes its reader wait. */
 const TURN_AFTER = 16;
 
-/** Takes a chunk; undefined when that is done at once. What it throws ends the reading. */
+/** Takes a chunk; undefined: that is done already. An error ends the reading. */
 type Take = (chunk: Buffer) => Promise<void> | undefined;
 
 /**
- * Standard input, or a pipe of our own, as it comes, chunk by chunk. A pipe is read without blocking the
- * process (its answers and signals are handled meanwhile) and without making it non-blocking for those
- * who share it.
+ * Standard input, or a pipe of this process, chunk by chunk as it comes. Reading a pipe does not block the
+ * process, which handles answers and signals meanwhile, and does not make it non-blocking for others who share it.
  */
 export class Input {
   readonly #pipe: number | undefined;
@@ -46,7 +45,7 @@ export class Input {
     const isTerminal = this.#pipe === undefined && isatty(0);
     const stat = fstatSync(this.#pipe ?? 0);
     const fd = this.#pipe ?? (stat.isFIFO() ? reopen(0, constants.O_RDONLY) : 0);
-    // What could make the process wait is left to a stream.
+    // A stream reads what could block.
     const mayBlock = isTerminal || stat.isSocket() || (stat.isFIFO() && fd === 0);
     if (!mayBlock && (await this.#readNow(fd, take))) return !this.#stopped;
     this.#stream = isTerminal ? new ReadStream(0) : new Socket({ fd, readable: true, writable: false });
@@ -60,15 +59,15 @@ export class Input {
     this.#stream?.destroy();
   }
 
-  /** The same, and whoever writes there is told by SIGPIPE. */
+  /** Ends the reading, and closes the input: whoever writes there gets SIGPIPE. */
   close(): void {
     this.stop();
     if (this.#pipe === undefined) letGo(0);
   }
 
   /**
-   * Reads what is there: a file, or what is in a pipe. poll(2) is of no use for a FIFO that all writers have
-   * left before it was opened: it does not tell of that end.
+   * Reads a file, or what a pipe holds now. A stream would not do for a FIFO that all writers had left before it
+   * was opened: poll(2) does not tell of its end.
    * @returns whether that was all
    */
   async #readNow(fd: number, take: Take): Promise<boolean> {
@@ -84,7 +83,7 @@ export class Input {
   }
 }
 
-/** Undefined when nothing is there yet. */
+/** One chunk; undefined: none has come yet. */
 function readNow(fd: number): Buffer | undefined {
   try {
     const buffer = Buffer.allocUnsafeSlow(CHUNK);

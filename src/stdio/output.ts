@@ -6,18 +6,18 @@ import { reasonOf } from '../reasons.ts';
 import { tty } from '../tty.ts';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
 
-/** A write of at most so many bytes to a pipe is taken as a whole or not at all (PIPE_BUF, pipe(7)). */
+/** Bytes that a pipe takes as a whole or not at all (PIPE_BUF of pipe(7)). */
 const ATOMIC = 4096;
 
 /**
- * Standard output, or a pipe of our own, with an exact account of what was taken: a message has left the
- * queue when the write(2) of its last byte has succeeded. A slow reader does not block the process.
+ * Standard output, or a pipe of this process, with an exact account of the bytes that were taken: a message has
+ * left its queue when the write(2) of its last byte has succeeded. A slow reader does not block the process.
  */
 export class Output {
   /** Bytes that write(2) took. */
   taken = 0;
   readonly #fd: number;
-  /** Waits for a slow reader; a file has none. */
+  /** The stream that waits for a slow reader; a file has none. */
   readonly #waiter: Socket | WriteStream | undefined;
   readonly #isStandard: boolean;
   #stop: ((error: MqError) => void) | undefined;
@@ -30,7 +30,7 @@ export class Output {
   constructor(pipe?: number) {
     this.#isStandard = pipe === undefined;
     [this.#fd, this.#waiter] = pipe === undefined ? openStandard() : [pipe, writing(pipe)];
-    // The reader went away: the next write says so.
+    // When the reader has gone away, the next write says so.
     this.#waiter?.on('error', () => {});
   }
 
@@ -45,7 +45,7 @@ export class Output {
     return this.#writeFrom(0, chunk, ends, 0);
   }
 
-  /** Takes no more; a write that waits for its reader fails with INTERRUPTED. */
+  /** Refuses further writes; a write that waits for its reader fails with INTERRUPTED. */
   stop(): void {
     this.#stopped = new MqError('INTERRUPTED', 'interrupted');
     if (this.#stop === undefined) return;
@@ -54,13 +54,13 @@ export class Output {
     this.#stop(this.#stopped);
   }
 
-  /** Whoever reads it has all: it comes to its end. */
+  /** Closes it, so that its reader comes to an end. */
   close(): void {
     this.#waiter?.destroy();
     if (this.#isStandard) letGo(1);
   }
 
-  /** From `start` on; `next` is the first of the ends that can be behind it. */
+  /** Writes `chunk` from `start` on. `next` is the index of the first end that can be behind `start`. */
   #writeFrom(start: number, chunk: Buffer, ends: Uint32Array, next: number): Promise<void> | undefined {
     let at = start;
     while (at < chunk.length) {
@@ -84,7 +84,7 @@ export class Output {
     return undefined;
   }
 
-  /** How many bytes were taken; undefined when the reader has to catch up first. */
+  /** The number of bytes that were taken; undefined: the reader has to catch up first. */
   #writeSome(piece: Buffer): number | undefined {
     try {
       return writeSync(this.#fd, piece);

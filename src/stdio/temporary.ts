@@ -9,23 +9,23 @@ import { errnoOf } from '../errors.ts';
 /** O_TMPFILE of open(2), which Node does not name; it goes with O_DIRECTORY. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
-/** Where POSIX utilities are, whatever the user's PATH. */
+/** The place of POSIX utilities, whatever the user's PATH is. */
 const UTILITIES = '/usr/bin:/bin';
 
-/** Where temporary files are. Asked for once: it takes some twenty system calls. */
+/** The folder of temporary files. Looked up once: it takes some twenty system calls. */
 export const FOLDER = tmpdir();
 
-/** Where files are kept in memory, if there is such a place (shm_overview(7)). */
+/** A folder whose files are in memory, where there is one (shm_overview(7)). */
 const MEMORY = '/dev/shm';
 
-/** Files of up to so many bytes go there: one takes half as long as on ext4. */
+/** Bytes. Files up to this size go to memory, which takes half as long as ext4. */
 const SMALL = 64 * 1024;
 
-/** Errors that say that the file system, or the kernel, does not know O_TMPFILE. */
+/** Errors of a file system, or a kernel, that does not know O_TMPFILE. */
 const UNKNOWN = ['EOPNOTSUPP', 'EISDIR', 'ENOENT', 'EINVAL'];
 
 /**
- * Opens a file for reading and writing that has no name, and is gone when nobody has it open any more.
+ * Opens a file without a name, for reading and writing. It is gone when nobody has it open any more.
  * @param mode O_APPEND of open(2), or nothing
  * @returns its descriptor
  */
@@ -43,7 +43,7 @@ export function openTemporary(mode = 0): number {
 }
 
 /**
- * The same, for reading from its start: it holds these bytes.
+ * Opens a file without a name that holds these bytes, to be read from its start.
  * @returns its descriptor
  */
 export function temporaryWith(bytes: Buffer): number {
@@ -51,7 +51,7 @@ export function temporaryWith(bytes: Buffer): number {
     try {
       return filled(openSync(MEMORY, constants.O_RDWR | O_TMPFILE, 0o600), bytes);
     } catch {
-      // There is no such place, or no room in it.
+      // There is no such folder, or no room in it.
     }
   }
   return filled(openTemporary(), bytes);
@@ -59,7 +59,7 @@ export function temporaryWith(bytes: Buffer): number {
 
 function filled(fd: number, bytes: Buffer): number {
   try {
-    // Each at its place, so that the descriptor stays at the start.
+    // With positions, so that the descriptor's own stays at the start.
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
     return fd;
   } catch (error) {
@@ -68,14 +68,14 @@ function filled(fd: number, bytes: Buffer): number {
   }
 }
 
-/** The second shell has the pipe as descriptor 4, says who it is, and ends when descriptor 3 does. */
+/** The inner shell has the pipe as descriptor 4, prints its process id, and ends when descriptor 3 is closed. */
 const HOLD_PIPE = `: | sh -c 'exec 4<&0; echo $$; read x <&3'`;
 
 /**
- * Makes a pipe(7) that another process is to have one end of. Node knows only socket pairs, which cannot be
- * opened as /dev/stdin, and nobody can open a FIFO as that once its writer has left. So this is the pipe
- * of a shell, opened by way of its process (proc_pid_fd(5)).
- * @param ours which descriptor does not block: the one that stays here
+ * Makes a pipe(7), one end of which goes to another process. Node makes socket pairs only, which cannot be
+ * opened as /dev/stdin; nor can a FIFO, once its writer has left. So this is the pipe of a shell, opened by way
+ * of that shell's process (proc_pid_fd(5)).
+ * @param ours the end that stays here: its descriptor does not block
  */
 export async function openPipe(ours: 'reader' | 'writer'): Promise<{ reader: number; writer: number }> {
   const env = { PATH: UTILITIES };

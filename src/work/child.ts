@@ -4,24 +4,24 @@ import { join } from 'node:path';
 import { errnoOf, isDiskFull, MqError } from '../errors.ts';
 import { reasonOf } from '../reasons.ts';
 
-/** A process that runs a command which the user gave. */
+/** The process of a command that the user gave. */
 export interface Child {
   process: ChildProcess | undefined;
-  /** Its exit status, or the signal that ended it. @throws MqError NOTFOUND, NOTEXECUTABLE, IOERROR when it cannot be started */
+  /** Its exit status, or the signal that ended it. Rejected with NOTFOUND, NOTEXECUTABLE, IOERROR when it cannot be started. */
   ended: Promise<number | NodeJS.Signals>;
 }
 
-/** @throws MqError USAGE for a command line that Node could not hand on as it is */
+/** @throws MqError USAGE for a command line that Node cannot hand on unchanged */
 export function checkCommand(command: readonly string[]): void {
   if (command.some((arg) => arg.includes('\ufffd')))
     throw new MqError('USAGE', 'the command is not valid UTF-8');
 }
 
-/** Where commands are looked for when there is no PATH (execvp(3)). */
+/** The search path when there is no PATH (execvp(3)). */
 const DEFAULT_PATH = '/bin:/usr/bin';
 
 /**
- * Looks a command up as execvp(3) does when it is started.
+ * Looks a command up, as execvp(3) will.
  * @throws MqError NOTFOUND, NOTEXECUTABLE
  */
 export function findCommand(file: string): void {
@@ -33,7 +33,7 @@ export function findCommand(file: string): void {
   throw cannotStart(file, isPath ? (errnos[0] as string) : inFolders);
 }
 
-/** Why a file cannot be executed; undefined: nothing is known against it. */
+/** The reason why a file cannot be executed; undefined: none is known. */
 function errnoOfStart(path: string): string | undefined {
   try {
     if (!statSync(path).isFile()) return 'EACCES';
@@ -53,18 +53,18 @@ export function startChild([file, ...args]: readonly [string, ...string[]], opti
     child.on('exit', (code, signal) => resolve(signal ?? (code as number)));
     child.on('error', failed);
   } catch (cause) {
-    // Some errors Node throws, others it tells later.
+    // Node throws some errors, and emits others later.
     failed(cause);
   }
   return { process: child, ended: promise };
 }
 
-/** The error when a file or a pipe that the command needs cannot be had. */
+/** The error when a file or a pipe for the command cannot be made. */
 export function noFile(what: string, cause: unknown): MqError {
   return new MqError(isDiskFull(cause) ? 'DISKFULL' : 'IOERROR', `${what}: ${reasonOf(cause)}`, { cause });
 }
 
-/** What a command that cannot be started ends with (env(1)). */
+/** The error for a command that cannot be started; its status is that of env(1). */
 function cannotStart(file: string, errno: string, cause?: unknown): MqError {
   const why = `${file} cannot be started: ${reasonOf(cause ?? errno)}`;
   if (['ENOENT', 'ENOTDIR'].includes(errno)) return new MqError('NOTFOUND', why, { cause });

@@ -8,11 +8,11 @@ import { tty } from '../tty.ts';
 const CHUNK = 64 * 1024;
 
 /**
- * The terminal as the commands of `mq work` see it while a line of progress is there: a pipe. What they
- * write to it is written to the terminal once that line has made way.
+ * A pipe that the commands of `mq work` have in place of the terminal while a line of progress is there. Their
+ * output goes on to the terminal once that line has been taken away.
  */
 export class Echo {
-  /** What a command gets for standard output and error. */
+  /** Standard output and error of the commands. */
   readonly stdout: number | 'inherit';
   readonly stderr: number;
   readonly #reader: number;
@@ -31,7 +31,7 @@ export class Echo {
     return new Echo(reader, writer);
   }
 
-  /** Passes on what is there, and nothing more. */
+  /** Passes on what is in the pipe, and ends. */
   end(): void {
     closeSync(this.stderr);
     const chunk = Buffer.allocUnsafe(CHUNK);
@@ -41,7 +41,7 @@ export class Echo {
         passOn(chunk.subarray(0, size));
       }
     } catch {
-      // EAGAIN: nothing is there, and a process that a command left behind may write still.
+      // EAGAIN: the pipe is empty, though a process that a command left behind still has it open.
     }
     this.#socket.destroy();
   }

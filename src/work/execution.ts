@@ -9,32 +9,32 @@ import { type Child, findCommand, noFile, startChild } from './child.ts';
 
 export interface ExecutionOptions {
   command: readonly [string, ...string[]];
-  /** What stands behind the message on standard input. */
+  /** The bytes behind the message on standard input. */
   end: Buffer;
-  /** Whether what the command prints is kept, instead of printed. */
+  /** Whether the output of the command is kept, instead of printed. */
   isKept: boolean;
-  /** Where it goes otherwise, and what it says on standard error: a descriptor, or work's own. */
+  /** The command's standard output, where it is not kept, and its standard error. */
   stdout: number | 'inherit';
   stderr: number | 'inherit';
 }
 
 /** How a command ended. */
 export interface End {
-  /** Its exit status, or the signal that ended it; or why the command cannot have this message. */
+  /** Its exit status, the signal that ended it, or the reason why it cannot have this message. */
   status: number | NodeJS.Signals | string;
-  /** How long it ran, in ms. */
+  /** The milliseconds that it ran. */
   time: number;
 }
 
-/** In an argument, what the message takes the place of. */
+/** The part of an argument that the message replaces. */
 export const PLACE = '{}';
 
-/** In bytes, without the NUL: MAX_ARG_STRLEN of execve(2), with pages of 4 KiB. */
+/** Bytes, without the NUL: MAX_ARG_STRLEN of execve(2), with pages of 4 KiB. */
 const LONGEST_ARGUMENT = 128 * 1024 - 1;
 
 const TOO_LONG = 'it is too long for an argument';
 
-/** Bytes of a message that are one argument when each is five characters. */
+/** Bytes of a message that make one argument of the shell: each is written in five characters. */
 const PIECE = 24 * 1024;
 
 /** Bytes of output read at a time. */
@@ -44,12 +44,12 @@ const CHUNK = 64 * 1024;
 const environment: NodeJS.ProcessEnv = { ...process.env };
 
 /**
- * The command of `mq work` as it runs for one message, in a process group of its own. On standard input
- * it has a file without a name, and so can read the message in any way, or not at all; what it prints
- * goes to another one where it is kept.
+ * One run of the command of `mq work`, for one message, in a process group of its own. Its standard input is a
+ * file without a name, so that it can read the message in any way, or not at all. Output that is kept goes to
+ * another such file.
  */
 export class Execution {
-  /** @throws MqError NOTFOUND, NOTEXECUTABLE, IOERROR when the command cannot be started for any message */
+  /** Rejected with NOTFOUND, NOTEXECUTABLE, IOERROR when the command cannot be started for any message. */
   readonly ended: Promise<End>;
   readonly #child: Child | undefined;
   readonly #output: number | undefined;
@@ -92,12 +92,12 @@ export class Execution {
     }
   }
 
-  /** How much the command has printed, in bytes. */
+  /** Bytes of output that are kept. */
   get outputSize(): number {
     return this.#output === undefined ? 0 : fstatSync(this.#output).size;
   }
 
-  /** What the command has printed, piece by piece; to be asked for once it has ended. */
+  /** The output that is kept, piece by piece. The command must have ended. */
   *output(): Generator<Buffer> {
     if (this.#output === undefined) return;
     for (let at = 0; ; ) {
@@ -109,7 +109,7 @@ export class Execution {
     }
   }
 
-  /** Forgets what the command has printed. */
+  /** Drops the output. */
   close(): void {
     if (this.#output !== undefined) closeSync(this.#output);
   }
@@ -125,7 +125,7 @@ function fileFrom(open: () => number): number {
 
 /**
  * The command line with the message in its place.
- * @throws MqError NOTFOUND, NOTEXECUTABLE where a shell starts the command, which could not tell of that
+ * @throws MqError NOTFOUND, NOTEXECUTABLE for a command that a shell starts: its status would not tell
  */
 function withMessage([file, ...args]: ExecutionOptions['command'], body: Buffer): [string, ...string[]] {
   if (isUtf8(body)) {
@@ -133,18 +133,18 @@ function withMessage([file, ...args]: ExecutionOptions['command'], body: Buffer)
     return [file, ...args.map((arg) => arg.split(PLACE).join(text))];
   }
   findCommand(file);
-  // Node starts processes with arguments in UTF-8 only; printf(1) makes any bytes.
+  // Node hands on arguments in UTF-8 only; printf(1) makes any bytes.
   const pieces: string[] = [];
   for (let at = 0; at < body.length; at += PIECE) pieces.push(escaped(body.subarray(at, at + PIECE)));
   return ['/bin/sh', '-c', INSERT, 'sh', PLACE, String(pieces.length), ...pieces, file, ...args];
 }
 
-/** For the format %b of printf(1). */
+/** Bytes in the format %b of printf(1). */
 function escaped(bytes: Buffer): string {
   return [...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
 }
 
-/** Whether an argument would be longer than the kernel takes, which a shell could not tell of. */
+/** Whether an argument would be longer than the kernel takes: the status of a shell would not tell. */
 function isTooLong(command: ExecutionOptions['command'], body: Buffer): boolean {
   return command.some((arg) => {
     const texts = arg.split(PLACE);
@@ -152,7 +152,7 @@ function isTooLong(command: ExecutionOptions['command'], body: Buffer): boolean 
   });
 }
 
-/** Puts the message, which is in $2 pieces from $3 on, in the place of each $1 in the arguments of a command, and becomes that. */
+/** A script that joins the message from $2 pieces, from $3 on, replaces each $1 in the arguments behind them by it, and becomes that command. */
 const INSERT = `
 place=$1
 count=$2

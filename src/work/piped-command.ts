@@ -8,14 +8,14 @@ interface Pipe {
   writer: number;
 }
 
-/** The command of `mq pipe`: what it reads and prints is the end of the pipe. */
+/** The command of `mq pipe`, whose standard input and output are the end of the pipe. */
 export class PipedCommand {
-  /** Descriptors of what it reads and of what it prints; undefined where that is not the pipe's. */
+  /** Descriptors of its standard input and output; undefined where those are not the pipe's. */
   readonly input: number | undefined;
   readonly output: number | undefined;
   readonly #child: Child;
 
-  /** @throws MqError IOERROR when there can be no pipe to it */
+  /** @throws MqError IOERROR when no pipe to it can be made */
   static async start(command: readonly [string, ...string[]], direction: Direction): Promise<PipedCommand> {
     const incoming = direction === 'send' ? undefined : await pipe('writer');
     const outgoing = direction === 'recv' ? undefined : await pipe('reader');

@@ -1,30 +1,30 @@
 import { now } from '../clock.ts';
 
-/** Messages are taken ahead that are likely to begin within so many ms: longer than a request to the daemon takes. */
+/** Milliseconds. As many messages are taken ahead as are likely to begin in this time, which is longer than a request takes. */
 const AHEAD = 20;
 
-/** What has not begun so many ms after it was taken goes back: others may be free for it. */
+/** Milliseconds after which a message that was taken ahead and has not begun goes back: others may be free for it. */
 const STALE = 100;
 
 /**
  * The schedule of `mq work`: how many messages are taken, which command begins next, and when the daemon
- * is asked. A message goes through these states, and counts in
+ * is asked. The states of a message:
  *
  *     waiting ── begins ──> running ── ended ──> settling ── over ──> (gone)
  *        └─ refused ──> running, until it is back with the daemon ──────┘
  *
- * - So many commands run as there are jobs.
- * - Twice as many messages can have begun and not be over: where their outputs go there may be no room.
+ * - As many commands run as there are jobs.
+ * - Up to twice as many messages have begun and are not over: their outputs may have to wait for room.
  * - Starting a command stops this process for longer than all else that it does for a message. So one
  *   begins in each turn of the event loop, and the daemon is asked before that, to work meanwhile.
- * - While enough is waiting to begin, the daemon is not asked: later one request stands for several.
- * - Short commands are worth a request for many, so messages are taken ahead (`AHEAD`). Behind long ones
- *   no message is to wait that others could have (`STALE`).
+ * - The daemon is not asked while enough messages are waiting: later one request does for several.
+ * - Messages are taken ahead of short commands, many with one request (`AHEAD`). None waits behind a long
+ *   command while others could have it (`STALE`).
  */
 export class Schedule<T> {
   readonly #jobs: number;
   readonly #clock: () => number;
-  /** Messages that are taken, each with what tells whether it may begin. */
+  /** Messages that are taken, each with the function that tells whether it may begin. */
   readonly #waiting = new Map<T, (may: boolean) => void>();
   readonly #running = new Set<T>();
   /** Messages that are running or settling. */
@@ -43,13 +43,13 @@ export class Schedule<T> {
     this.#measuredAt = clock();
   }
 
-  /** How many messages to take now; none below 1. */
+  /** The number of messages to take now; below 1: none. */
   wanted(): number {
     this.#measure();
     return this.#free;
   }
 
-  /** A message was taken: answers, when it is its turn, whether it may begin, or goes back. */
+  /** Waits for the turn of a message that was taken. @returns whether it may begin; else it goes back */
   turn(message: T): Promise<boolean> {
     return new Promise((resolve) => {
       this.#waiting.set(message, resolve);
@@ -57,7 +57,7 @@ export class Schedule<T> {
     });
   }
 
-  /** Messages of one request, all of them waiting: they go back when they are stale. */
+  /** Sends messages of one request back once they are stale. */
   taken(messages: readonly T[]): void {
     if (this.#ahead > 0) setTimeout(() => this.#refuse(messages), STALE).unref();
   }
@@ -75,13 +75,13 @@ export class Schedule<T> {
     this.#soon();
   }
 
-  /** Fulfilled when the daemon may be asked. */
+  /** Waits until the daemon may be asked. */
   mayAsk(): Promise<void> {
     this.#soon();
     return this.mayTake();
   }
 
-  /** The same, for whoever takes messages: while no command ends there are none to ask for. */
+  /** The same, for the taking of messages: only the end of a command makes room for more. */
   mayTake(): Promise<void> {
     return new Promise((resolve) => {
       this.#askers.push(resolve);
@@ -99,7 +99,7 @@ export class Schedule<T> {
     return this.#ahead + Math.min(jobs, this.#room - this.#waiting.size);
   }
 
-  /** How many more can begin before some are over. */
+  /** The number of messages that can begin before one is over. */
   get #room(): number {
     return 2 * this.#jobs - this.#begun.size;
   }

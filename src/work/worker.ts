@@ -12,16 +12,16 @@ import { type End, Execution, type ExecutionOptions } from './execution.ts';
 import { isUntold, reportEnd, reportLost } from './report.ts';
 import { Schedule } from './schedule.ts';
 
-/** A command that was told to end has so long before it is killed, in ms. */
+/** Milliseconds that a command has to end before it is killed. */
 const PATIENCE = 5000;
 
-/** How often it is asked how much is left, for the progress, in ms. */
+/** Milliseconds between two questions how much is left, for the line of progress. */
 const ASK_EVERY = 1000;
 
-/** Something was given up on (as xargs(1) says that a command failed). */
+/** The exit status when a message was given up on: that of xargs(1) when a command failed. */
 const GIVEN_UP = 123;
 
-/** Errors after which the daemon will hear of nothing. */
+/** Errors after which nobody answers any more. */
 const NOBODY_ANSWERS = new Set<Code>(['STOPPED', 'NODAEMON', 'UNREACHABLE', 'UNKNOWN']);
 
 export interface WorkOptions {
@@ -32,13 +32,13 @@ export interface WorkOptions {
   framing: Framing;
   isVerbose: boolean;
   quiet: boolean;
-  /** Where commands write that share the terminal with a line of progress. */
+  /** The way to the terminal for commands that share it with a line of progress. */
   echo: Echo | undefined;
 }
 
 /**
- * Runs commands, so many at a time, until there is nothing left to do or it is told to stop. It works,
- * then it stops (nothing more is taken, what runs can finish), then it ends what runs, then it kills that:
+ * Runs commands, several at a time, until there is nothing left to do or it is told to stop. When it is
+ * stopping, nothing more is taken, and commands that run can finish; when it is ending, they are told to end:
  *
  *     working ── signal, error ──> stopping ── signal, nobody answers ──> ending ── signal, time ──> killing
  */
@@ -51,11 +51,11 @@ export class Worker {
   readonly #carriedOut = new Set<Promise<void>>();
   /** The reason why nothing more is taken. */
   #stop: Error | NodeJS.Signals | undefined;
-  /** What runs is ended, and its messages go back. */
+  /** Whether commands are told to end; their messages go back. */
   #isEnding = false;
   #hasGivenUp = false;
   #finished = 0;
-  /** Messages that are finished, and those that were unfinished when the daemon was asked last. */
+  /** Messages that are finished, and messages that were unfinished when the daemon was last asked. */
   #total = 0;
 
   constructor(leaser: Leaser, options: WorkOptions) {
@@ -88,14 +88,14 @@ export class Worker {
     return this.#stop ?? (this.#hasGivenUp ? GIVEN_UP : 0);
   }
 
-  /** @returns what takes it away */
+  /** @returns a function that takes the line away */
   showProgress(): () => void {
     const { quiet } = this.#options;
     const count = async () => {
       try {
         this.#total = (await this.#leaser.unfinished()) + this.#finished;
       } catch (error) {
-        // There is soon no daemon: the work itself says that.
+        // The work itself will say that no daemon answers.
         if (!(error instanceof MqError)) throw error;
       }
     };
@@ -175,7 +175,7 @@ export class Worker {
     this.#report(lease, { ...end, status }, settled);
   }
 
-  /** Undefined: they are too much for one request. */
+  /** The outputs; undefined: they are too large for one request. */
   #outputsOf(execution: Execution): Packed | undefined {
     const most = this.#leaser.maxMessage;
     if (execution.outputSize > most) return undefined;
@@ -207,7 +207,7 @@ export class Worker {
     else for (const execution of this.#running.values()) execution.kill('SIGKILL');
   }
 
-  /** Something went wrong. What runs can still finish, unless the daemon will not hear of it. */
+  /** Stops because of an error. Commands that run can finish, unless nobody would hear of it. */
   #end(error: unknown): void {
     this.#stop ??= error instanceof Error ? error : new Error(String(error));
     this.#leaser.stopTaking(error);
@@ -222,7 +222,7 @@ export class Worker {
     const running = [...this.#running];
     for (const [lease, execution] of running) {
       execution.kill('SIGTERM');
-      // At once: others can have it, and the daemon may be about to end.
+      // Before the command ends: others can have the message, and the daemon may be about to end.
       this.#leaser.giveBack(lease).catch((error) => this.#end(error));
     }
     void delay(PATIENCE, undefined, { ref: false }).then(() => {

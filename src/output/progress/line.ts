@@ -6,14 +6,14 @@ import { Rate } from './rate.ts';
 import { Screen } from './screen.ts';
 import { progressText } from './text.ts';
 
-/** Between two drawings, in ms. */
+/** Milliseconds between two drawings. */
 const INTERVAL = 100;
 
 /**
- * Shows how far a command has come, in one line that is drawn again and again. It has no colour, and
- * the cursor is not hidden: after a SIGKILL there is nothing to set right.
- * @param begun when the command was at 0, on the clock of now()
- * @returns what takes the line away
+ * Shows how far a command has come, in one line that is drawn again and again. It has no colour, and the cursor
+ * is not hidden: after a SIGKILL there is nothing to set right.
+ * @param begun the time when the command was at 0, on the clock of now()
+ * @returns a function that takes the line away
  */
 export function show(progress: Progress, begun: number): () => void {
   // No signal is caught any more: the command is ending, and the next one would leave the line there.

@@ -1,4 +1,4 @@
-/** How far a command has come, for somebody who waits for it. */
+/** The progress of a command, for somebody who waits for it. */
 export interface Progress {
   unit: 'bytes' | 'messages';
   /** Counts up from 0. */
@@ -6,6 +6,6 @@ export interface Progress {
   /** It may change. */
   total: () => number;
   quiet: boolean;
-  /** Only where this descriptor is a file: a pipe has an end that tells more. */
+  /** A descriptor that must be a file for progress to be shown: of a pipe, its other end tells more. */
   file?: 0 | 1;
 }

@@ -3,12 +3,12 @@ interface Mark {
   value: number;
 }
 
-/** In ms, for how long at least what was done is looked at. */
+/** Milliseconds. The least time over which a rate is taken. */
 const LEAST = 5000;
 
 /**
- * How fast something goes: over the last seconds, and over the longer the longer it has been going,
- * so that what takes minutes for each has a rate, too.
+ * The rate over the last seconds. The time over which it is taken grows with the time since the beginning, so
+ * that work of minutes for each message has a rate, too.
  */
 export class Rate {
   readonly #begun: number;

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { isInForeground } from '../../processes.ts';
 import { isLineOpen } from '../terminal.ts';
 
-/** What a terminal without a size is taken for. */
+/** Columns of a terminal that does not tell its size. */
 const COLUMNS = 80;
 
 /**
@@ -13,7 +13,7 @@ const COLUMNS = 80;
 export class Screen {
   #isDrawn = false;
 
-  /** Fewer than there are: Ctrl-C is echoed behind what was drawn, and must not begin another line. */
+  /** Columns to draw in, fewer than there are: the echo of Ctrl-C stands behind the line and must not begin another. */
   get columns(): number {
     return (process.stderr.columns || COLUMNS) - '^C '.length;
   }
@@ -33,7 +33,7 @@ export class Screen {
     try {
       if (isInForeground()) writeSync(2, text);
     } catch {
-      // The terminal went away; that is not what the command is about.
+      // The terminal has gone away, which is no concern of the command.
     }
   }
 }

@@ -3,13 +3,13 @@ import { now } from '../../clock.ts';
 import { tty } from '../../tty.ts';
 import type { Progress } from './progress.ts';
 
-/** Shorter runs show nothing, in ms. */
+/** Milliseconds. Shorter runs show nothing. */
 const DELAY = 1000;
 
 /**
- * Shows on standard error how far a command has come, where that is a terminal. For use between
- * `catchSignals` and what the command says in the end.
- * @returns what takes it away
+ * Shows on standard error how far a command has come, if that is a terminal. To be called after `catchSignals`,
+ * and taken away before the command says its last word.
+ * @returns a function that takes it away
  */
 export function startProgress(progress: Progress): () => void {
   if (!isShown(progress)) return () => {};

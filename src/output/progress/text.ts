@@ -1,10 +1,10 @@
 import type { Progress } from './progress.ts';
 
-/** Columns of the bar: as many as there are between these. */
+/** Columns of the bar, the most and the least. */
 const LONGEST_BAR = 20;
 const SHORTEST_BAR = 5;
 
-/** In seconds: beyond it the time that is left says nothing. */
+/** Seconds. A longer time that is left says nothing. */
 const LONGEST = 100 * 3600;
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
@@ -14,8 +14,8 @@ const GAP = '  ';
 const numbers = new Intl.NumberFormat('en', { maximumSignificantDigits: 3, useGrouping: false });
 
 /**
- * How far a command has come, in one line: a bar, the percentage, how much, how fast, how long still.
- * Where that does not fit, the bar is shorter; then it is left out, or the last words for it.
+ * The progress as one line: a bar, the percentage, how much, how fast, how long still. Where that does not fit,
+ * the bar gets shorter; then it is left out; then the last words are.
  */
 export function progressText(columns: number, progress: Progress, rate: number): string {
   const fraction = fractionOf(progress);

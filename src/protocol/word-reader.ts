@@ -7,7 +7,7 @@ import { Reader } from './values.ts';
 const LONGEST_OPTION = 16;
 
 /** The words of a request, one after the other. */
-export class Words {
+export class WordReader {
   readonly #reader: Reader;
   #left: number;
 
