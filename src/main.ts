@@ -39,13 +39,13 @@ const LOAD: Record<CommandName, () => Promise<{ run: (invocation: Invocation) =>
   work: () => import('./commands/work.ts'),
 };
 
-/** What a command can come to in good order; -q keeps it quiet. */
+/** Errors that are an expected end; -q keeps them quiet. */
 const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
 
 interface Context {
-  /** What an error is about. */
+  /** The subject of an error: the command, and its first operand. */
   what: string;
-  /** Whether what is expected is said. */
+  /** Whether expected errors go unsaid. */
   quiet: boolean;
   command?: Command;
   parsed?: Parsed;
@@ -105,7 +105,7 @@ async function help(name: string | undefined, wanted: boolean): Promise<Exit> {
   return EXIT_STATUS.USAGE;
 }
 
-/** yargs asks for the working folder when it is loaded, and it may have been removed. */
+/** yargs needs a working folder when it is loaded, and ours may have been removed. */
 function leaveGoneFolder(): void {
   try {
     process.cwd();

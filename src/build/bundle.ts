@@ -16,8 +16,8 @@ import { isLazy } from './rooms.ts';
 
 /**
  * Makes dist/mq.cjs, which bin/mq and the standalone executable run, and dist/mq.bin, which it reads:
- * the whole program, each command's part run only when it is needed. So that `mq put q x` costs
- * little more than a bare Node, mq.bin has four sections:
+ * the whole program, of which each command runs only its part. So that `mq put q x` costs little more than a
+ * bare Node, mq.bin has four sections:
  *
  * - the sizes of the four, as 32-bit integers;
  * - V8's code cache of the next one;
@@ -25,20 +25,20 @@ import { isLazy } from './rooms.ts';
  * - rest: the source of what is loaded lazily (rooms.ts): the daemon, and what needs packages. It is not
  *   even compiled before one of its modules is needed.
  *
- * Modules of one ask for those of the other by `require('mq:' + path)`. It is one file, so that whoever
- * runs while it is replaced has all of the program already.
+ * Modules of one section load those of the other by `require('mq:' + path)`. All sections are in one file, so
+ * that a process that runs while it is replaced has the whole program.
  *
  * Beside them stands dist/THIRD-PARTY.txt, with the licences of the packages that are in it.
  */
 const FOLDER = 'dist';
 
-/** What hot imports from rest, all by import(). */
+/** Modules of rest that hot imports, all by import(). */
 const entries = new Set<string>();
 
-/** What rest imports from hot. */
+/** Modules of hot that rest imports. */
 const shared = new Set<string>();
 
-/** All that is bundled. */
+/** All files that are bundled. */
 const files: string[] = [];
 
 await section(['src/main.ts'], (path) => isRest(path) && entries.add(path) === entries);
@@ -49,7 +49,7 @@ const hot = await section(['src/main.ts', ...shared], (path) => {
   return isRest(path);
 });
 
-// Where nobody else writes: V8 takes a code cache for that of any source of the same length.
+// A folder of its own, because V8 takes a code cache for any source of the same length.
 const work = mkdtempSync(join(tmpdir(), 'mq-bundle-'));
 try {
   copyFileSync('src/build/loader.cjs', join(work, 'mq.cjs'));
@@ -65,7 +65,7 @@ function isRest(path: string): boolean {
   return path === 'chalk' || path.startsWith('node_modules/') || isLazy(relative('src', path));
 }
 
-/** The source of a function that gives a table of these modules: by their paths, functions that load them. */
+/** The source of a function that answers a table: by the paths of these modules, functions that load them. */
 async function section(modules: string[], isElsewhere: (path: string) => boolean): Promise<string> {
   const table = modules.map((path) => `'${path}':()=>require('${path.replace(/^src/, './src')}')`);
   const elsewhere: Plugin = {
@@ -106,8 +106,8 @@ function writeImage(codeCache: Buffer): void {
 }
 
 /**
- * The code cache that was there, with the functions that this command called too. To have all
- * functions compiled would cost more than it saves.
+ * The code cache so far, with the functions that this command called added. A cache of all functions would cost
+ * more than it saves.
  */
 function codeCacheAfter(args: string[]): Buffer {
   if (args.length === 0) return Buffer.alloc(0);

@@ -7,8 +7,8 @@ const PACKAGE = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/;
 const RULE = `\n${'-'.repeat(72)}\n\n`;
 
 /**
- * The text that has to go along with a bundle: which packages are in it, each with its licence.
- * @param files what was bundled (`inputs` of esbuild's metafile)
+ * The text that goes with a bundle: the packages in it, each with its licence.
+ * @param files the files of the bundle (`inputs` of esbuild's metafile)
  */
 export function thirdParty(files: readonly string[]): string {
   const folders = new Set(files.flatMap((file) => PACKAGE.exec(file)?.[0] ?? []));

@@ -1,17 +1,17 @@
 /**
- * The rooms of src/: what each may import, what put and get run, and what is loaded only when it is
- * needed. bundle.ts makes the two parts of the program from it, and test/imports.test.ts enforces it.
+ * A folder of src/: its imports, whether put and get run it, and whether it is loaded only when it is needed.
+ * bundle.ts makes the two parts of the program from this list, and test/imports.test.ts enforces it.
  */
 export interface Room {
-  /** What it may import, besides itself and the leaves (the files beside main.ts). */
+  /** Folders that it may import, besides itself and the leaves (the files beside main.ts). */
   imports: readonly string[];
-  /** Whether put and get run something of it. */
+  /** Whether put and get may run something of it. */
   isHot?: true;
-  /** What is loaded by import() only, and kept out of the way of put and get: these files, or all of it. */
+  /** Files that are loaded by import() only, out of the way of put and get. */
   lazy?: readonly string[] | 'all';
 }
 
-/** By folders, and by files that have rules of their own. */
+/** The list, by folders, and by files that have rules of their own. */
 export const ROOMS: Readonly<Record<string, Room>> = {
   'main.ts': { imports: ['cli', 'commands', 'output'], isHot: true },
   commands: { imports: ['cli', 'work', 'output', 'stdio', 'client', 'protocol'], isHot: true },
@@ -31,15 +31,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'daemon/daemon.ts': { imports: ['protocol', 'queue', 'store', 'store/sqlite'], lazy: 'all' },
   queue: { imports: ['store'], lazy: 'all' },
   store: { imports: [], lazy: 'all' },
-  // The engine: its rules and its interface stand above it.
   'store/sqlite': { imports: ['store'], lazy: 'all' },
   build: { imports: ['cli'] },
 };
 
-/** The leaves are all hot: whoever needs one may import it. */
+/** Leaves are hot, because any file may import them. */
 const LEAVES: Room = { imports: [], isHot: true };
 
-/** The name of the room of a file, by its path in src/; '' for the leaves. */
+/** The key in the list of a file, by its path in src/; '' for a leaf. */
 export function roomOf(path: string): string {
   for (let name = path; name !== '.'; name = folderOf(name)) if (ROOMS[name] !== undefined) return name;
   return '';

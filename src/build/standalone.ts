@@ -44,18 +44,18 @@ renameSync(made, OUTPUT);
 rmSync(WORK, { recursive: true });
 console.log(`dist/mq: ${version}, ${Math.round(statSync(OUTPUT).size / 1e6)} MB`);
 
-/** Node's symbols are of no use to mq's users. Before the program is put in: after that, strip damages it. */
+/** Removes Node's symbols, which users have no use for. Before the program is put in: later, strip damages it. */
 function strip(path: string): void {
   try {
     execFileSync('strip', [path], { stdio: 'pipe' });
     execFileSync(path, ['--version'], { stdio: 'pipe' });
   } catch {
-    // Not installed, or not for this kind of file: the executable is a little larger.
+    // strip is not installed, or not for this kind of file: the executable is a little larger.
     copyFileSync(process.execPath, path);
   }
 }
 
-/** Without what pkg says of its steps; an error is thrown. */
+/** Runs without the output of pkg's steps; errors are thrown. */
 async function quietly(work: () => Promise<void>): Promise<void> {
   const { log } = console;
   console.log = () => {};

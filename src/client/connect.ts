@@ -5,30 +5,30 @@ import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { Connection, isLoss, MARGIN } from './connection.ts';
 import { type Caller, findDaemon } from './find-daemon.ts';
 
-/** For how long a daemon is sought, or may take to answer, before the command gives up, in ms. */
+/** Milliseconds for which a daemon is sought, or may take to answer, before the command gives up. */
 export const PATIENCE = 15_000;
 
-/** A daemon that has to be started has at least so long, in ms, whatever the command's deadline is. */
+/** Milliseconds that a daemon has to start, at the least, whatever the command's deadline is. */
 const START = 5000;
 
-/** A daemon that dies more often than this within so many ms is not started again. */
+/** A daemon that dies more often than this, within these milliseconds, is not started again. */
 const MOST_LOSSES = 100;
 const WITHIN = 60_000;
 
-/** Connects a command to the daemon, and connects it again when that died. */
+/** Connects a command to the daemon, and again when that has died. */
 export class Connector {
   readonly #caller: Caller;
   readonly #holds: boolean;
   readonly #times: number[] = [];
   #hasReplaced = false;
 
-  /** @param holds whether its connections take messages that they are to have again after a crash */
+  /** @param holds whether its connections hold messages, which they are given back after a crash of the daemon */
   constructor(caller: Caller, holds = false) {
     this.#caller = caller;
     this.#holds = holds;
   }
 
-  /** When a daemon is given up on that is asked something now, on the clock of now(); Infinity: not while it lives. */
+  /** The limit of a request that is made now: the time, on the clock of now(), after which a silent daemon is given up on. */
   get limit(): number {
     return Math.max(this.#caller.deadline ?? Infinity, now()) + MARGIN;
   }
@@ -36,8 +36,8 @@ export class Connector {
   /**
    * A connection to the daemon, which has answered the greeting. Starts a daemon when none answers, and
    * replaces an older one, once.
-   * @throws MqError UNREACHABLE (also when daemons die one after the other), NOTALLOWED, PROTOCOL, OUTDATED, and
-   *   what kept a daemon from starting (DAMAGED, INUSE, ...)
+   * @throws MqError UNREACHABLE (also when daemons die one after the other), NOTALLOWED, PROTOCOL, OUTDATED, and the
+   *   error that kept a daemon from starting (DAMAGED, INUSE, ...)
    */
   async connect(): Promise<Connection> {
     for (;;) {

@@ -10,27 +10,27 @@ import { Push, Reader, type Value } from '../protocol/values.ts';
 interface Unanswered {
   resolve: (frame: Buffer) => void;
   reject: (error: MqError) => void;
-  /** When the daemon is given up on, on the clock of now(). */
+  /** The time after which a silent daemon is given up on, on the clock of now(). */
   limit: number;
-  /** When it is asked by another connection whether it lives; Infinity: its answer may take as long as it likes. */
+  /** The time after which another connection asks whether the daemon lives; Infinity: the answer may take any time. */
   doubt: number;
   /** Whether the connection is a stream of bytes from the answer OK on. */
   isUpgrade: boolean;
 }
 
 export interface RequestOptions {
-  /** When the daemon is given up on, on the clock of now(); without: see `DOUBT`. */
+  /** The time after which a silent daemon is given up on, on the clock of now(); without it, see `DOUBT`. */
   limit?: number | undefined;
   isUpgrade?: boolean;
 }
 
-/** The daemon has so long, in ms, to answer one request before it is asked whether it lives. */
+/** Milliseconds that the daemon has for an answer before another connection asks whether it lives. */
 const DOUBT = 5000;
 
-/** Behind a limit the daemon is given up on once nothing has come from it for so long, in ms. */
+/** Milliseconds of silence after which the daemon is given up on, once a limit has passed. */
 export const MARGIN = 1000;
 
-/** Requests whose answer may take as long as somebody else likes, and that change nothing meanwhile. */
+/** Requests whose answer depends on others and may take any time; they change nothing meanwhile. */
 const WAITS = new Set<Verb>(['GET', 'JOIN', 'PIPE']);
 
 const ERROR_TYPE = 0x2d; // -
@@ -38,12 +38,12 @@ const PUSH_TYPE = 0x3e; // >
 const TEXT_TYPE = 0x2b; // +
 
 /**
- * A connection to the daemon: requests go out as they are made, their answers come back in that
- * order. When it ends, what had no answer fails: STOPPED when somebody stopped the daemon, UNREACHABLE
- * when it hangs, else LOST, and then the daemon can be started again.
+ * A connection to the daemon. Requests go out as they are made, and answers come back in that order. When it
+ * ends, requests without an answer fail: with STOPPED when somebody stopped the daemon, UNREACHABLE when it
+ * hangs, else LOST: then the daemon can be started again.
  */
 export class Connection {
-  /** What the daemon said of itself in its greeting; empty before that. */
+  /** The daemon's answer to the greeting; empty before that. */
   greeting = new Map<string, Value>();
   /** Fulfilled when it has ended, with the reason. */
   readonly closed: Promise<MqError>;
@@ -52,9 +52,9 @@ export class Connection {
   readonly #socket: Socket;
   readonly #scanner = new FrameScanner({ bulk: Infinity, frame: Infinity, requests: false });
   readonly #unanswered = new Fifo<Unanswered>();
-  /** Not yet written. */
+  /** Requests that are not written yet. */
   readonly #unwritten: Buffer[] = [];
-  /** When something came last. */
+  /** The time when something last came. */
   #heardAt = now();
   #timer: NodeJS.Timeout | undefined;
   #end: MqError | undefined;
@@ -72,9 +72,9 @@ export class Connection {
   }
 
   /**
-   * Says who this is; to be done first.
-   * @param mq undefined: nobody in particular, as a client of Redis would
-   * @param limit when the daemon is given up on, on the clock of now()
+   * Greets the daemon, which comes first.
+   * @param mq who this is; undefined: nobody in particular, like a client of Redis
+   * @param limit see `RequestOptions`
    * @throws MqError as `request`
    */
   async greet(mq: Greeting | undefined, limit: number): Promise<void> {
@@ -83,7 +83,7 @@ export class Connection {
     this.greeting = answer;
   }
 
-  /** What is asked now is not sent any more. */
+  /** Whether requests are no longer sent. */
   get hasEnded(): boolean {
     return this.#end !== undefined;
   }
@@ -105,7 +105,7 @@ export class Connection {
 
   /**
    * Sends a request that makes the connection a stream of bytes, once it is answered with OK.
-   * @returns the socket, paused, and what has come of the stream; undefined when the answer is nil
+   * @returns the socket, paused, and the bytes of the stream that have come; undefined when the answer is nil
    * @throws MqError as `request`
    */
   async upgrade(request: Request, limit: number): Promise<{ socket: Socket; rest: Buffer } | undefined> {
@@ -118,32 +118,32 @@ export class Connection {
     return new Reader(await this.request(request, options)).read();
   }
 
-  /** Sends nothing more; what was sent is still answered, but waits for nothing. */
+  /** Sends nothing more. Requests that were sent are still answered, but wait for nothing. */
   finish(): void {
     this.#flush();
     this.#socket.end();
   }
 
-  /** Soon: a command that is through with its work ends first, and is spared what Node does then. */
+  /** Ends the connection soon: a command that has done its work ends first, and is spared Node's part of that. */
   destroy(): void {
     clearTimeout(this.#timer);
     setImmediate(() => this.#socket.destroy());
   }
 
-  /** What is said at one time goes out in one write(2). */
+  /** Requests that are made at one time go out in one write(2). */
   #write(bytes: Buffer): void {
     this.#unwritten.push(bytes);
     if (this.#unwritten.length === 1) process.nextTick(() => this.#flush());
   }
 
-  /** One buffer, and not a corked stream: to load that takes a short command longer than to copy. */
+  /** Writes one buffer. A corked stream would not copy, but loading that costs a short command more. */
   #flush(): void {
     const bytes = this.#unwritten.splice(0);
     if (bytes.length > 0)
       this.#socket.write(bytes.length === 1 ? (bytes[0] as Buffer) : Buffer.concat(bytes));
   }
 
-  /** Looks at the request that has waited longest, when the daemon may be given up on or in doubt. */
+  /** Sets the timer for the request that has waited longest. */
   #watch(): void {
     const first = this.#unanswered.first;
     if (this.#timer !== undefined || first === undefined) return;
@@ -169,13 +169,13 @@ export class Connection {
       } catch (error) {
         if (!(error instanceof MqError)) throw error;
         if (error.code === 'UNREACHABLE') this.#giveUp();
-        // Its end is told to all connections.
+        // It has ended, which this connection will notice too.
         else first.doubt = now() + DOUBT;
       }
     }
   }
 
-  /** As long as it answers others, it is busy. */
+  /** A daemon that answers other requests is busy, and is waited for. */
   #limitOf({ limit }: Unanswered): number {
     return Math.max(limit, this.#heardAt + MARGIN);
   }
@@ -210,7 +210,7 @@ export class Connection {
     }
   }
 
-  /** Called when the daemon says that it was stopped; it still takes a last word for a moment. */
+  /** Called when the daemon says that it was stopped; for a moment it still takes requests. */
   onStopped: () => void = () => {};
 
   #answer(frame: Buffer): boolean {
@@ -233,7 +233,7 @@ export class Connection {
       : new MqError('LOST', 'the daemon went away');
   }
 
-  /** @returns why it has ended: the first reason */
+  /** @returns the first reason for its end */
   #fail(error: MqError): MqError {
     this.#end ??= error;
     const unanswered = [...this.#unanswered];

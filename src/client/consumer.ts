@@ -23,11 +23,11 @@ const AHEAD = 2;
  */
 export class Consumer {
   readonly #queues: string[];
-  /** In ms. */
+  /** Milliseconds; undefined: messages are taken for good. */
   readonly #lease: number | undefined;
   readonly #connector: Connector;
   #connection: Connection;
-  /** The next one, from the moment on at which a daemon died. */
+  /** The connection to the next daemon, from the moment on when one died. */
   #next: Promise<Connection> | undefined;
   /** Acknowledgements that were sent, with a get or by themselves, and not answered. */
   #unanswered: Ack[] = [];
@@ -49,7 +49,7 @@ export class Consumer {
   #isStopped = false;
   #onStopped: () => void = () => {};
 
-  /** @param lease for how long to lease messages, in ms; without: they are taken for good */
+  /** @param lease milliseconds of a lease; without, messages are taken for good */
   static async open(caller: Caller, queues: string[], lease?: number): Promise<Consumer> {
     const connector = new Connector(caller, true);
     return new Consumer(connector, await connector.connect(), queues, lease);
@@ -70,8 +70,8 @@ export class Consumer {
 
   /**
    * The next messages, at most `count`.
-   * @param deadline when to give up, on the clock of now(); Infinity: never
-   * @param wanted how many messages will be wanted in all: so what comes next is asked for already
+   * @param deadline the time to give up, on the clock of now(); Infinity: never
+   * @param wanted the number of messages that will be wanted in all, so that the next can be asked for already
    * @returns undefined when none came in time
    * @throws MqError CLOSED, STOPPED, INTERRUPTED, ...
    */
@@ -79,7 +79,7 @@ export class Consumer {
     for (;;) {
       if (this.#ending) throw new MqError('INTERRUPTED', 'interrupted');
       try {
-        // No more than one window is ever consumed and not recorded: the disk may be full.
+        // One window at most is consumed and not recorded: the disk may be full.
         await this.#answersBefore;
         if (this.#error) throw this.#error;
         const early = await this.#takeAhead();
@@ -94,7 +94,7 @@ export class Consumer {
     }
   }
 
-  /** How many messages wait in each of the queues; 0 where there is no such queue. */
+  /** The number of waiting messages of each queue; 0 where there is no such queue. */
   async sizes(): Promise<number[]> {
     for (;;) {
       try {
@@ -106,7 +106,7 @@ export class Consumer {
     }
   }
 
-  /** The first `count` of these messages are consumed. What goes wrong is thrown by the next `take` or `finish`. */
+  /** The first `count` of these messages are consumed. An error is thrown by the next `take` or `finish`. */
   done(held: Held[], count: number): void {
     if (count === 0) return;
     // No get took it along: there was one ahead.
@@ -130,7 +130,7 @@ export class Consumer {
     if (this.#error) throw this.#error;
   }
 
-  /** Waits for no message any more. */
+  /** Ends a wait for messages. */
   interrupt(): void {
     this.#ending = true;
     // The wait ends with the connection, and its answer also tells what became of the acknowledgements.
@@ -228,7 +228,7 @@ export class Consumer {
         if (isLoss(error)) this.#lost = true;
         else if (error instanceof MqError && (error.code === 'UNREACHABLE' || error.code === 'STOPPED'))
           this.#error ??= notKnown(error);
-        // A lease that has run out has been printed all the same; whoever uses it is told.
+        // A lease that has run out was printed all the same: `mq done` of it will fail.
         else if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
         else this.#answered(ack);
       },
@@ -248,7 +248,7 @@ export class Consumer {
     try {
       this.#connection = await next;
     } catch (error) {
-      // For good: nobody is left who could answer.
+      // Nobody is left who could answer, so the error is for good.
       this.#error ??= this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
       throw this.#error;
     }
@@ -274,7 +274,7 @@ export class Consumer {
     void connection.closed.then((end) => {
       if (this.#hasFinished || this.#ending || this.#isStopped || !isLoss(end)) return;
       this.#next = this.#connect();
-      // Whoever resumes is told why there is none.
+      // `#resume` reports the error.
       this.#next.catch(() => {});
     });
   }

@@ -5,28 +5,28 @@ import { checkAccess, type Places } from '../paths.ts';
 import { unusable } from '../reasons.ts';
 
 /**
- * For how long a daemon may hold the store and not listen, in ms: it is about to end, or about to
- * notice that its socket file was removed.
+ * Milliseconds for which a daemon may hold the store and not listen: it is about to end, or about to notice that
+ * its socket file was removed.
  */
 const IN_BETWEEN = 3000;
 
-/** Between two looks for a daemon that somebody else is starting, in ms. */
+/** Milliseconds between two looks for a daemon that somebody else is starting. */
 const LOOK_EVERY = 10;
 
-/** Who wants a daemon. */
+/** The command that needs a daemon. */
 export interface Caller {
   places: Places;
   /** Whether a daemon may be started, and an older one replaced. */
   start: boolean;
-  /** When the command wants an end, on the clock of now(): 0 at once, Infinity (the default) never. */
+  /** The time at which the command wants an end, on the clock of now(): 0 at once, Infinity (the default) never. */
   deadline?: number;
 }
 
 /**
- * Connects to whoever listens on the socket, and starts a daemon when nobody does.
- * @param limit when to give up, on the clock of now()
+ * Connects to the daemon that listens on the socket, and starts one when there is none.
+ * @param limit the time to give up, on the clock of now()
  * @param startLimit the same, where a daemon is being started
- * @throws MqError NODAEMON, UNREACHABLE, NOTALLOWED, and what kept a daemon from starting
+ * @throws MqError NODAEMON, UNREACHABLE, NOTALLOWED, and the error that kept a daemon from starting
  */
 export async function findDaemon(
   { places, start }: Caller,
@@ -47,7 +47,7 @@ export async function findDaemon(
         await launch(places, deadline);
       } catch (error) {
         if (!(error instanceof MqError && error.code === 'INUSE')) throw error;
-        // Its start may have taken longer than that: who has the store is looked for once more.
+        // The start may have taken longer than that, so the daemon that has the store is tried once more.
         inUseSince ??= now();
         if (now() > inUseSince + IN_BETWEEN) throw error;
         await delay(LOOK_EVERY * 10);
@@ -69,7 +69,7 @@ function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** A connected socket; 'absent' when nobody listens, 'busy' when the backlog is full (connect(2)). */
+/** A connected socket; 'absent': nobody listens; 'busy': the backlog is full (connect(2)). */
 function open(path: string): Promise<Socket | 'absent' | 'busy'> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
@@ -80,7 +80,7 @@ function open(path: string): Promise<Socket | 'absent' | 'busy'> {
     socket.once('error', (cause) => {
       const errno = errnoOf(cause);
       if (errno === 'ENOENT' || errno === 'ECONNREFUSED') resolve('absent');
-      // A daemon that dies resets who is in its backlog.
+      // A daemon that dies resets the connections in its backlog.
       else if (errno === 'EAGAIN' || errno === 'ECONNRESET') resolve('busy');
       else reject(unusable(`cannot connect to ${path}`, path, cause));
     });

@@ -9,14 +9,14 @@ export interface Held {
   step: 1 | -1;
   priority: number;
   putAt: number;
-  /** Which attempt this is, from 1. */
+  /** The number of this attempt, from 1. */
   attempt: number;
   messages: Packed;
-  /** With messages on lease: a token for each, and when they run out, in ms since 1970. */
+  /** Leases of the messages: a token for each, and their common end, in ms since 1970. */
   leases?: { tokens: string[]; until: number } | undefined;
 }
 
-/** What is said of messages that are consumed. */
+/** The acknowledgement of messages that are consumed. */
 export interface Ack {
   queue: string;
   ids: Range[];
@@ -24,7 +24,7 @@ export interface Ack {
 }
 
 /**
- * What a GET of these queues brought, in packed runs (see mq-protocol(7)); undefined: nothing.
+ * Reads the answer to a GET of these queues, in packed runs (mq-protocol(7)); undefined: it brought nothing.
  * @throws MqError PROTOCOL
  */
 export function readRuns(reader: Reader, queues: readonly string[]): Held[] | undefined {

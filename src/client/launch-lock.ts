@@ -15,16 +15,16 @@ import { isHolder, ownHolder, stateOf, TOKEN } from '../holder.ts';
 import { startOf } from '../processes.ts';
 import { unusable } from '../reasons.ts';
 
-/** A lock older than this, in ms, was left behind, and so was one from the future: the clock was set. */
+/** Milliseconds. An older lock was left behind, and so was one from the future: the clock was set. */
 const STALE = 5000;
 
 /**
- * A file that a command has while it starts a daemon. It holds the name of that process (holder.ts), so
- * that one that was killed keeps nobody waiting; one that cannot be seen from here is judged by the file's age.
+ * The lock of a command that starts a daemon: a file with the name of that process (holder.ts), so that a
+ * process that was killed keeps nobody waiting. A process that cannot be seen from here is judged by the file's age.
  */
 export class LaunchLock {
   readonly #path: string;
-  /** The file that this process made. */
+  /** The inode of the file that this process made. */
   #inode: number | undefined;
 
   constructor(path: string) {
@@ -50,7 +50,7 @@ export class LaunchLock {
     return this.#look()?.isStale === false;
   }
 
-  /** Others may have found it stale and taken it. */
+  /** Removes the file, unless others found it stale and took the lock. */
   release(): void {
     const inode = lstatSync(this.#path, { throwIfNoEntry: false })?.ino;
     if (inode !== undefined && inode === this.#inode) rmSync(this.#path, { force: true });
@@ -68,7 +68,7 @@ export class LaunchLock {
       return true;
     } catch (cause) {
       if (errnoOf(cause) === 'EEXIST') return false;
-      // Without room for a lock there may still be room for the daemon: gets go on with a full disk.
+      // On a full disk a daemon can start all the same, and serve gets.
       if (isDiskFull(cause)) return true;
       const folder = dirname(this.#path);
       throw unusable(`the state folder ${folder} cannot be written`, folder, cause);
@@ -93,7 +93,7 @@ export class LaunchLock {
     }
   }
 
-  /** Another command may have found the same and made a lock of its own by now: that one is put back. */
+  /** Removes a stale lock. If another command has replaced it by its own meanwhile, that one is put back. */
   #remove({ ino, mtimeMs }: Found): void {
     const aside = `${this.#path}.${TOKEN}`;
     try {
@@ -101,7 +101,7 @@ export class LaunchLock {
       const moved = lstatSync(aside);
       if (moved.ino !== ino || moved.mtimeMs !== mtimeMs) linkSync(aside, this.#path);
     } catch (cause) {
-      // Gone, or there is a third one.
+      // The lock has gone, or there is a third one.
       if (!['ENOENT', 'EEXIST'].includes(errnoOf(cause) ?? ''))
         throw unusable(`${this.#path} cannot be removed`, this.#path, cause);
     }
@@ -115,11 +115,11 @@ interface Found {
   isStale: boolean;
 }
 
-/** Whether the process that made it has gone. One cannot tell while it writes its name. */
+/** Whether the process that made the file has gone; false while it has not written its name yet. */
 function isLeft(path: string): boolean {
   try {
     const holder = readFileSync(path, 'latin1');
-    // Up to mq 0.5 it was the pid alone.
+    // Up to mq 0.5 the file held the pid alone.
     if (/^\d+$/.test(holder)) return startOf(Number(holder)) === undefined;
     return isHolder(holder) && stateOf(holder) === 'gone';
   } catch {

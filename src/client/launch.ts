@@ -8,24 +8,23 @@ import { makeFolders, type Places } from '../paths.ts';
 import { openOwn, reasonOf } from '../reasons.ts';
 import { LaunchLock } from './launch-lock.ts';
 
-/** A daemon that a command started ends after so long without a connection. */
+/** The time without a connection after which a daemon that a command started ends. */
 const IDLE_EXIT = '10m';
 
-/** Between two looks whether another command is through with it, in ms. */
+/** Milliseconds between two looks whether another command has started the daemon. */
 const LOOK_EVERY = 10;
 
-/** A log of this size, in bytes, is begun anew. */
+/** Bytes. A larger log is begun anew. */
 const LOG_LIMIT = 1024 * 1024;
 
-/** How the daemon tells its starter how it went. */
+/** The daemon's report to its starter. */
 export type Report = { ready: true } | { code: Code; message: string; advice?: string | undefined };
 
 /**
- * Starts a daemon, unless another command is at it: then returns once that one is through.
- * That only one daemon runs does not rest on this: the store is locked by its daemon. It merely
- * spares the machine a daemon for each of many commands that start at once.
+ * Starts a daemon, or waits while another command starts it. This spares the machine a daemon for each of many
+ * commands that start at once. It is not what keeps a second daemon away: that is the lock on the store.
  * @param deadline on the clock of now(): a daemon that is not up by then hangs, and is killed
- * @throws MqError UNREACHABLE when it hangs; what kept the daemon from starting
+ * @throws MqError UNREACHABLE when it hangs; the error that kept the daemon from starting
  */
 export async function launch(places: Places, deadline: number): Promise<void> {
   makeFolders(places);
@@ -53,7 +52,7 @@ async function start(places: Places, deadline: number): Promise<void> {
       stdio: ['ignore', log, log, 'ipc'],
     });
   } catch (cause) {
-    // Some errors Node throws, others it tells later.
+    // Node throws some errors, and emits others later.
     throw cannotStart(cause);
   } finally {
     closeSync(log);
@@ -61,7 +60,7 @@ async function start(places: Places, deadline: number): Promise<void> {
   await report(child, places, deadline);
 }
 
-/** Packaged, the executable is the program; else the script stands behind it. */
+/** The script, which the standalone executable does not need. */
 function scriptOf(): string[] {
   return isSea() ? [] : [process.argv[1] as string];
 }
@@ -97,7 +96,7 @@ function report(child: ChildProcess, places: Places, deadline: number): Promise<
     });
     child.on('error', (cause) => finish(cannotStart(cause)));
     child.on('exit', (status, signal) => {
-      // Killed from outside: the caller finds nobody listening, and tries again.
+      // Somebody killed it: the caller finds nobody listening, and tries again.
       if (signal === 'SIGKILL' || signal === 'SIGTERM') finish();
       else {
         const how = signal ?? `status ${status}`;

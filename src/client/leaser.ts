@@ -8,45 +8,47 @@ import type { Caller } from './find-daemon.ts';
 import { readRuns } from './held.ts';
 import { Line } from './line.ts';
 
-/** After a suspension of the machine leases are extended so soon, in ms: the daemon waits a little longer for that. */
+/** Milliseconds after a suspension of the machine within which leases are extended; the daemon's grace is longer. */
 const LOOK_EVERY = 1000;
 
 /** A message on lease. */
 export interface Lease {
   token: string;
-  /** The queue that it is from. */
+  /** The queue of the message. */
   queue: string;
-  /** Which attempt this is, from 1. */
+  /** The number of this attempt, from 1. */
   attempt: number;
   body: Buffer;
 }
 
-/** What has become of a lease that was to be settled: it may have run out before. */
+/** The result of settling a lease, which may have run out before. */
 export type Settled = 'settled' | 'given up' | 'lost';
 
 export interface LeaserOptions {
-  /** In the order in which they are looked at; each once. */
+  /** Queues in the order in which they are looked at, each once. */
   queues: string[];
-  /** In ms. */
+  /** Milliseconds. */
   duration: number;
   until: Until;
 }
 
 /**
- * Takes messages on lease, keeps the leases for as long as they are wanted, and settles them. They end
- * with the process. When the daemon dies, the next one is told of them before anything else.
+ * Takes messages on lease, extends the leases until they are settled, and settles them. Leases end with the
+ * process. When the daemon dies, the next one is told of them before anything else.
+ *
+ * Each kind of request has a connection of its own, because nothing may wait behind it.
  */
 export class Leaser {
   readonly #options: LeaserOptions;
-  /** Each kind of request has a line of its own, since nothing else may wait behind it: gets that wait; the leases end with its connection, */
+  /** Gets that wait; leases end with this connection. */
   readonly #take: Line;
-  /** requests that are answered at once, */
+  /** Requests that are answered at once. */
   readonly #settle: Line;
-  /** and puts that wait for room. */
+  /** Puts that wait for room. */
   readonly #put: Line;
-  /** Taken and not settled, by their tokens. */
+  /** Leases that are not settled, by their tokens. */
   readonly #leases = new Map<string, Lease>();
-  /** Done, and not told. */
+  /** Leases that are done, which the daemon has not been told. */
   readonly #done: Lease[] = [];
   #telling: Promise<Map<string, Settled>> | undefined;
   #timer: Timer;
@@ -68,12 +70,12 @@ export class Leaser {
     this.#settle = settle;
     this.#put = put;
     take.onReopened = (connection) => this.#claim(connection);
-    // Nobody may be taking then.
+    // There may be no `take` to reject.
     this.#noMore.promise.catch(() => {});
     this.#timer = this.#extendLater();
   }
 
-  /** Called when the daemon was stopped; it still takes a last word for a moment. */
+  /** Called when the daemon was stopped; for a moment it still takes requests. */
   set onStopped(call: () => void) {
     for (const line of [this.#take, this.#settle]) line.onStopped = call;
   }
@@ -105,21 +107,21 @@ export class Leaser {
   }
 
   /**
-   * Takes nothing more; what was taken stays. The wait of a get ends with its connection only, and the leases
-   * are not to end with that: it waits on, and what it still brings goes back.
-   * @param error what a take that waits fails with
+   * Takes nothing more; leases stay. A get that waits could be ended only together with its connection, and so with
+   * the leases: it waits on, and messages that it still brings go back.
+   * @param error the error of a take that waits
    */
   stopTaking(error: unknown = new MqError('INTERRUPTED', 'interrupted')): void {
     this.#hasStoppedTaking = true;
     this.#noMore.reject(error);
   }
 
-  /** Waits for no room any more. */
+  /** Ends the waits for room. */
   stopPutting(): void {
     this.#put.finish();
   }
 
-  /** Leases that are said to be done at one time are told to the daemon in one request. */
+  /** The message is done. Leases that are done at one time go to the daemon in one request. */
   async done(lease: Lease): Promise<Settled> {
     this.#done.push(lease);
     this.#telling ??= Promise.resolve().then(() => {
@@ -130,7 +132,7 @@ export class Leaser {
   }
 
   /**
-   * The message is done, and these are put, both or neither; waits for room.
+   * The message is done and its outputs are put, both or neither; waits for room.
    * @throws MqError CLOSED
    */
   doneInto(lease: Lease, queue: string, messages: Packed): Promise<Settled> {
@@ -149,7 +151,7 @@ export class Leaser {
     await this.#settleOne(this.#settle, lease, { verb: 'RETURN', queue, leases: [token] });
   }
 
-  /** How many messages of the queues are unfinished. */
+  /** The number of unfinished messages in the queues. */
   async unfinished(): Promise<number> {
     const counts = await Promise.all(this.#options.queues.map((queue) => this.#unfinishedIn(queue)));
     return counts.reduce((sum, count) => sum + count);
@@ -160,7 +162,7 @@ export class Leaser {
     return Number(this.#settle.greeting.get('max_message'));
   }
 
-  /** What was not settled is back. */
+  /** Ends; messages that are not settled go back. */
   end(): void {
     this.#hasEnded = true;
     this.#timer.clear();
@@ -186,7 +188,7 @@ export class Leaser {
       return leases.map(({ token }) => [token, 'settled'] as const);
     } catch (error) {
       if (!isGone(error)) throw error;
-      // One that is gone kept the others from being settled.
+      // A lease that is gone kept the others from being settled.
       const settle = async (lease: Lease) =>
         [lease.token, await this.#settleOne(this.#settle, lease, request([lease]))] as const;
       return Promise.all(leases.map(settle));
@@ -231,17 +233,17 @@ export class Leaser {
     }
   }
 
-  /** The leases are bound to this connection from now on. */
+  /** Binds the leases to this connection. */
   #claim(connection: Connection): void {
     for (const lease of this.#leases.values())
       connection.request({ ...this.#extension(lease), binding: 'hold' }).catch((error) => {
-        // After a further loss they are claimed again.
+        // After a further loss, leases are claimed again.
         if (!isLoss(error) && !isGone(error)) this.onError(error);
       });
   }
 
   #extendLater(): Timer {
-    // Two chances before they run out.
+    // A third of the time, for two chances before they run out.
     return after(Math.max(1, this.#options.duration / 3), () => this.#extendNow(), LOOK_EVERY);
   }
 
@@ -259,7 +261,7 @@ export class Leaser {
       try {
         await this.#settle.request(this.#extension(lease));
       } catch (error) {
-        // A lease that is no more is noticed when it is to be settled.
+        // A lease that is gone is noticed when it is settled.
         if (!isGone(error)) throw error;
       }
     };

@@ -6,22 +6,22 @@ import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';
 
-/** One that asks with a timeout has less time left when it asks again. */
+/** A request, or a function that makes it anew each time it is sent: its timeout gets shorter. */
 export type Question = Request | (() => Request);
 
 interface Pending {
   question: Question;
   /** Its number among the requests of this line: see `Once` of mq-protocol(7). */
   seq: number;
-  /** A daemon may have heard of it. */
+  /** Whether a daemon may have received it. */
   isSent: boolean;
-  /** It had no answer from one that died, which may have done it. */
+  /** Whether a daemon died without answering it, and may have done it. */
   isAgain: boolean;
   resolve: (frame: Buffer) => void;
   reject: (error: unknown) => void;
 }
 
-/** Requests that happen once, though they are sent again: the daemon remembers its answers to them. */
+/** Requests that take effect once though they are sent again: the daemon remembers its answers to them. */
 const ONCE = new Set<Verb>(['DONE', 'FAIL', 'RETURN', 'MOVE', 'PURGE', 'RM']);
 
 let lines = 0;
@@ -40,10 +40,10 @@ export class Line {
   #reopening: Promise<void> | undefined;
   #error: unknown;
   #hasFinished = false;
-  /** There is no further connection. */
+  /** Whether there is no further connection. */
   #isLast = false;
   #onStopped: () => void = () => {};
-  /** Called with each further connection, before what had no answer is sent again. */
+  /** Called with each further connection, before requests without an answer are sent again. */
   onReopened: (connection: Connection) => void = () => {};
 
   /** @param holds see `Connector` */
@@ -60,10 +60,10 @@ export class Line {
   }
 
   /**
-   * Asks for something.
+   * Sends a request.
    * @returns the frame of the answer
-   * @throws MqError the answer, when it is an error; UNKNOWN when it may have been done and nobody answers any
-   *   more; STOPPED, UNREACHABLE, ... when it was not done
+   * @throws MqError the answer, when it is an error; UNKNOWN when it may have taken effect and nobody answers any
+   *   more; STOPPED, UNREACHABLE, ... when it has not
    */
   request(question: Question): Promise<Buffer> {
     return new Promise((resolve, reject) => {
@@ -74,23 +74,23 @@ export class Line {
     });
   }
 
-  /** The same, with the answer as a value. */
+  /** The same as `request`, with the answer as a value. */
   async ask(question: Question): Promise<Value> {
     return new Reader(await this.request(question)).read();
   }
 
-  /** What the daemon said of itself. */
+  /** The daemon's answer to the greeting. */
   get greeting(): ReadonlyMap<string, Value> {
     return this.#connection.greeting;
   }
 
-  /** Called when the daemon was stopped; it still takes a last word for a moment. */
+  /** Called when the daemon was stopped; for a moment it still takes requests. */
   set onStopped(call: () => void) {
     this.#onStopped = call;
     this.#connection.onStopped = call;
   }
 
-  /** Sends nothing more; what was sent is still answered, but waits for nothing. */
+  /** Sends nothing more. Requests that were sent are still answered, but wait for nothing. */
   finish(): void {
     this.#hasFinished = true;
     this.#connection.finish();
@@ -113,7 +113,7 @@ export class Line {
         pending.resolve(frame);
       },
       (error: unknown) => {
-        // On an earlier connection it is no news.
+        // An error of an earlier connection is no news.
         if (connection !== this.#connection || !this.#pending.has(pending)) return;
         if (isLoss(error) && !this.#isLast) this.#reopening ??= this.#reopen();
         else if (isEnd(error) || (pending.isAgain && isStop(error) && (connection.hasEnded || isOnce(asked))))
@@ -123,7 +123,7 @@ export class Line {
     );
   }
 
-  /** Requests up to this one are answered. */
+  /** The number of the first request that is not answered. */
   get #acked(): number {
     for (const { seq } of this.#pending) return seq;
     return this.#seq;
@@ -144,14 +144,14 @@ export class Line {
       if (this.#hasFinished) connection.finish();
     } catch (error) {
       this.#reopening = undefined;
-      // Otherwise whoever asks next tries again.
+      // Without pending requests the next one tries again.
       if (this.#pending.size > 0) this.#fail(error);
     }
   }
 
   /**
-   * Comes back to the next daemon at once when one dies: it keeps what was given to this process for 15 s only, where
-   * it cannot see it.
+   * Connects to the next daemon as soon as one dies: where that cannot see this process, it keeps what was given to
+   * it for 15 s only.
    */
   #keep(connection: Connection): void {
     if (!this.#holds) return;
@@ -184,12 +184,12 @@ function isOnce(request: Request): boolean {
   return ONCE.has(request.verb) || (request.verb === 'PUT' && request.done !== undefined);
 }
 
-/** A daemon that is stopped has told what it did; what an earlier one did it may not have told. */
+/** Whether the daemon is being stopped: it has told what it did itself, but not what an earlier one may have done. */
 function isStop(error: unknown): boolean {
   return error instanceof MqError && error.code === 'STOPPED';
 }
 
-/** Whether the connection says so, and not the daemon. */
+/** Whether the error comes from the connection, and not from the daemon. */
 function isEnd(error: unknown): boolean {
   return isLoss(error) || (error instanceof MqError && error.code === 'UNREACHABLE');
 }

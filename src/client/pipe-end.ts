@@ -16,34 +16,34 @@ import {
 import { Connector } from './connect.ts';
 import { isLoss } from './connection.ts';
 
-/** Takes bytes; undefined when that is done at once. */
+/** Takes bytes; undefined: that is done already. */
 type Take = (piece: Buffer) => Promise<void> | undefined;
 
 export interface PipeOptions {
   pipe: string;
   direction: Direction;
-  /** When to give up waiting for the other end, on the clock of now(); Infinity: never. */
+  /** The time to give up waiting for the other end, on the clock of now(); Infinity: never. */
   deadline: number;
 }
 
 /** One end of a pipe that has both. Bytes go both ways at once; each way has an end of its own. */
 export class PipeEnd implements StreamEvents {
-  /** Bytes so far. */
+  /** Bytes that were sent so far. */
   sent = 0;
   readonly #socket: Socket;
   readonly #scanner: StreamScanner;
-  /** What has come, and is not taken. */
+  /** Bytes that have come, and are not taken. */
   readonly #pieces = new Fifo<Buffer>();
-  /** Whoever takes it, and has not taken what it was given last. */
+  /** The receiver, and whether it is still taking the last piece. */
   #take: Take | undefined;
   #isTaking = false;
   #hasAll = false;
-  /** Whether the other end was told what became of what it sent: it is taken, or not wanted. */
+  /** Whether the other end was told that its bytes were taken, or are not wanted. */
   #hasJudged = false;
-  /** Why nothing more can be sent, or be received. */
+  /** The reason why nothing more can be sent, or received. */
   #sendError: MqError | undefined;
   #receiveError: MqError | undefined;
-  /** What was sent has been taken, or is in vain. */
+  /** Settled when the bytes that were sent are taken, or are in vain. */
   readonly #verdict = Promise.withResolvers<void>();
   readonly #received = Promise.withResolvers<void>();
   #wakeSender: () => void = () => {};
@@ -109,7 +109,7 @@ export class PipeEnd implements StreamEvents {
   }
 
   /**
-   * Says that this was all, and waits until the other end has taken it.
+   * Sends the end, and waits until the other end has taken all.
    * @throws MqError as `send`
    */
   async finish(): Promise<void> {
@@ -118,8 +118,8 @@ export class PipeEnd implements StreamEvents {
   }
 
   /**
-   * Hands on what comes until the other end has sent all, and tells it so.
-   * @throws MqError GONE, STOPPED, LOST when the pipe was over before that; and what `take` throws
+   * Hands on the bytes that come until the other end has sent all, and tells it so.
+   * @throws MqError GONE, STOPPED, LOST when the pipe was over before that; the error of `take`
    */
   receive(take: Take): Promise<void> {
     this.#take = take;
@@ -127,7 +127,7 @@ export class PipeEnd implements StreamEvents {
     return this.#received.promise;
   }
 
-  /** Takes nothing more of what the other end sends, and tells it so, unless all is taken already. */
+  /** Takes nothing more, and tells the other end so, unless all is taken already. */
   refuse(): void {
     if (this.#hasJudged) return;
     this.#judge(refusal('CLOSED', 'it takes no more'));
@@ -136,7 +136,7 @@ export class PipeEnd implements StreamEvents {
     this.#received.resolve();
   }
 
-  /** Lets go, once all that was said is on its way. */
+  /** Closes the connection, once all that was sent is on its way. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket.writable) this.#socket.end(resolve);
@@ -144,7 +144,7 @@ export class PipeEnd implements StreamEvents {
     });
   }
 
-  /** Lets go at once; to the other end that is as if this process had been killed. */
+  /** Closes the connection at once, as if this process had been killed. */
   destroy(): void {
     this.#socket.destroy();
   }
@@ -179,7 +179,7 @@ export class PipeEnd implements StreamEvents {
     if (this.#isTaking) this.#socket.pause();
   }
 
-  /** Has what has come taken, piece by piece, and at last says what became of it. */
+  /** Has the pieces taken one by one, and at last tells the other end. */
   #handOn(): void {
     if (this.#take === undefined || this.#hasJudged) return;
     try {

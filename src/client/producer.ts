@@ -6,40 +6,40 @@ import type { Places } from '../paths.ts';
 import type { Request } from '../protocol/requests.ts';
 import { Line } from './line.ts';
 
-/** So many bytes are sent ahead of the daemon's answers: it has work while it waits for a sync, and for the next. */
+/** Bytes sent ahead of the daemon's answers: enough work for it while it waits for a sync, and for the next. */
 const WINDOW = 4 * 1024 * 1024;
 
-/** What a frame costs besides its bytes, about: a slow producer sends a line in each. */
+/** Bytes that a frame costs besides its messages, about: a slow producer sends one line in each. */
 const FRAME_BYTES = 1024;
 
 export interface PutTarget {
   queue: string;
   priority: number;
-  /** When to give up, on the clock of now(); Infinity: never. */
+  /** The time to give up, on the clock of now(); Infinity: never. */
   deadline: number;
-  /** In ms; see PUT of mq-protocol(7), as for `key`. */
+  /** Milliseconds; see PUT of mq-protocol(7), as for `key`. */
   delay?: number | undefined;
   ttl?: number | undefined;
   key?: string | undefined;
 }
 
 /**
- * Puts a stream of messages. What had no answer when the daemon died is sent to the next one, which
- * knows from the client's id and the messages' positions what it has already.
+ * Puts a stream of messages. Frames that had no answer when the daemon died are sent to the next one, which knows
+ * from the client's id and the positions of messages which of them it has.
  */
 export class Producer {
-  /** How many messages are safe. */
+  /** The number of messages that are safe on disk. */
   stored = 0;
   readonly #id = `${TOKEN}.put`;
   readonly #target: PutTarget;
   readonly #line: Line;
-  /** How many messages were sent, and how many bytes of them are not answered. */
+  /** The number of messages that were sent, and the bytes of those that are not answered. */
   #sent = 0;
   #bytes = 0;
   #error: unknown;
-  /** Called when something cannot be stored; `send` and `finish` throw why. */
+  /** Called when messages cannot be stored; `send` and `finish` throw the reason. */
   onError: () => void = () => {};
-  /** Wakes whoever waits for answers. */
+  /** Wakes those that wait for answers. */
   #wake: () => void = () => {};
 
   static async open(places: Places, start: boolean, target: PutTarget): Promise<Producer> {
@@ -58,7 +58,7 @@ export class Producer {
 
   /**
    * Sends messages; waits while too much is under way.
-   * @throws MqError why this or an earlier message was not stored
+   * @throws MqError the reason why this or an earlier message was not stored
    */
   async send(messages: Packed): Promise<void> {
     if (messages.count === 0) return;
@@ -85,14 +85,14 @@ export class Producer {
 
   /**
    * Waits until everything is stored.
-   * @throws MqError as `send`; `stored` has then the number of those that are
+   * @throws MqError as `send`, with `stored`: the number of messages that are stored
    */
   async finish(): Promise<void> {
     await this.#until(() => this.#bytes === 0);
     this.#line.destroy();
   }
 
-  /** Waits for no room any more: what is under way is stored or refused at once. */
+  /** Ends the wait for room: messages under way are stored or refused at once. */
   interrupt(): void {
     this.#line.finish();
   }

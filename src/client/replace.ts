@@ -6,7 +6,7 @@ import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { Connection } from './connection.ts';
 import { findDaemon } from './find-daemon.ts';
 
-/** Daemons up to this version give leases back when they make room, and their messages are worked on twice. */
+/** Daemons up to this version give leases back when they make room, so that messages are worked on twice. */
 const MAKES_ROOM_BADLY = '0.5.0';
 
 /**
@@ -18,7 +18,7 @@ const MAKES_ROOM_BADLY = '0.5.0';
  * @throws MqError OUTDATED when it is to stay; LOST, UNREACHABLE, ...
  */
 export async function replaceOlder(places: Places, limit: number, hasReplaced: boolean): Promise<boolean> {
-  // The connection that was refused is closed by such a daemon. To this greeting every version answers.
+  // An older daemon closes the connection that it refused. Every version answers this greeting.
   const connection = new Connection(await findDaemon({ places, start: false }, limit, limit));
   try {
     await connection.greet(undefined, limit);
@@ -55,7 +55,7 @@ function kill(pid: number, version: string, { store }: Places): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    // It has ended meanwhile.
+    // The process has ended meanwhile.
     if (errnoOf(error) !== 'ESRCH') throw error;
   }
 }

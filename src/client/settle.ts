@@ -3,13 +3,12 @@ import type { Places } from '../paths.ts';
 import type { Request } from '../protocol/requests.ts';
 import { Line } from './line.ts';
 
-/** What can be a lease; the daemon would take a number for the id of a message that it holds for somebody. */
+/** The form of a lease. The daemon would take a bare number for the id of a held message. */
 const LEASE = /^\d+\.[0-9a-z]+$/;
 
 /**
- * Asks for the same with each of several leases. Those that are not there do not keep the others
- * from it.
- * @throws MqError NOLEASE, which names those that are not there
+ * Sends the same request for each of several leases. A lease that is gone does not keep others from being settled.
+ * @throws MqError NOLEASE, with the leases that are gone
  */
 export async function settle(
   places: Places,

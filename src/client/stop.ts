@@ -17,7 +17,7 @@ export async function stop(places: Places): Promise<void> {
     // The kernel closes it when the daemon's process ends.
     await connection.closed;
   } catch (error) {
-    // It has ended meanwhile.
+    // The daemon has ended meanwhile.
     if (!isLoss(error)) throw error;
   } finally {
     connection.destroy();

@@ -9,7 +9,7 @@ import { type Described, isPipe, toObject } from '../output/describe.ts';
 import { print } from '../output/print.ts';
 import type { Places } from '../paths.ts';
 
-/** For how long a daemon may take to start and to name its queues, in ms: somebody has just pressed Tab. */
+/** Milliseconds that a daemon has to start and to name its queues: somebody has just pressed Tab. */
 const PATIENCE = 2000;
 
 /**
@@ -32,7 +32,7 @@ export async function run({ operands, places, start }: Invocation): Promise<Exit
   throw new MqError('USAGE', `'${shell.slice(0, 40)}' is none of the shells bash, zsh and fish`);
 }
 
-/** @param start whether a daemon may be started; none is where there is no store, so nothing to name */
+/** @param start whether a daemon may be started; without a store none is, because there is nothing to name */
 async function namesOf(places: Places, start: boolean): Promise<Names> {
   try {
     const asked = listed(places, start && existsSync(places.store));
@@ -41,7 +41,7 @@ async function namesOf(places: Places, start: boolean): Promise<Names> {
       queues: all
         .filter((each) => !isPipe(each))
         .map(({ name, waiting }) => [String(name), `${waiting} waiting`] as const),
-      // The others have both their ends.
+      // Other pipes have both ends.
       pipes: all
         .filter((each) => isPipe(each) && each['state'] === 'waiting')
         .map(({ name }) => [String(name), 'waits for a second end'] as const),

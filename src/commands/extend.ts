@@ -3,7 +3,7 @@ import { parsePeriod } from '../cli/options.ts';
 import { settle } from '../client/settle.ts';
 import { checkName } from '../names.ts';
 
-/** mq extend: a lease runs out so long from now. */
+/** mq extend: a lease runs out after a duration from now. */
 export async function run({ operands, places, start }: Invocation): Promise<Exit> {
   const [queue, lease, text] = operands as [string, string, string];
   checkName(queue);

@@ -3,7 +3,7 @@ import { periodOf } from '../cli/options.ts';
 import { settle } from '../client/settle.ts';
 import { checkName } from '../names.ts';
 
-/** mq fail: what was leased has failed; it comes back later, or is given up on. */
+/** mq fail: leased messages have failed; they come back later, or are given up on. */
 export async function run({ operands, options, places, start }: Invocation): Promise<Exit> {
   const [queue, ...leases] = operands as [string, ...string[]];
   checkName(queue);

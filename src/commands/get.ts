@@ -13,11 +13,11 @@ import { note } from '../output/terminal.ts';
 import { Output } from '../stdio/output.ts';
 import { tty } from '../tty.ts';
 
-/** So many messages are asked for at a time at most, and at first; the daemon bounds their bytes. */
+/** Messages asked for at a time, the most and the first number; the daemon bounds their bytes. */
 const LARGEST_WINDOW = 10_000;
 const FIRST_WINDOW = 256;
 
-/** What is asked for at a time should be written within so many ms. */
+/** Milliseconds in which the messages asked for at a time should be written. */
 const MOMENT = 50;
 
 /** mq get: messages from the first of the queues that has one, to standard output. */
@@ -84,7 +84,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   const ended = signal();
   if (ended !== undefined && got < wanted) return ended;
   if (got < wanted && !(all && got > 0)) {
-    // Somebody may wonder, or have mistyped a name; scripts go on.
+    // Somebody at a terminal may have mistyped a name; scripts are spared the question.
     const counts =
       quiet || !tty().isatty(2) ? '' : await (await import('../output/counts.ts')).countsOf(places, queues);
     const time = deadline === 0 ? '' : ' in time';
@@ -94,15 +94,15 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
 }
 
 /**
- * How many to ask for next, when `written` messages took so many ms: behind a slow reader only a few, so
- * that others can have the rest, and few come again if this process is killed.
+ * The number of messages to ask for next, when `written` took `time` ms. Behind a slow reader it is small: others
+ * can have the rest, and few come again if this process is killed.
  */
 function nextWindow(window: number, written: number, time: number): number {
   const most = time > MOMENT ? Math.ceil((written * MOMENT) / time) : window * 4;
   return Math.min(most, LARGEST_WINDOW);
 }
 
-/** Writes messages, and says so; answers how many. What could not be written is not said to be. */
+/** Writes messages, and acknowledges those that were written. @returns their number */
 async function write(taken: Held[], render: Render, output: Output, consumer: Consumer): Promise<number> {
   const { bytes, ends } = render(taken);
   const before = output.taken;
@@ -118,8 +118,8 @@ async function write(taken: Held[], render: Render, output: Output, consumer: Co
 }
 
 /**
- * Tells the daemon what was consumed, after something else has failed: that is what is reported.
- * @returns the error, where it is not known whether the daemon heard it
+ * Sends the last acknowledgements after an error, which is the one to report.
+ * @returns a further error, when it is not known whether the daemon received them
  */
 async function lastWord(consumer: Consumer): Promise<MqError | undefined> {
   try {

@@ -34,7 +34,7 @@ function queueRow({ name, kind, waiting, delayed, leased, maxsize, consumers, st
   return [name, kind, waiting, delayed, leased, maxsize || '-', consumers, state] as Cell[];
 }
 
-/** A row for each end. */
+/** Rows of a pipe, one for each end. */
 function endRows({ name, state, ends }: Described): Cell[][] {
   return (ends as Described[]).map(({ pid, direction, sent, received }) => {
     return [name, state, pid, direction, sent, received] as Cell[];

@@ -5,7 +5,7 @@ import { MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
 import { note } from '../output/terminal.ts';
 
-/** mq move: what is waiting goes to the end of another queue. */
+/** mq move: waiting messages go to the end of another queue. */
 export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Exit> {
   const [queue, to] = operands.map(checkName) as [string, string];
   const moved = await ask(places, start, { verb: 'MOVE', queue, to, count: countOf(options) }).catch(
@@ -15,7 +15,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   return 0;
 }
 
-/** Says how many were moved before it could not go on. */
+/** Adds the number of messages that were moved before the error. */
 function withCount(error: unknown): never {
   if (!(error instanceof MqError) || error.stored === undefined) throw error;
   const { code, message, cause, advice, stored } = error;

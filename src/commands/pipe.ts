@@ -14,7 +14,7 @@ import { tty } from '../tty.ts';
 import { checkCommand, findCommand } from '../work/child.ts';
 import { PipedCommand } from '../work/piped-command.ts';
 
-/** Somebody at a terminal is told after so many ms what the command waits for. */
+/** Milliseconds after which somebody at a terminal is told what the command waits for. */
 const SILENCE = 1000;
 
 /** mq pipe: one end of a pipe; its bytes are standard input and output, or a command's. */
@@ -25,7 +25,7 @@ export async function run(invocation: Invocation): Promise<Exit> {
   const target = { pipe: checkName(name), direction, deadline: deadlineOf(options) };
   checkCommand(command);
   const isCommand = command.length > 0;
-  // Before the other end is let in: what cannot be used is refused now.
+  // Before the other end is let in, so that it is spared an end that cannot be used.
   const input = direction === 'recv' || isCommand ? undefined : new Input();
   input?.check();
   const output = direction === 'send' || isCommand ? undefined : new Output();
@@ -38,7 +38,7 @@ export async function run(invocation: Invocation): Promise<Exit> {
     unit: 'bytes',
     done: () => end.sent,
     total: () => fstatSync(0).size,
-    // What comes from the other end may be on the terminal, too.
+    // Output from the other end may be on the same terminal.
     quiet: quiet || input === undefined || (output !== undefined && tty().isatty(1)),
     file: 0,
   });
@@ -53,13 +53,13 @@ export async function run(invocation: Invocation): Promise<Exit> {
   }
 }
 
-/** The command is the end: its status is ours, unless the pipe ended otherwise than in order. */
+/** Makes a command the end. Its status is that of mq, unless the pipe failed. */
 async function serve(end: PipeEnd, argv: [string, ...string[]], direction: Direction): Promise<Exit> {
   const command = await PipedCommand.start(argv, direction);
   const signal = catchSignals(() => {
     end.destroy();
     const caught = signal();
-    // Ctrl-C reaches the command by itself.
+    // A command gets the SIGINT of Ctrl-C by itself.
     if (caught !== undefined && caught !== 'SIGINT') command.kill(caught);
   });
   const input = command.output === undefined ? undefined : new Input(command.output);
@@ -74,9 +74,9 @@ async function serve(end: PipeEnd, argv: [string, ...string[]], direction: Direc
 }
 
 /**
- * Carries bytes both ways until both ways are over, each by itself.
- * @param reader settled when whoever reads the output has ended, where that can be known: it may leave early
- * @throws MqError what ended the pipe before that
+ * Carries bytes both ways until both are over, each by itself.
+ * @param reader settled when the reader of the output has ended, where that can be known: it may leave early
+ * @throws MqError the error that ended the pipe before that
  */
 async function carry(
   end: PipeEnd,
@@ -87,7 +87,7 @@ async function carry(
   let failure: unknown;
   const failed = (error: unknown) => {
     failure ??= error;
-    // Though nothing more can be sent, more may come.
+    // CLOSED: nothing more can be sent, but more may come.
     if (!isCode(error, 'CLOSED')) end.destroy();
   };
   const sending = input && send(end, input).catch(failed);

@@ -13,10 +13,10 @@ import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';
 import { Input } from '../stdio/input.ts';
 import { tty } from '../tty.ts';
 
-/** Bytes in one frame, about. */
+/** Bytes of one frame, about. */
 const FRAME = 64 * 1024;
 
-/** What U+FFFD is in UTF-8: Node puts it in the place of bytes that are no UTF-8. */
+/** The character that Node puts in the place of bytes that are no UTF-8. */
 const REPLACEMENT = '\ufffd';
 
 /** mq put: messages from the operands, or else from standard input, into a queue. */
@@ -83,7 +83,7 @@ async function putInput(producer: Producer, input: Input, framing: Framing, quie
   let [read, sent] = [0, 0];
   const endProgress = startProgress({
     unit: 'bytes',
-    // Of what was read, the part that is stored.
+    // The part of the input that is stored.
     done: () => (sent === 0 ? 0 : (read * producer.stored) / sent),
     total: () => fstatSync(0).size,
     quiet,
@@ -98,11 +98,11 @@ async function putInput(producer: Producer, input: Input, framing: Framing, quie
       read += chunk.length;
       await send(splitter.push(chunk));
     });
-    // The beginning of a message is none.
+    // A message whose end was not read is not put.
     if (isAll) await send(splitter.finish());
     await producer.finish();
   } catch (error) {
-    // What came before a message that is too long is stored all the same.
+    // Messages before one that is too long are stored all the same.
     if (error instanceof MqError && error.code === 'TOOBIG') {
       await producer.send(splitter.take());
       await producer.finish();
@@ -113,7 +113,7 @@ async function putInput(producer: Producer, input: Input, framing: Framing, quie
   }
 }
 
-/** @throws MqError USAGE for a key that is no text: two of them could look the same */
+/** @throws MqError USAGE for a key that is no UTF-8: two of them could look the same */
 function keyOf({ key }: Invocation['options']): string | undefined {
   if (typeof key !== 'string') return undefined;
   if (key.includes(REPLACEMENT)) throw new MqError('USAGE', '--key takes valid UTF-8 only');
@@ -121,7 +121,7 @@ function keyOf({ key }: Invocation['options']): string | undefined {
   return key;
 }
 
-/** The messages as they were typed: what is no UTF-8, too. */
+/** The messages as bytes, as they were typed, be they UTF-8 or not. */
 function toBytes(messages: string[]): Buffer[] {
   if (!messages.some((each) => each.includes(REPLACEMENT))) return messages.map((each) => Buffer.from(each));
   return rawArguments(messages);
@@ -143,7 +143,7 @@ function rawArguments(messages: string[]): Buffer[] {
   } catch {
     raw = [];
   }
-  // Options may stand between the messages: each is looked for behind the one before.
+  // Options may stand between the messages, so each is looked for behind the one before.
   const decoded = raw.map((each) => each.toString());
   let from = 0;
   return messages.map((message) => {
@@ -158,7 +158,7 @@ function rawArguments(messages: string[]): Buffer[] {
   });
 }
 
-/** Says how much was stored, where there was more than one message to store. */
+/** Adds the number of messages that were stored, unless there was one only. */
 function withCount(error: unknown, stored: number, messages: number): unknown {
   if (!(error instanceof MqError) || messages === 1) return error;
   return new MqError(error.code, `${error.message}; ${count(stored)} stored${forCertain(error)}`, {

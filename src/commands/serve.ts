@@ -7,18 +7,18 @@ import { MqError, textOf } from '../errors.ts';
 import { parseInteger } from '../settings.ts';
 import { closeInherited, letGo } from '../stdio/descriptors.ts';
 
-/** In bytes. */
+/** Bytes of the longest message, unless --max-message says otherwise. */
 const MAX_MESSAGE = 64 * 1024 * 1024;
 
-/** Words of requests are no messages, but have the same limit. */
+/** Bytes. The limit is also that of the words of requests. */
 const LEAST_MAX_MESSAGE = 1024;
 
-/** V8 and SQLite take no longer ones as a whole, with room to spare. */
+/** Bytes that V8 and SQLite still take as a whole, with room to spare. */
 const MOST_MAX_MESSAGE = 256 * 1024 * 1024;
 
-/** mq serve: the daemon. A command that starts it is told over the channel between them how it went. */
+/** mq serve: the daemon. It reports its start to a command that started it, over the channel between them. */
 export async function run({ options, places }: Invocation): Promise<Exit> {
-  // Not by the channel: managers of processes that are Node's have one to each of theirs.
+  // Not by the channel, which process managers written in Node also have.
   const isStarted = process.env['MQ_STARTED'] === '1';
   if (isStarted) closeInherited();
   const idleExit = waitOf(options, 'idle-exit') ?? 0;
@@ -33,7 +33,7 @@ export async function run({ options, places }: Invocation): Promise<Exit> {
   });
   try {
     const signal = await serve({ places, idleExit, maxMessage, isStarted }, () => tell({ ready: true }));
-    // The log is let go of before the connections: who was told of the end may unmount the file system.
+    // The log is let go of before the connections: a client that notices the end may unmount the file system.
     if (isStarted) for (const fd of [1, 2] as const) letGo(fd);
     return signal ?? 0;
   } catch (error) {
@@ -45,7 +45,7 @@ export async function run({ options, places }: Invocation): Promise<Exit> {
 
 function tell(report: Report): void {
   if (!process.send) return;
-  // The starter may be gone already; that changes nothing here.
+  // The starter may be gone, which changes nothing here.
   process.send(report, () => {
     if (process.connected) process.disconnect();
   });

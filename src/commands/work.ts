@@ -10,7 +10,7 @@ import type { Echo } from '../work/echo.ts';
 import { PLACE } from '../work/execution.ts';
 import { Worker, type WorkOptions } from '../work/worker.ts';
 
-/** In ms. */
+/** Milliseconds of a lease, unless --lease says otherwise. */
 const LEASE = 60_000;
 
 const MOST_JOBS = 10_000;
@@ -32,7 +32,7 @@ export async function run(invocation: Invocation): Promise<Exit> {
   };
   const duration = periodOf(options, 'lease', 1) ?? LEASE;
   checkCommand(command);
-  // One that depends on the message is looked up when it is started.
+  // A command that depends on the message is looked up when it is started.
   if (!command[0].includes(PLACE)) findCommand(command[0]);
   const until = options['drain'] ? 'idle' : 'finished';
   const leaser = await Leaser.open({ places, start }, { queues, duration, until });
@@ -48,7 +48,7 @@ export async function run(invocation: Invocation): Promise<Exit> {
   }
 }
 
-/** Whether a line of progress is shown; not beside one command at a time that has the terminal for its output. */
+/** Whether a line of progress is shown. One command at a time with the terminal as its output has it for itself. */
 function canShareTerminal({ jobs, into, isVerbose, quiet }: Omit<WorkOptions, 'echo'>): boolean {
   return !isVerbose && isShown({ quiet }) && (jobs > 1 || into !== undefined || !tty().isatty(1));
 }
