@@ -15,7 +15,7 @@ const DURATION = new RegExp(
 /**
  * A DURATION of the command line in milliseconds: seconds (`0.5`), or numbers with units, the largest
  * first (`500ms`, `10s`, `5m`, `2h`, `1d`, `1w`, `1h30m`). Infinity where it is beyond all numbers.
- * @throws MqError USAGE for anything else, negative numbers among it.
+ * @throws MqError USAGE for anything else, such as negative numbers.
  */
 export function parseDuration(text: string): number {
   const match = DURATION.exec(text);
@@ -28,6 +28,6 @@ export function parseDuration(text: string): number {
   const milliseconds = [...Object.values(UNITS), UNITS.s]
     .map((unit, i) => Number(numbers[i] ?? 0) * unit)
     .reduce((sum, part) => sum + part);
-  // Fractions are rounded up, but not those that come of binary numbers: 1.1h.
+  // Fractions are rounded up, except those that binary numbers bring: 1.1h.
   return Math.ceil(Number(milliseconds.toFixed(3)));
 }

@@ -1,6 +1,6 @@
 /**
- * What can go wrong, as stable codes. Tests and programs compare codes; texts may change.
- * The same codes begin the protocol's error answers (mq-protocol(7)).
+ * Stable codes of errors. Tests and programs compare codes; texts may change. The same codes begin the
+ * protocol's error answers (mq-protocol(7)).
  */
 export type Code = keyof typeof EXIT_STATUS;
 
@@ -49,9 +49,9 @@ export const EXIT_STATUS = {
 
 export interface ErrorOptions {
   cause?: unknown;
-  /** What the user can do about it: a second line on standard error. */
+  /** Advice to the user: a second line on standard error. */
   advice?: string | undefined;
-  /** How many messages of a put were stored, or of a move moved, before it failed. */
+  /** The number of messages that a put stored, or a move moved, before it failed. */
   stored?: number | undefined;
 }
 
@@ -75,7 +75,7 @@ export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** EDQUOT of errno(3), as Node numbers it: it has no name for it. */
+/** EDQUOT of errno(3) as Node numbers it, without a name. */
 export const QUOTA = -122;
 
 /** Whether an error of Node's says that the disk is full, or this user's share of it. */

@@ -1,4 +1,4 @@
-/** First in, first out, at a constant cost each: Array.shift moves all that is left. */
+/** A queue with a constant cost for each item; Array.shift would move all that are left. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -7,7 +7,7 @@ export class Fifo<T> {
     return this.#items.length - this.#head;
   }
 
-  /** The one that `shift` would take out. */
+  /** The item that `shift` would take out. */
   get first(): T | undefined {
     return this.#items[this.#head];
   }

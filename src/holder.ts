@@ -3,9 +3,9 @@ import { startOf } from './processes.ts';
 
 /**
  * A holder is the name of a process that messages are held for: one word, `token,boot,namespace,pid,start`.
- * The token is random, and no other process has it. The rest says where the process can be looked for: the
- * boot of the machine (proc_sys_kernel(5), random/boot_id), the pid namespace (pid_namespaces(7)), the pid in it, and
- * when it was started (startOf). `-` stands for what cannot be known, as without /proc.
+ * The token is random, and no other process has it. The rest tells where to look for the process: the boot of the
+ * machine (proc_sys_kernel(5), random/boot_id), the pid namespace (pid_namespaces(7)), the pid in it, and the time of
+ * its start (startOf). `-` stands for a part that cannot be known, as without /proc.
  *
  * Clients up to mq 0.5 have none. They name their pid, and the daemon makes `pid start` of it.
  */
@@ -16,7 +16,7 @@ export function ownHolder(): string {
   return [TOKEN, bootId(), pidNamespace(), process.pid, startOf(process.pid) ?? '-'].join(',');
 }
 
-/** Random, and this process's own. */
+/** The random part of this process's name. */
 export const TOKEN = [1, 2].map(() => Math.random().toString(36).slice(2, 12).padEnd(10, '0')).join('');
 
 export function isHolder(word: string): boolean {
@@ -29,7 +29,7 @@ export function holderOfPid(pid: number): string | undefined {
   return start === undefined ? undefined : `${pid} ${start}`;
 }
 
-/** Whether the process lives; 'unknown' for one that cannot be seen from here. */
+/** Whether the process lives; 'unknown': it cannot be seen from here. */
 export function stateOf(holder: string): 'living' | 'gone' | 'unknown' {
   const [, boot, namespace, pid, start] = HOLDER.exec(holder) ?? [];
   if (pid === undefined) return holderOfPid(Number.parseInt(holder, 10)) === holder ? 'living' : 'gone';

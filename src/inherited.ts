@@ -1,11 +1,11 @@
 import { readlinkSync } from 'node:fs';
 
 /**
- * What this process was given by its starter and Node has changed by now: it opens /dev/null in the place of
- * standard streams that are closed, and takes back that signals are ignored. bin/mq has seen it, and says so
- * in MQ_GIVEN: `pid:open:ignored`, its process (which is this one), the descriptors that are open (of 0 and 1),
- * and a number with a bit for each signal that is ignored (proc_pid_stat(5), field 33). It is for this process only,
- * and not for those that it starts.
+ * State that this process inherited and Node has changed by now: Node opens /dev/null in the place of closed
+ * standard streams, and no longer ignores signals. bin/mq saw the state before, and passes it on in MQ_GIVEN as
+ * `pid:open:ignored`: its process id (the same process becomes Node), the descriptors that are open (of 0 and 1),
+ * and a number with a bit for each ignored signal (proc_pid_stat(5), field 33). The variable is for this process
+ * only, and not for those that it starts.
  */
 const [pid, open, ignored] = process.env['MQ_GIVEN']?.split(':') ?? [];
 delete process.env['MQ_GIVEN'];
@@ -13,9 +13,9 @@ delete process.env['MQ_GIVEN'];
 const isKnown = Number(pid) === process.pid;
 
 /**
- * Signals that end or stop a process, as far as a listener that does nothing is as good as to ignore them.
- * SIGTTIN and SIGTTOU are not among them: what the terminal refuses would be tried again for ever. Nor is
- * SIGPIPE, which Node ignores; nor what tells of a fault.
+ * Signals that end or stop a process, and that a listener which does nothing ignores. Left out are SIGTTIN and
+ * SIGTTOU, because an access that the terminal refuses would be tried again for ever; SIGPIPE, which Node
+ * ignores; and signals of a fault.
  */
 const IGNORABLE = {
   SIGHUP: 1,
@@ -32,18 +32,18 @@ const IGNORABLE = {
   SIGPWR: 30,
 } as const;
 
-/** Whether standard input or output was open; undefined where that is not known. */
+/** Whether standard input or output was open; undefined: not known. */
 export function wasOpen(fd: 0 | 1): boolean | undefined {
   return isKnown ? open?.includes(String(fd)) : undefined;
 }
 
-/** What was ignored when this process began stays ignored (nohup(1), `cmd &` in a script). To be called at once. */
+/** Keeps signals ignored that were ignored when this process began (nohup(1), `cmd &` in a script). To be called at once. */
 export function keepIgnored(): void {
   for (const signal of Object.keys(IGNORABLE) as (keyof typeof IGNORABLE)[])
     if (wasIgnored(signal)) process.on(signal, () => {});
 }
 
-/** Whether a signal was ignored when this process began: it is not to be listened to. */
+/** Whether a signal was ignored when this process began, so that nobody may listen to it. */
 export function wasIgnored(signal: keyof typeof IGNORABLE): boolean {
   if (!isKnown || !isIn(signal)) return false;
   return signal !== 'SIGQUIT' || isIn('SIGINT') || !ignoresQuit();
@@ -53,7 +53,7 @@ function isIn(signal: keyof typeof IGNORABLE): boolean {
   return (Number(ignored) & (1 << (IGNORABLE[signal] - 1))) !== 0;
 }
 
-/** Whether the shell of bin/mq ignores SIGQUIT by itself: bash and busybox do. A script's `cmd &` has SIGINT ignored too. */
+/** Whether the shell of bin/mq ignores SIGQUIT by itself, as bash and busybox do. In a script's `cmd &` SIGINT is ignored too. */
 function ignoresQuit(): boolean {
   try {
     return /(bash|busybox)$/.test(readlinkSync('/bin/sh'));

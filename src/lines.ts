@@ -1,19 +1,19 @@
 import { MqError } from './errors.ts';
 import { type Packed, Packer } from './packed.ts';
 
-/** How messages are told apart in a stream: by a byte behind each, or the whole stream is one. */
+/** The form of messages in a stream: a byte ends each, or the whole stream is one. */
 export type Framing = 'lines' | 'null' | 'whole';
 
 export const NEWLINE = 0x0a;
 export const NUL = 0x00;
 
-/** The byte behind each message, undefined for none. */
+/** The byte behind each message; undefined: none. */
 export function separatorOf(framing: Framing): number | undefined {
   if (framing === 'whole') return undefined;
   return framing === 'null' ? NUL : NEWLINE;
 }
 
-/** So many bytes are looked through here before Buffer.indexOf is called: that costs as much as a short line. */
+/** Bytes that are searched here before Buffer.indexOf is called: a call costs as much as a short line. */
 const NEAR = 64;
 
 /** Cuts a stream into messages. */
@@ -21,11 +21,11 @@ export class Splitter {
   readonly #separator: number | undefined;
   readonly #limit: number;
   readonly #packer = new Packer(128 * 1024);
-  /** The beginning of a message whose end has not come. */
+  /** The parts of a message whose end has not come. */
   #tail: Buffer[] = [];
   #tailLength = 0;
 
-  /** @param limit the longest message, in bytes */
+  /** @param limit bytes of the longest message */
   constructor(framing: Framing, limit: number) {
     this.#separator = separatorOf(framing);
     this.#limit = limit;

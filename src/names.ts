@@ -1,6 +1,6 @@
 import { MqError } from './errors.ts';
 
-/** In characters. */
+/** Characters of the longest name. */
 export const LONGEST_NAME = 200;
 
 const NAME = /^[A-Za-z0-9_:/][A-Za-z0-9._:/-]*$/;
@@ -15,7 +15,7 @@ export function checkName(name: string): string {
   return name;
 }
 
-/** As errors show it: one that is too long is cut. */
+/** A name as errors show it; a very long one is cut. */
 export function abridged(name: string): string {
   return name.length > LONGEST_NAME ? `${name.slice(0, 40)}...` : name;
 }

@@ -5,12 +5,11 @@ import { MqError } from './errors.ts';
  *
  *     $5\r\nhello\r\n$0\r\n\r\n
  *
- * It is what stands at the end of a PUT frame, what the store keeps, and what stands in the answer
- * of a GET: a batch goes from the producer's frame to the disk and to the consumer's frame as it
- * is, and costs nothing for each message on the way.
+ * This form stands at the end of a PUT frame, in the store, and in the answer to a GET. So a batch goes unchanged
+ * from the producer's frame to the disk and to the consumer's frame, and costs nothing for each message on the way.
  *
- * The length is written without sign or leading zeros (the frame scanner sees to that), so there is
- * one way only to write a message.
+ * The length has no sign and no leading zeros (the frame scanner sees to that), so that there is one way only to
+ * write a message.
  */
 export interface Packed {
   readonly count: number;
@@ -44,7 +43,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 const ZERO = 0x30;
 
-/** Room enough for the header and the end of one message. */
+/** Bytes enough for the header and the end of one message. */
 const OVERHEAD = 24;
 
 /** Packs messages given one by one. */
@@ -67,7 +66,7 @@ export function unpack({ count, bytes }: Packed): Buffer[] {
 }
 
 /**
- * Where the message that starts at `at` ends: the start of the next one.
+ * The end of the message that starts at `at`, which is the start of the next one.
  * @throws MqError DAMAGED when no message starts there
  */
 export function messageEnd(bytes: Buffer, at: number): number {
@@ -76,7 +75,7 @@ export function messageEnd(bytes: Buffer, at: number): number {
   let i = at + 1;
   for (let byte = bytes[i] as number; byte !== CR; byte = bytes[++i] as number) {
     const digit = byte - ZERO;
-    // At the end of the bytes: NaN.
+    // NaN at the end of the bytes.
     if (!(digit >= 0 && digit <= 9)) throw damaged();
     length = length * 10 + digit;
   }
@@ -85,14 +84,14 @@ export function messageEnd(bytes: Buffer, at: number): number {
   return end;
 }
 
-/** Where the bytes of the message that starts at `at` begin; `messageEnd` knows whether one does. */
+/** The start of the body of the message that starts at `at`; only `messageEnd` checks that one does. */
 export function bodyStart(bytes: Buffer, at: number): number {
   let i = at + 1;
   while (bytes[i] !== CR) i++;
   return i + 2;
 }
 
-/** The offsets at which the messages start, and behind them the end of the last one. */
+/** The offsets of the messages, and behind them the end of the last one. */
 export function offsetsOf({ count, bytes }: Packed): Uint32Array {
   const offsets = new Uint32Array(count + 1);
   let at = 0;
@@ -104,7 +103,7 @@ export function offsetsOf({ count, bytes }: Packed): Uint32Array {
   return offsets;
 }
 
-/** Whether the bytes are so many messages, and nothing else. */
+/** Whether the bytes are as many messages as `count` says, and nothing else. */
 export function isWhole(packed: Packed): boolean {
   try {
     return offsetsOf(packed)[packed.count] === packed.bytes.length;
@@ -146,7 +145,7 @@ export function* pieces(packed: Packed, size: number): Generator<Packed> {
   yield { count, bytes: packed.bytes.subarray(start, at) };
 }
 
-/** One behind the other. */
+/** The parts, one behind the other. */
 export function join(parts: readonly Packed[]): Packed {
   if (parts.length === 1) return parts[0] as Packed;
   return {
@@ -192,7 +191,7 @@ export class Packer {
     this.#count += 1;
   }
 
-  /** What was added since the last call. The bytes are not touched again. */
+  /** The messages that were added since the last call. Their bytes are not touched again. */
   take(): Packed {
     const packed = { count: this.#count, bytes: this.#buffer.subarray(0, this.#length) };
     this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);

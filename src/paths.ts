@@ -3,29 +3,29 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { errnoOf, MqError } from './errors.ts';
 import { unusable } from './reasons.ts';
 
-/** sun_path holds 108 bytes with its final NUL (unix(7)); Node cuts longer paths without a word. */
+/** Bytes of the longest socket path: sun_path holds 108 with its final NUL (unix(7)). Node cuts longer ones without a word. */
 const LONGEST_SOCKET_PATH = 107;
 
 export interface Places {
   /** The state folder: `$MQ_HOME`, else `~/.local/state/mq`. */
   home: string;
-  /** Where the daemon listens. */
+  /** The daemon's socket. */
   socket: string;
   store: string;
   log: string;
-  /** Who was given which messages: see Ledger. */
+  /** The ledger: which process was given which messages. */
   ledger: string;
-  /** Given up when the disk is full: see Reserve. */
+  /** The reserve, which is given up when the disk is full. */
   reserve: string;
-  /** Says for people who holds the store: never read to find out whether a daemon lives. */
+  /** The owner of the store, for people to read; never read to find out whether a daemon lives. */
   owner: string;
-  /** Held by the command that is starting a daemon. */
+  /** The lock of the command that is starting a daemon. */
   launch: string;
 }
 
 /**
- * Where everything is. Of the environment only MQ_HOME, MQ_SOCKET and HOME count.
- * @throws MqError USAGE when there is no home folder to be found, or no working folder that a path begins at.
+ * The places of all files. Of the environment only MQ_HOME, MQ_SOCKET and HOME count.
+ * @throws MqError USAGE when there is no home folder, or no working folder for a relative path.
  */
 export function places(env: NodeJS.ProcessEnv = process.env): Places {
   const home = env['MQ_HOME']
@@ -45,7 +45,7 @@ export function places(env: NodeJS.ProcessEnv = process.env): Places {
 }
 
 /**
- * Makes the folders that are not there, each for this user alone.
+ * Makes missing folders, each for this user alone.
  * @throws MqError NOTALLOWED when one is not this user's alone, or cannot be made.
  */
 export function makeFolders({ home, socket }: Places): void {
@@ -90,7 +90,7 @@ function homeFolder(env: NodeJS.ProcessEnv): string {
   if (env['HOME']) return env['HOME'];
   const advice = 'Set MQ_HOME to a folder of your own.';
   try {
-    // Loaded here, as below.
+    // Loaded only here: it costs a command milliseconds.
     const { homedir } = process.getBuiltinModule('node:os').userInfo();
     if (homedir) return homedir;
   } catch (cause) {
@@ -100,7 +100,7 @@ function homeFolder(env: NodeJS.ProcessEnv): string {
 }
 
 function shorter(path: string): string {
-  // Loaded here, for those who need it: it costs each command milliseconds.
+  // Loaded only here: it costs a command milliseconds.
   const { createHash } = process.getBuiltinModule('node:crypto');
   const name = createHash('sha256').update(path).digest('hex').slice(0, 16);
   return join(shortFolder(), `${name}.sock`);
@@ -131,7 +131,7 @@ function make(path: string, mode: number): void {
     throw new MqError('NOTALLOWED', `the folder ${path} cannot be made in ${dirname(path)}`);
 }
 
-/** @returns whether it is there; else the one above it is not. */
+/** @returns whether the folder is there; else the one above it is missing. */
 function mkdir(path: string, mode: number): boolean {
   try {
     mkdirSync(path, mode);

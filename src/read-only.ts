@@ -2,14 +2,14 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Whether somebody has forbidden to write at a path that answers EROFS: its mount is read-only, and the file
- * system behind it is not (`docker run -v ...:ro`, `mount -o remount,ro,bind`). A file system that is
- * read-only itself is another matter: it may be mended, as after an error of its disk (errors=remount-ro).
+ * Whether somebody forbade writing at a path that answers EROFS: its mount is read-only, and the file system behind
+ * it is not (`docker run -v ...:ro`, `mount -o remount,ro,bind`). A file system that is read-only itself may be
+ * mended, as after an error of its disk (errors=remount-ro).
  */
 export function isForbidden(path: string): boolean {
   const place = `${existing(path)}/`;
   const found = mounts().filter(({ point }) => place.startsWith(point === '/' ? point : `${point}/`));
-  // Of two mounts at one place the later one is seen.
+  // The later of two mounts at one place is the visible one.
   const [mount] = found.reverse().sort((one, other) => other.point.length - one.point.length);
   if (mount === undefined) return false;
   return mount.options.includes('ro') && !mount.superOptions.includes('ro');
@@ -41,12 +41,12 @@ function linesOf(path: string): string[] {
   }
 }
 
-/** Blanks and backslashes stand in octal there. */
+/** The text with octal escapes replaced: blanks and backslashes are written so. */
 function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
-/** The nearest folder on the way to a path that is there, without links. */
+/** The nearest existing folder on the way to a path, without links. */
 function existing(path: string): string {
   try {
     return realpathSync(path);

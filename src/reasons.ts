@@ -2,7 +2,7 @@ import { openSync, type Stats, statSync } from 'node:fs';
 import { type Code, errnoOf, isDiskFull, MqError, QUOTA, textOf } from './errors.ts';
 import { isForbidden } from './read-only.ts';
 
-/** Errors of the machine, and not of rights: it may work later. */
+/** Errors of the machine, not of rights, which may pass. */
 const PASSING = ['EAGAIN', 'EBUSY', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE', 'ETIMEDOUT'];
 
 /** An error of the system, or the name of one (`ENOENT`, ...), in words. */
@@ -10,7 +10,7 @@ export function reasonOf(error: unknown): string {
   const errno = numberOf(error);
   if (errno === undefined) return textOf(error);
   if (errno === QUOTA) return 'disk quota exceeded';
-  // Loaded here, for those who need it.
+  // Loaded only here.
   return process.getBuiltinModule('node:util').getSystemErrorMessage(errno);
 }
 
@@ -23,16 +23,16 @@ function numberOf(error: unknown): number | undefined {
 
 /**
  * The error when a file or a folder of mq cannot be used.
- * @param what is the matter, to which the reason is added
+ * @param what the matter, to which the reason is added
  */
 export function unusable(what: string, path: string, cause: unknown): MqError {
   return new MqError(codeOf(path, cause), `${what}: ${reasonOf(cause)}`, { cause });
 }
 
 /**
- * Opens a file of the state folder, made where it is not there. What is no file is refused: to open a pipe takes
- * as long as nobody is at its other end.
- * @param what it is
+ * Opens a file of the state folder, and makes it where it is missing. Anything else at the path is refused: opening a
+ * pipe would wait for somebody at its other end.
+ * @param what the name of the file in errors
  * @throws MqError NOTALLOWED, DISKFULL, IOERROR
  */
 export function openOwn(

@@ -1,10 +1,10 @@
 import { closeSync, ftruncateSync, statSync, writeSync } from 'node:fs';
 import { openOwn } from './reasons.ts';
 
-/** In bytes: a file system that compresses looks back less far for what it has seen. */
+/** Bytes of random data, more than a file system that compresses looks back for repeats. */
 const CHUNK = 256 * 1024;
 
-/** A file that is there for the room that it takes up: on a full disk what frees room needs a little first. */
+/** A file that keeps room on the disk: on a full disk, steps that free room need a little first. */
 export class Reserve {
   readonly #path: string;
   #size: number;
@@ -14,12 +14,12 @@ export class Reserve {
     this.#size = sizeOf(path);
   }
 
-  /** In bytes. */
+  /** Bytes of the file. */
   get size(): number {
     return this.#size;
   }
 
-  /** Makes it as large as that, as far as there is room. */
+  /** Makes the file that large, as far as there is room. */
   grow(size: number): void {
     if (size <= this.#size) return;
     this.#change((fd) => {
@@ -31,7 +31,7 @@ export class Reserve {
     });
   }
 
-  /** Gives up so much of it, or what is left. @returns whether there was any */
+  /** Gives up bytes of it, or all. @returns whether it had any */
   giveUp(bytes: number): boolean {
     const before = this.#size;
     if (before === 0) return false;
@@ -52,7 +52,7 @@ export class Reserve {
         closeSync(fd);
       }
     } catch {
-      // It is as large as it could be made.
+      // The file stays as large as it could be made.
     }
   }
 }

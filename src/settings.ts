@@ -3,20 +3,20 @@ import { MqError } from './errors.ts';
 export const KINDS = ['fifo', 'lifo', 'priority'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What a user can set of a queue; by the names that it has everywhere. */
+/** The settings of a queue, by the names that they have everywhere. */
 export interface Settings {
   kind: Kind;
-  /** How many messages may be waiting or delayed; 0: no limit. */
+  /** The number of messages that may be waiting or delayed; 0: no limit. */
   maxsize: number;
-  /** How often a message may fail before it is given up on; 0: no limit. */
+  /** The number of failures after which a message is given up on; 0: no limit. */
   max_attempts: number;
-  /** In ms: how long a message is delayed when it failed first; twice as long each time after that. */
+  /** Milliseconds of delay after a message's first failure; each further failure doubles them. */
   retry_delay: number;
-  /** Where messages go that are given up on; '': the queue's own name with `.dead` behind it. */
+  /** The queue for messages that are given up on; '': the queue's own name with `.dead` behind it. */
   dead_letter: string;
 }
 
-/** A queue that nobody configured. */
+/** The settings of a queue that nobody configured. */
 export const DEFAULT_SETTINGS: Settings = {
   kind: 'fifo',
   maxsize: 0,
@@ -56,5 +56,5 @@ export function parseInteger(
 export const LEAST_PRIORITY = -(2 ** 31);
 export const MOST_PRIORITY = 2 ** 31 - 1;
 
-/** The longest delay, lease or time to live, in ms: a hundred years. */
+/** Milliseconds of the longest delay, lease or time to live: a hundred years. */
 export const LONGEST_DELAY = 36525 * 86400e3;

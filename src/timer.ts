@@ -1,6 +1,6 @@
 import { suspended } from './clock.ts';
 
-/** A timer of Node's does not count the time of a suspension: it is looked at after so many ms. */
+/** Milliseconds after which the clock is looked at: a timer of Node's does not count time in suspension. */
 const SLICE = 5000;
 
 export interface Timer {
@@ -8,8 +8,8 @@ export interface Timer {
 }
 
 /**
- * Calls once, after so many ms, with the time in which the machine is suspended: up to `slice` ms late
- * after that. Longer than the 2^31-1 ms that a timer of Node's can wait, too.
+ * Calls once, after milliseconds that include time in suspension; after a suspension up to `slice` ms late. The
+ * time may be longer than the 2^31-1 ms that a timer of Node's can wait.
  */
 export function after(milliseconds: number, call: () => void, slice = SLICE): Timer {
   let left = milliseconds;

@@ -3,10 +3,10 @@ import { version } from '../package.json';
 /** mq's own version, as package.json has it (semver). */
 export const VERSION: string = version;
 
-/** The version of the protocol between client and daemon; raised when an older daemon cannot follow. */
+/** The version of the protocol between client and daemon; raised when an older daemon would not understand. */
 export const PROTOCOL = 6;
 
-/** The oldest one whose clients the daemon understands; raised when they cannot follow. */
+/** The oldest version whose clients the daemon understands; raised when they would not understand the answers. */
 export const OLDEST_PROTOCOL = 2;
 
 /** Whether semantic version `a` is later than `b` (pre-release tags are not compared). */

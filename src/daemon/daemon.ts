@@ -20,22 +20,22 @@ import { Pipes } from './pipes.ts';
 import { Room } from './room.ts';
 import { Session } from './session.ts';
 
-/** For how long, in ms, a daemon that stops waits for those who hold messages. */
+/** Milliseconds for which a daemon that stops waits for clients that hold messages. */
 const LAST_WORDS = 1000;
 
-/** So much of the reserve is given up at a time for a line in the ledger, in bytes. */
+/** Bytes of the reserve that are given up at a time for a line in the ledger. */
 const LEDGER_ROOM = 64 * 1024;
 
-/** When nobody has been connected for so long, in ms, the store does what would make somebody wait. */
+/** Milliseconds without a connection after which the store does work that would make somebody wait. */
 const REST_AFTER = 1000;
 
 export interface ServeOptions {
   places: Places;
-  /** Ends after so many ms without a connection; 0: never. */
+  /** Milliseconds without a connection after which it ends; 0: never. */
   idleExit: number;
-  /** The longest message that is taken, in bytes. */
+  /** Bytes of the longest message that is taken. */
   maxMessage: number;
-  /** A command started it: nobody stops it by a signal, which is a death like any other (mq(1)). */
+  /** Whether a command started it: then a signal is a death like any other, and not a stop (mq(1)). */
   isStarted: boolean;
 }
 
@@ -145,7 +145,7 @@ class Server implements Daemon {
     this.#leave();
   }
 
-  /** The commands that wait go on with the next daemon, as after a crash. */
+  /** Ends the daemon; commands that wait go on with the next one, as after a crash. */
   giveUp(why: string): void {
     log(`ends: ${why}`);
     this.#listener?.close();
@@ -154,7 +154,7 @@ class Server implements Daemon {
     this.#failed(new MqError('INTERRUPTED', why));
   }
 
-  /** Without a word of farewell, so that the commands that wait go on with the next daemon, as after a crash. */
+  /** Ends the process without a last word, so that commands that wait go on with the next daemon, as after a crash. */
   #leave(signal?: NodeJS.Signals): void {
     if (this.#ended) return;
     this.#listener?.close();
@@ -175,7 +175,7 @@ class Server implements Daemon {
     setImmediate(() => setImmediate(() => this.#finish()));
   }
 
-  /** Those who have written what they hold say so now. */
+  /** Waits for clients to acknowledge the messages that they hold and have written. */
   async #lastWords(): Promise<void> {
     const end = Date.now() + LAST_WORDS;
     do await delay(5);
@@ -189,7 +189,7 @@ class Server implements Daemon {
     try {
       await this.#queues?.store.end();
     } catch (error) {
-      // Whoever was to be told that something is stored is told that it is not known.
+      // Clients that wait for an answer are told that it is not known.
       log(`cannot close the store: ${textOf(error)}`);
     }
     try {
@@ -207,11 +207,11 @@ class Server implements Daemon {
 
   #sayWhoOwns({ owner, socket }: Places): void {
     try {
-      // Not into what is there: it may be a pipe.
+      // The file is made anew: the one that is there may be a pipe.
       rmSync(owner, { force: true });
       writeFileSync(owner, `${JSON.stringify({ pid: process.pid, socket })}\n`, { flag: 'wx' });
     } catch (error) {
-      // Only people read it: a full disk is no reason not to serve.
+      // A full disk is no reason not to serve: only people read this file.
       log(`cannot write ${owner}: ${textOf(error)}`);
     }
   }
@@ -239,7 +239,7 @@ class Server implements Daemon {
     }, idleExit);
   }
 
-  /** The socket file has gone: by itself, or with all that it stood for? */
+  /** The socket file has gone: alone, or with the store? */
   #goesOn(inode: number): boolean {
     const { store } = this.#options.places;
     if (statSync(store, { throwIfNoEntry: false })?.ino === inode) return true;
@@ -270,13 +270,13 @@ function openQueues(places: Places): Queues {
   }
 }
 
-/** A copy of the store is another file. */
+/** Whether the store is still the file that was opened: a copy is another one. */
 function markOf(store: string): string {
   const { dev, ino } = statSync(store);
   return `${dev}:${ino}`;
 }
 
-/** What the daemon that has the store says of itself; only for people to read. */
+/** The description of the daemon that has the store, for people to read. */
 function ownerOf({ owner }: Places): string {
   try {
     const { pid, socket } = JSON.parse(readFileSync(owner, 'utf8')) as { pid: number; socket: string };

@@ -5,9 +5,9 @@ import type { Parts } from './parts.ts';
 import type { Opener, Pipes } from './pipes.ts';
 import type { Room } from './room.ts';
 
-/** What the verbs need of the process that they run in. */
+/** The daemon, as the verbs need it. */
 export interface Daemon {
-  /** The longest message, in bytes. */
+  /** Bytes of the longest message. */
   maxMessage: number;
   readonly pipes: Pipes;
   readonly room: Room;
@@ -17,7 +17,7 @@ export interface Daemon {
   passed(bytes: number, requests?: number): void;
   /** @see Garbage.released */
   released(bytes: number): void;
-  /** What STATUS answers. */
+  /** The answer to STATUS. */
   status(): Promise<Map<string, Value>>;
   /** Ends the daemon for good; fulfilled when everything but this session is closed. */
   stop(): Promise<void>;
@@ -31,23 +31,23 @@ export interface Daemon {
 export interface Peer extends Opener {
   /** RESP version of its answers. */
   version: 2 | 3;
-  /** It said HELLO MQ: it is mq's own client. */
+  /** Whether it is mq's own client, which said HELLO MQ. */
   isMq: boolean;
   destroy(): void;
 }
 
 export interface Answer {
-  /** Undefined: the client has been told already. */
+  /** The answer; undefined: the client has been told already. */
   value: Value | Parts | undefined;
-  /** Called when the operating system took the answer's last byte, or did not. */
+  /** Called when the operating system has taken the answer's last byte, or refused it. */
   sent?: (taken: boolean) => void;
   /** What it says may be said before what has happened is safe on disk: see `Store.safe`. */
   promisesNothing?: boolean;
-  /** The connection closes after this answer. */
+  /** Whether the connection closes after this answer. */
   last?: boolean;
 }
 
-/** What a request is carried out with. */
+/** The surroundings of a request. */
 export interface Context {
   session: Peer;
   queues: Queues;

@@ -4,23 +4,23 @@ import { dirname } from 'node:path';
 import { errnoOf, MqError } from '../errors.ts';
 import { unusable } from '../reasons.ts';
 
-/** How often it is looked at where the kernel does not tell, in ms. */
+/** Milliseconds between two looks at the socket file, where the kernel does not tell of changes. */
 const LOOK_EVERY = 2000;
 
-/** For how long a socket file is missed before it is made again, in ms. */
+/** Milliseconds after which a socket file that has gone is made again. */
 const REMAKE_AFTER = 100;
 
 export interface ListenerEvents {
   connection: (socket: Socket) => void;
-  /** The socket file has gone: whether it is to be made again. */
+  /** Called when the socket file has gone. @returns whether it is made again */
   lost: () => boolean;
-  /** It could not be made again: nobody can reach this daemon any more. */
+  /** Called when it could not be made again: nobody can reach this daemon any more. */
   failed: (error: unknown) => void;
 }
 
 /**
- * Listens at a path, for this user alone, and sees to it that the path leads here: when the socket
- * file is removed or replaced, it is made again.
+ * Listens at a path, for this user alone. When the socket file is removed or replaced, it is made again, so that
+ * the path leads here.
  */
 export class Listener {
   readonly #path: string;
@@ -71,7 +71,7 @@ export class Listener {
     try {
       rmSync(this.#path, { force: true });
     } catch {
-      // In a folder that cannot be written any more it stays, and nobody answers there.
+      // In a folder that cannot be written any more the file stays, and nobody answers there.
     }
   }
 
@@ -88,7 +88,7 @@ export class Listener {
       this.#watcher = watch(this.#path, () => this.#look());
       this.#watcher.on('error', () => this.#poll());
     } catch {
-      // No more inotify watches for this user.
+      // This user has no inotify watches left.
       this.#poll();
     }
   }
@@ -102,7 +102,7 @@ export class Listener {
     if (this.#isOurs()) return;
     this.#watcher?.close();
     clearInterval(this.#timer);
-    // Whoever removes the whole folder is let finish: a new file would be in the way.
+    // Somebody may be removing the whole folder, and a new file would be in the way.
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#events.lost()) this.#openAgain().catch(this.#events.failed);
@@ -138,7 +138,7 @@ function answers(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    // A full backlog (EAGAIN) is somebody's.
+    // A full backlog (EAGAIN): somebody listens.
     socket.on('error', (error) => resolve(errnoOf(error) === 'EAGAIN'));
   });
 }

@@ -5,7 +5,7 @@ import type { QueueState, Store } from '../store/store.ts';
 import type { Daemon } from './handler.ts';
 import { each, othersTurn, PART, Parts } from './parts.ts';
 
-/** So many names are looked up at a time. */
+/** Names looked up at a time. */
 const NAMES = 5000;
 
 /** The answer to LS: `count` queues behind `after`, and behind the last of them the pipes. */
@@ -80,7 +80,7 @@ async function statesOf(
 ): Promise<(QueueState | undefined)[]> {
   const last = names.at(-1) as string;
   const found = new Map<string, QueueState>();
-  // Others may have been made between them.
+  // Other queues may have been made between them.
   for (let behind = after; (behind ?? '') < last; ) {
     const page = await store.list(behind, PART);
     for (const state of page) found.set(state.name, state);

@@ -6,6 +6,6 @@ export function log(text: string): void {
     // Not process.stderr: there a full disk is an error that nobody can catch here.
     writeSync(2, `${new Date().toISOString()} [${process.pid}] ${text}\n`);
   } catch {
-    // There is nobody to tell.
+    // Nobody is left to tell.
   }
 }

@@ -1,14 +1,14 @@
 import type { Value } from '../protocol/values.ts';
 
 /**
- * An array of answers that is made and written part by part: others have their turn between the parts, and
- * a reader that is slow is waited for.
+ * An array of answers that is made and written part by part. Other connections have their turn between the parts,
+ * and a slow reader is waited for.
  */
 export class Parts {
-  /** How many elements it has. */
+  /** The number of elements. */
   readonly size: number;
   readonly parts: Iterable<Iterable<Value>> | AsyncIterable<Iterable<Value>>;
-  /** What stands before it in an array of which it is the last element. */
+  /** Values before it, in an array of which it is the last element. */
   readonly before: Value[];
 
   constructor(
@@ -22,10 +22,10 @@ export class Parts {
   }
 }
 
-/** So many elements make a part: a few milliseconds of work. */
+/** Elements of a part: a few milliseconds of work. */
 export const PART = 100;
 
-/** In an answer in parts, where it is too large for one. */
+/** An array of values, in parts where it is too large for one. */
 export function inParts<T>(items: readonly T[], toValue: (item: T) => Value): Value[] | Parts {
   if (items.length <= PART) return items.map(toValue);
   return new Parts(items.length, slices(items, toValue));
@@ -35,12 +35,12 @@ function* slices<T>(items: readonly T[], toValue: (item: T) => Value): Generator
   for (let at = 0; at < items.length; at += PART) yield each(items.slice(at, at + PART), toValue);
 }
 
-/** Made one by one as they are written: so they are garbage that costs nothing. */
+/** Values that are made one by one as they are written, so that each is garbage that costs nothing. */
 export function* each<T>(items: Iterable<T>, toValue: (item: T) => Value): Generator<Value> {
   for (const item of items) yield toValue(item);
 }
 
-/** Fulfilled when others have had theirs. */
+/** Waits until others have had their turn. */
 export function othersTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -10,27 +10,27 @@ import { RelayEnd } from './relay.ts';
 export interface Opener {
   readonly socket: Socket;
   readonly consumer: Consumer;
-  /** From now on what comes over the connection is for this end. */
+  /** Makes the connection this end: bytes that come over it are for the end from now on. */
   become(end: RelayEnd): void;
 }
 
 interface Pipe {
   ends: RelayEnd[];
-  /** Ends the wait of the first end: true when the second one is there. Undefined once that is over. */
+  /** Ends the wait of the first end, with true when the second one is there. Undefined once the wait is over. */
   finish: ((result: boolean | MqError) => void) | undefined;
 }
 
-/** What the other end has to be. */
+/** The direction of an end, by that of the other. */
 const FITS: Record<Direction, Direction> = { both: 'both', send: 'recv', recv: 'send' };
 
-/** The pipes by their names, and who waits for a second end. Nothing of this is stored. */
+/** The pipes by their names, open ones and those that wait for a second end. None is stored. */
 export class Pipes {
   readonly #pipes = new Map<string, Pipe>();
   #stopped: MqError | undefined;
 
   /**
    * Opens an end of a pipe, and waits for the other one.
-   * @returns whether it came in time: then the client has been told, and the connection is the end
+   * @returns whether the other end came in time: then the client has been told, and the connection is the end
    * @throws MqError TAKEN, MISFIT, INTERRUPTED, STOPPED
    */
   async open(
@@ -51,7 +51,7 @@ export class Pipes {
     return true;
   }
 
-  /** Whoever waits is sent away, and open pipes are over. */
+  /** Ends all waits and all open pipes with this error. */
   stop(error: MqError): void {
     this.#stopped = error;
     for (const { ends, finish } of [...this.#pipes.values()]) {
@@ -60,7 +60,7 @@ export class Pipes {
     }
   }
 
-  /** The pipes, with what is known of each end. */
+  /** The pipes, with a description of each end. */
   list(): Value[] {
     return [...this.#pipes].map(
       ([name, { ends, finish }]) =>
@@ -95,7 +95,7 @@ export class Pipes {
     });
   }
 
-  /** Another one may have the name by now. */
+  /** Removes a pipe, unless another one has the name by now. */
   #remove(name: string, pipe: Pipe): void {
     if (this.#pipes.get(name) === pipe) this.#pipes.delete(name);
   }

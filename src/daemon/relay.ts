@@ -13,12 +13,12 @@ import {
 import { encode, OK } from '../protocol/values.ts';
 
 /**
- * One end of a pipe, in the daemon: what its client sends goes to the client of the other end, as it
- * comes. Nothing is kept: while the other client does not read, this one is not read from.
+ * One end of a pipe, in the daemon. Bytes of its client go to the client of the other end as they come, and
+ * none are kept: while the other client does not read, this one is not read from.
  */
 export class RelayEnd implements StreamEvents {
   readonly direction: Direction;
-  /** The client's process, if it said. */
+  /** The client's process id, if it is known. */
   readonly pid: number | undefined;
   readonly openedAt = Date.now();
   /** Bytes that its client has sent, and bytes that have gone to it. */
@@ -26,10 +26,10 @@ export class RelayEnd implements StreamEvents {
   received = 0;
   readonly #socket: Socket;
   readonly #scanner = new StreamScanner(this);
-  /** There is one before anything can come: see `connect`. */
+  /** The other end, which is there before any bytes come: see `connect`. */
   #other!: RelayEnd;
   #onOver: () => void = () => {};
-  /** Whether its client has sent all, and whether it has said what became of what it received. */
+  /** Whether its client has sent all, and whether it has told the fate of the bytes that it received. */
   #hasEnded: boolean;
   #hasJudged: boolean;
   #isClosed = false;
@@ -43,7 +43,7 @@ export class RelayEnd implements StreamEvents {
   }
 
   /**
-   * Makes two ends a pipe: the answer to both clients.
+   * Connects two ends to a pipe, and answers both clients.
    * @param onOver called when the pipe is over: neither client has anything left to say
    */
   static connect(ends: [RelayEnd, RelayEnd], onOver: () => void): void {
@@ -58,7 +58,7 @@ export class RelayEnd implements StreamEvents {
   }
 
   /**
-   * Takes what its client sends.
+   * Takes bytes of its client.
    * @throws MqError SYNTAX; the client cannot be followed any further
    */
   receive(bytes: Buffer): void {
@@ -79,7 +79,7 @@ export class RelayEnd implements StreamEvents {
     const other = this.#other;
     if (!this.#isOver) other.tell(new MqError('GONE', 'the other end went away'));
     this.#isClosed = true;
-    // What the other one sends goes nowhere, but its end is to be noticed.
+    // Bytes of the other end go nowhere, but they are read so that its end is noticed.
     other.#socket.resume();
     this.#settle();
   }

@@ -2,7 +2,7 @@ import { Bodies, type Value } from '../protocol/values.ts';
 import type { Run } from '../store/store.ts';
 import { inParts, Parts } from './parts.ts';
 
-/** With several queues asked, be it one twice, an answer says which one it is from. */
+/** The answer with the name of its queue, where several were asked (be it one twice). */
 export function prefix(names: readonly string[], queue: string, value: Value | Parts): Value | Parts {
   if (names.length === 1) return value;
   if (value instanceof Parts) return new Parts(value.size, value.parts, [queue]);
@@ -30,6 +30,6 @@ export function runValue(
     : [new Bodies([messages], 'array')];
   const run = [id, step, priority, putAt, failures + 1, ...bodies];
   if (leases === undefined) return run;
-  // In wall-clock time: it is for people to read.
+  // By the wall clock: people read it.
   return [...run, leases.until - now + Date.now(), leases.tokens];
 }

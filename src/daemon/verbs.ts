@@ -11,10 +11,10 @@ import { log } from './log.ts';
 import { inParts, type Parts } from './parts.ts';
 import { bare, held, prefix, runValue } from './runs.ts';
 
-/** An answer brings no further message once it has so many bytes. */
+/** Bytes. An answer that has more brings no further message. */
 const ANSWER_BYTES = 1024 * 1024;
 
-/** The same for PEEK, which cannot be asked for the rest. */
+/** Bytes of an answer to PEEK, which nobody can ask for the rest. */
 const PEEK_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -80,7 +80,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
       queue,
       hold || lease ? held(runs, queues.store.now(), count, packed) : bare(runs, count),
     );
-    // What ends with the connection need not outlive the machine.
+    // A hold ends with the connection, and so need not outlive the machine.
     if (hold) return { value, promisesNothing: true };
     const ids = runs.map(rangeOf);
     const leases = tokensOf(runs);
@@ -89,7 +89,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
       promisesNothing: lease === undefined,
       sent: (ok) => {
         if (lease) {
-          // Should it fail, the leases run out.
+          // If that fails, the leases run out.
           if (!ok)
             queues
               .settleLeases(queue, leases, 'returned')
@@ -99,7 +99,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
         const end = ok
           ? queues.done(session.consumer, queue, ids)
           : queues.giveBack(session.consumer, queue, ids);
-        // Not recorded, so not gone: it is back when the connection ends.
+        // Messages that are not recorded as done are back when the connection ends.
         end.catch(() => session.destroy());
       },
     };

@@ -5,20 +5,19 @@ import { MqError } from '../errors.ts';
  * protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), versions 2 and 3: a type byte, a line, and
  * for bulk strings the bytes that the line counts, for arrays and maps the values that it counts.
  *
- * The scanner only hops from header to header; what a frame says is for `values.ts` and
- * `parse-request.ts` to read. It remembers how far it has come, so that a frame that arrives in many
- * chunks is scanned once.
+ * The scanner only hops from header to header; `values.ts` and `parse-request.ts` read the frames. It
+ * remembers its place, so that a frame that arrives in many chunks is scanned once.
  */
 export interface Limits {
   /** The longest bulk string, in bytes. */
   bulk: number;
   /** The longest frame, in bytes. */
   frame: number;
-  /** The first byte of each frame must be an array's, its elements bulk strings (a request). */
+  /** Whether each frame must be an array of bulk strings. */
   requests: boolean;
 }
 
-/** A header line is a type, an integer, and CR LF; texts (simple strings, errors) may be longer. */
+/** Bytes of a header line: a type, an integer, and CR LF. Texts (simple strings, errors) may be longer. */
 const LONGEST_LINE = 64 * 1024;
 const LONGEST_HEADER = 32;
 
@@ -38,42 +37,42 @@ const TEXTS = new Set([...'+-:_,#('].map((type) => type.charCodeAt(0)));
 
 export class FrameScanner {
   readonly #limits: Limits;
-  /** What has come and is in no frame yet; filled up to #end. */
+  /** Bytes that have come and are in no frame yet, up to #end. */
   #buffer: Buffer = Buffer.alloc(0);
   #end = 0;
-  /** Whether #buffer is our own, and may be written behind #end. */
+  /** Whether #buffer was made here, and may be written behind #end. */
   #own = false;
-  /** Where the current frame starts, and how far it is scanned. */
+  /** The start of the current frame, and the place up to which it is scanned. */
   #start = 0;
   #at = 0;
-  /** How many values each open array still lacks, outermost first. */
+  /** The number of values that each open array still lacks, outermost first. */
   #missing: number[] = [];
-  /** How many bytes of the current frame are known to come. */
+  /** Bytes of the current frame that are known to come. */
   #expected = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
   }
 
-  /** What has come and is in no frame. */
+  /** Bytes that have come and are in no frame. */
   get rest(): Buffer {
     return this.#buffer.subarray(this.#start, this.#end);
   }
 
-  /** How many bytes the frame has that is not complete, as far as its headers say. */
+  /** Bytes of the frame that is not complete, as far as its headers say. */
   get expected(): number {
     return this.#end === this.#start ? 0 : Math.max(this.#expected, this.#end - this.#start);
   }
 
-  /** Bytes that have come of a frame that is not complete. */
+  /** Bytes that have come of the frame that is not complete. */
   get pending(): number {
     return this.#end - this.#start;
   }
 
   /**
-   * Takes the next chunk; calls `take` with each frame that it completes, which is a view of the bytes,
-   * until that answers false: what follows are no frames any more, and `rest` has it.
-   * @throws MqError SYNTAX or TOOBIG; the stream cannot be followed any further after that
+   * Takes the next chunk, and calls `take` with each frame that it completes, a view of the bytes. When that answers
+   * false, no frames follow any more, and `rest` has the bytes behind it.
+   * @throws MqError SYNTAX or TOOBIG; after that the stream cannot be followed any further
    */
   push(chunk: Buffer, take: (frame: Buffer) => unknown): void {
     this.#append(chunk);
@@ -125,7 +124,7 @@ export class FrameScanner {
     this.#end += chunk.length;
   }
 
-  /** Goes on to the end of the frame; false when more bytes are needed. */
+  /** Scans on to the end of the frame; false: more bytes are needed. */
   #scan(): boolean {
     const missing = this.#missing;
     do {
@@ -138,7 +137,7 @@ export class FrameScanner {
     return true;
   }
 
-  /** One value, or the header of an array: where the next begins, or -1 when bytes are missing. */
+  /** The end of a value, or of the header of an array; -1: bytes are missing. */
   #hop(at: number, outermost: boolean): number {
     if (at >= this.#end) return -1;
     const buffer = this.#buffer;

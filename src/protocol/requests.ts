@@ -2,8 +2,8 @@ import type { Packed } from '../packed.ts';
 import type { Settings } from '../settings.ts';
 
 /**
- * What a client can ask, as data; `encode-request.ts` and `parse-request.ts` are the way to the
- * frame and back. mq-protocol(7) describes each for people who write clients.
+ * Requests as data; `encode-request.ts` and `parse-request.ts` are the way to the frame and back. mq-protocol(7)
+ * describes each for people who write clients.
  */
 export type Request =
   | { verb: 'HELLO'; version: 2 | 3 | undefined; mq: Greeting | undefined }
@@ -28,10 +28,10 @@ export type Request =
       count: number | undefined;
       hold: boolean;
       lease?: number | undefined;
-      /** The bodies of a run come packed, so that nobody has to look at each on the way. */
+      /** Whether the bodies of a run come packed, so that nobody has to look at each on the way. */
       packed?: boolean | undefined;
       until?: Until | undefined;
-      /** These are consumed first; an answer that brings messages says that this is recorded, not that it is on disk. */
+      /** Messages that are consumed before others are taken. An answer with messages says that this is recorded, not that it is on disk. */
       done?: { queue: string; ids: Range[] } | undefined;
     }
   /** `once` with leases only. */
@@ -54,7 +54,7 @@ export type Request =
   | { verb: 'CLOSE'; queue: string; now: boolean }
   | { verb: 'MOVE'; queue: string; to: string; count: number | undefined; once?: Once | undefined }
   | { verb: 'PURGE'; queue: string; once?: Once | undefined }
-  /** How many of the client's messages are stored. */
+  /** Asks for the number of the client's messages that are stored. */
   | { verb: 'POSITION'; client: string }
   | { verb: 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'OPEN'; queue: string }
   | { verb: 'LS'; after: string | undefined; count: number | undefined }
@@ -62,7 +62,7 @@ export type Request =
 
 export type Verb = Request['verb'];
 
-/** Requests that change nothing for others: what becomes of them when the daemon dies does not matter. */
+/** Requests that change nothing for others, so that it does not matter what becomes of them when the daemon dies. */
 export const READING: ReadonlySet<Verb> = new Set<Verb>([
   'HELLO',
   'GET',
@@ -78,36 +78,36 @@ export const READING: ReadonlySet<Verb> = new Set<Verb>([
   'POSITION',
 ]);
 
-/** When a GET has nothing to wait for any more; see `GetOptions`. */
+/** The state in which a GET ends, because there is nothing to wait for; see `GetOptions`. */
 export type Until = 'drained' | 'finished' | 'idle';
 
-/** Which way the bytes go at an end of a pipe. */
+/** The direction of the bytes at an end of a pipe. */
 export type Direction = 'both' | 'send' | 'recv';
 
-/** What mq's own client says of itself. */
+/** The greeting of mq's own client. */
 export interface Greeting {
   protocol: number;
   version: string;
-  /** A daemon older than this client is to make room for a newer one. */
+  /** Whether a daemon that is older than this client makes room for a newer one. */
   replace: boolean;
-  /** The client's process (holder.ts), when it is to have again what it held if the daemon dies. */
+  /** The client's process (holder.ts), which is given back what it held if the daemon dies. */
   holder?: string | undefined;
-  /** The same of a client up to mq 0.5. */
+  /** The process of a client up to mq 0.5. */
   pid?: number | undefined;
 }
 
-/** Which of a client's messages the first one of a PUT is: so the store takes each once. */
+/** The position of a PUT's first message among those of its client, so that the store takes each once. */
 export interface Position {
   id: string;
   index: number;
 }
 
-/** Names a step of a client's that is to happen once, however often it is asked for: see `Once` of the store. */
+/** Names a step of a client that takes effect once, however often it is asked for: see `Once` of the store. */
 export interface Once {
   client: string;
-  /** Which of the client's steps it is. */
+  /** The number of the step among those of its client. */
   seq: number;
-  /** Those before this one will not be asked for again. */
+  /** The first number that may be asked for again. */
   acked: number;
 }
 

@@ -3,23 +3,23 @@ import { type Code, MqError } from '../errors.ts';
 import { readError } from './values.ts';
 
 /**
- * What goes over a connection that has become an end of a pipe. In each direction that the pipe has:
- * a streamed string of RESP 3 (https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md),
+ * The bytes on a connection that has become an end of a pipe. In each direction that the pipe has goes a
+ * streamed string of RESP 3 (https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md),
  * which is a string whose length is not known before it ends:
  *
  *     $?\r\n  ;5\r\nhello\r\n  ;1\r\n!\r\n  ;0\r\n
  *
- * Between two of its chunks, or behind them, there is one line that says what became of the string
- * that came the other way: `+OK` (all of it was taken, its end too) or `-CODE text` (it is in vain).
+ * Between two of its chunks, or behind them, stands one line about the string that came the other way: `+OK`
+ * (all of it was taken, its end too) or `-CODE text` (it is in vain).
  *
- * How a stream is cut into chunks means nothing: whoever passes it on may cut it anew.
+ * The chunks mean nothing: a relay may cut the stream anew.
  */
 export interface StreamEvents {
   /** The next bytes. */
   bytes(piece: Buffer): void;
   /** All bytes have come. */
   end(): void;
-  /** What became of the stream in the other direction; undefined: all of it was taken. */
+  /** The fate of the stream in the other direction; undefined: all of it was taken. */
   verdict(error: MqError | undefined): void;
 }
 
@@ -34,7 +34,7 @@ export function refusal(code: Code, text: string): Buffer {
 
 const LINE_END = Buffer.from('\r\n');
 
-/** Shorter pieces are copied into one Buffer with what stands around them: cheaper than a writev(2). */
+/** Bytes. Shorter pieces are copied into one Buffer with the lines around them, which is cheaper than a writev(2). */
 const SHORT = 4096;
 
 /** Writes a chunk of a stream. */
@@ -55,7 +55,7 @@ export function writeChunk(socket: Writable, piece: Buffer): void {
   socket.uncork();
 }
 
-/** In bytes; an error's text is the longest line. */
+/** Bytes of the longest line, the text of an error. */
 const LONGEST_LINE = 1024;
 
 const LF = 0x0a;
@@ -63,16 +63,16 @@ const LF = 0x0a;
 /** Reads a stream as it comes, and hands its bytes on at once. */
 export class StreamScanner {
   readonly #events: StreamEvents;
-  /** How many bytes of the current chunk have not come. */
+  /** Bytes of the current chunk that have not come. */
   #missing = 0;
-  /** What has come of the current line. */
+  /** The part of the current line that has come. */
   #line = '';
 
   constructor(events: StreamEvents) {
     this.#events = events;
   }
 
-  /** @throws MqError SYNTAX; the stream cannot be followed any further after that */
+  /** @throws MqError SYNTAX; after that the stream cannot be followed any further */
   push(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length) {

@@ -26,7 +26,7 @@ export class Simple {
   }
 }
 
-/** The bodies of messages: an array of them, the only one, or all as they are packed in one bulk string. */
+/** Bodies of messages: an array, the only one, or all of them packed in one bulk string. */
 export class Bodies {
   readonly messages: readonly (Packed | Large)[];
   readonly form: 'array' | 'one' | 'packed';
@@ -36,7 +36,7 @@ export class Bodies {
   }
 }
 
-/** What the daemon says unasked (RESP 3's push). */
+/** A message of the daemon that nobody asked for (a push of RESP 3). */
 export class Push {
   readonly values: Value[];
   constructor(values: Value[]) {
@@ -46,7 +46,7 @@ export class Push {
 
 export const OK = new Simple('OK');
 
-/** Up to so many bytes, to copy them costs less than to write them in pieces. */
+/** Bytes. Smaller parts are copied, which costs less than a write for each. */
 const COPIED = 4096;
 
 /** Writes `value` as one frame: in one chunk, or with large parts of it uncopied. All of it is in memory. */
@@ -59,7 +59,7 @@ export function encodeAll(values: Iterable<Value>, version: 2 | 3): (Buffer | La
   const writer = new Writer(version);
   for (const value of values) {
     writer.write(value);
-    // Text that is put together of many pieces is dear to keep.
+    // A text of many pieces is expensive to keep.
     writer.flush();
   }
   return writer.finish();
@@ -152,7 +152,7 @@ class Writer {
   }
 }
 
-/** An answer of another form than the one that was asked for. */
+/** The error for an answer of an unexpected form. */
 export function notUnderstood(): MqError {
   return new MqError('PROTOCOL', "the daemon's answer is not understood");
 }
@@ -175,7 +175,7 @@ function line(text: string): string {
  */
 export class Reader {
   readonly #bytes: Buffer;
-  /** Where the next value begins. */
+  /** The position of the next value. */
   at = 0;
 
   constructor(frame: Buffer) {
@@ -225,7 +225,7 @@ export class Reader {
     return this.type === '_';
   }
 
-  /** How many values the array has that begins here. @throws MqError PROTOCOL when none does */
+  /** The number of values in the array that begins here. @throws MqError PROTOCOL when none does */
   size(): number {
     this.#expect(ARRAY);
     return this.number();
@@ -237,7 +237,7 @@ export class Reader {
     return this.number();
   }
 
-  /** An integer, or the number in a header: of an array the size, of a bulk string the length. */
+  /** An integer, or the number in a header: the size of an array, the length of a bulk string. */
   number(): number {
     // Byte by byte: a request has a dozen of them, and calls out of JavaScript cost more.
     const bytes = this.#bytes;
@@ -279,7 +279,7 @@ export class Reader {
     if (this.#bytes[this.at] !== type) throw notUnderstood();
   }
 
-  /** Goes on behind a bulk string; answers where its bytes end. */
+  /** Skips a bulk string. @returns the end of its bytes */
   #skip(length: number): number {
     const end = this.at + length;
     this.at = end + 2;

@@ -6,7 +6,7 @@ import { Reader } from './values.ts';
 
 const LONGEST_OPTION = 16;
 
-/** The words of a request, one after the other. */
+/** Reads the words of a request, one after the other. */
 export class WordReader {
   readonly #reader: Reader;
   #left: number;
@@ -30,7 +30,7 @@ export class WordReader {
     return this.#reader.bulk() as Buffer;
   }
 
-  /** What is left, up to the end: at least one. */
+  /** The words up to the end, at least one. */
   all(what: string): string[] {
     const words: string[] = [];
     while (words.length === 0 || this.more) words.push(this.next(what));
@@ -49,19 +49,19 @@ export class WordReader {
     return parseInteger(this.next(`the number of ${what}`), what, least, most);
   }
 
-  /** What is left, as messages. */
+  /** The words up to the end, as messages. */
   messages(): Packed {
     const packed = this.#reader.rest(this.#left);
     this.#left = 0;
     return packed;
   }
 
-  /** Skips whatever is left. */
+  /** Skips the words up to the end. */
   skip(): void {
     this.messages();
   }
 
-  /** Reads option words as long as `options` has the next one, or up to one that answers 'end'. */
+  /** Reads option words, as long as `options` has the next one, or up to one that answers 'end'. */
   options(options: Record<string, () => 'end' | void>): void {
     while (this.#left > 0) {
       const start = this.#reader.at;
