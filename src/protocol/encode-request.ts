@@ -21,7 +21,6 @@ function wordsOf(request: Request): string[] {
         ...(request.priority === 0 ? [] : ['PRIORITY', String(request.priority)]),
         ...numberWords('DELAY', request.delay),
         ...numberWords('TTL', request.ttl),
-        // An earlier name of KEY, which a daemon of 0.5 would take for the name of the queue.
         ...(request.key === undefined ? [] : ['KEY', request.key]),
         ...(request.client ? ['CLIENT', request.client.id, String(request.client.index)] : []),
         ...(request.done ? ['DONE', request.done.queue, request.done.lease] : []),
