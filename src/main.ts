@@ -42,7 +42,7 @@ const LOAD: Record<CommandName, () => Promise<{ run: (invocation: Invocation) =>
 /** Errors that are an expected end; -q keeps them quiet. */
 const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
 
-interface Context {
+interface ErrorContext {
   /** The subject of an error: the command, and its first operand. */
   what: string;
   /** Whether expected errors go unsaid. */
@@ -53,7 +53,7 @@ interface Context {
 
 /** argv -> one command -> one exit status. */
 async function main(args: string[]): Promise<Exit> {
-  const context: Context = { what: '', quiet: false };
+  const context: ErrorContext = { what: '', quiet: false };
   try {
     if (args.length === 0) return await help(undefined, false);
     return await runLine(args, context);
@@ -66,7 +66,7 @@ async function main(args: string[]): Promise<Exit> {
 }
 
 /** @param context filled in as far as it is known */
-async function runLine(args: string[], context: Context): Promise<Exit> {
+async function runLine(args: string[], context: ErrorContext): Promise<Exit> {
   const { options: leading, rest } = parseLeading(args, LEADING);
   const [name, ...words] = rest;
   if (leading['version']) return print(`mq ${(await import('./version.ts')).VERSION}\n`);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { isLazy, ROOMS, roomOf, rulesOf } from '../src/build/rooms.ts';
+import { entryOf, FOLDERS, isLazy, rulesOf } from '../src/build/folders.ts';
 
 interface Import {
   path: string;
@@ -20,9 +20,9 @@ describe('imports run one way', () => {
   test.each(files)('%s', (file) => {
     for (const { path } of imports.get(file) as Import[]) {
       if (isPackage(path)) continue;
-      const [room, other] = [roomOf(file), roomOf(path)];
+      const [own, other] = [entryOf(file), entryOf(path)];
       // A file that has rules of its own is still in its folder.
-      const isBeside = other === room || dirname(path) === dirname(file);
+      const isBeside = other === own || dirname(path) === dirname(file);
       const may = [...rulesOf(file).imports, ''];
       expect(isBeside || may.includes(other) || may.includes(dirname(path)), `${file} imports ${path}`).toBe(
         true,
@@ -41,8 +41,8 @@ describe('imports run one way', () => {
     for (const file of files) visit(file, []);
   });
 
-  test('each room is there', () => {
-    for (const name of Object.keys(ROOMS))
+  test('each folder of the list is there', () => {
+    for (const name of Object.keys(FOLDERS))
       expect(
         files.some((file) => file === name || file.startsWith(`${name}/`)),
         name,
@@ -54,7 +54,7 @@ describe('what put and get run', () => {
   const hot = reachable(['main.ts', 'commands/put.ts', 'commands/get.ts']);
 
   test.each(hot)('%s loads no library, nor what is loaded only when it is needed', (file) => {
-    expect(rulesOf(file).isHot ?? roomOf(file) === '', file).toBe(true);
+    expect(rulesOf(file).isHot ?? entryOf(file) === '', file).toBe(true);
     for (const { path } of eager(file)) {
       if (isPackage(path)) expect(path).toMatch(/^node:/);
       else expect(isLazy(path), path).toBe(false);

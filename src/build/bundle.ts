@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { isLazy } from './folders.ts';
 import { thirdParty } from './licences.ts';
-import { isLazy } from './rooms.ts';
 
 /**
  * Makes dist/mq.cjs, which bin/mq and the standalone executable run, and dist/mq.bin, which it reads:
@@ -22,7 +22,7 @@ import { isLazy } from './rooms.ts';
  * - the sizes of the four, as 32-bit integers;
  * - V8's code cache of the next one;
  * - hot: the source of what commands like put and get run;
- * - rest: the source of what is loaded lazily (rooms.ts): the daemon, and what needs packages. It is not
+ * - rest: the source of what is loaded lazily (folders.ts): the daemon, and what needs packages. It is not
  *   even compiled before one of its modules is needed.
  *
  * Modules of one section load those of the other by `require('mq:' + path)`. All sections are in one file, so

@@ -56,7 +56,7 @@ export function parseLeading(
 const NEGATIVE = /^-(?!0+$)(\d+(\.\d+)?|\.\d+)$/;
 
 /** The words of a line, by their kinds. */
-interface Line {
+interface Words {
   operands: string[];
   /** The indices of the operands. */
   places: number[];
@@ -70,8 +70,8 @@ interface Line {
 type Refuse = (why: string) => MqError;
 
 /** @param most the number of operands after which reading ends */
-function read(args: string[], known: readonly Option[], refuse: Refuse, most = Infinity): Line {
-  const line: Line = { operands: [], places: [], behind: undefined, options: {}, renamed: new Set() };
+function read(args: string[], known: readonly Option[], refuse: Refuse, most = Infinity): Words {
+  const line: Words = { operands: [], places: [], behind: undefined, options: {}, renamed: new Set() };
   for (let at = 0; at < args.length && line.operands.length < most; at++) {
     const word = args[at] as string;
     if (word === '--') {

@@ -17,7 +17,7 @@ import { Connector } from './connect.ts';
 import { isLoss } from './connection.ts';
 
 /** Takes bytes; undefined: that is done already. */
-type Take = (piece: Buffer) => Promise<void> | undefined;
+type TakePiece = (piece: Buffer) => Promise<void> | undefined;
 
 export interface PipeOptions {
   pipe: string;
@@ -35,7 +35,7 @@ export class PipeEnd implements StreamEvents {
   /** Bytes that have come, and are not taken. */
   readonly #pieces = new Fifo<Buffer>();
   /** The receiver, and whether it is still taking the last piece. */
-  #take: Take | undefined;
+  #take: TakePiece | undefined;
   #isTaking = false;
   #hasAll = false;
   /** Whether the other end was told that its bytes were taken, or are not wanted. */
@@ -121,7 +121,7 @@ export class PipeEnd implements StreamEvents {
    * Hands on the bytes that come until the other end has sent all, and tells it so.
    * @throws MqError GONE, STOPPED, LOST when the pipe was over before that; the error of `take`
    */
-  receive(take: Take): Promise<void> {
+  receive(take: TakePiece): Promise<void> {
     this.#take = take;
     this.#handOn();
     return this.#received.promise;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Exit, Invocation } from '../cli/command.ts';
-import { complete, type Names } from '../cli/completion.ts';
+import { complete, type Names } from '../cli/complete.ts';
 import { SCRIPTS } from '../cli/completion-scripts.ts';
 import { allQueues } from '../client/all-queues.ts';
 import { MqError } from '../errors.ts';

@@ -7,7 +7,7 @@ import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
 import { checkName } from '../names.ts';
-import { startProgress } from '../output/progress/start.ts';
+import { startProgress } from '../output/progress/show.ts';
 import { leaseRenderer, type Render, renderer, renderJson } from '../output/render.ts';
 import { note } from '../output/terminal.ts';
 import { Output } from '../stdio/output.ts';

@@ -5,7 +5,7 @@ import { catchSignals } from '../cli/signals.ts';
 import { PipeEnd } from '../client/pipe-end.ts';
 import { type Code, MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
-import { startProgress } from '../output/progress/start.ts';
+import { startProgress } from '../output/progress/show.ts';
 import { note } from '../output/terminal.ts';
 import type { Direction } from '../protocol/requests.ts';
 import { Input } from '../stdio/input.ts';

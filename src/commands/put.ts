@@ -6,7 +6,7 @@ import { Producer } from '../client/producer.ts';
 import { MqError } from '../errors.ts';
 import { type Framing, Splitter } from '../lines.ts';
 import { checkName } from '../names.ts';
-import { startProgress } from '../output/progress/start.ts';
+import { startProgress } from '../output/progress/show.ts';
 import { note } from '../output/terminal.ts';
 import { type Packed, pack, pieces } from '../packed.ts';
 import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';

@@ -2,7 +2,7 @@ import type { Exit, Invocation } from '../cli/command.ts';
 import { framingOf, periodOf } from '../cli/options.ts';
 import { Leaser } from '../client/leaser.ts';
 import { checkName } from '../names.ts';
-import { isShown } from '../output/progress/start.ts';
+import { isShown } from '../output/progress/show.ts';
 import { parseInteger } from '../settings.ts';
 import { tty } from '../tty.ts';
 import { checkCommand, findCommand } from '../work/child.ts';

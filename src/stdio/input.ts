@@ -13,7 +13,7 @@ const CHUNK = 64 * 1024;
 const TURN_AFTER = 16;
 
 /** Takes a chunk; undefined: that is done already. An error ends the reading. */
-type Take = (chunk: Buffer) => Promise<void> | undefined;
+type TakeChunk = (chunk: Buffer) => Promise<void> | undefined;
 
 /**
  * Standard input, or a pipe of this process, chunk by chunk as it comes. Reading a pipe does not block the
@@ -39,7 +39,7 @@ export class Input {
    * @returns whether it came to the end
    * @throws MqError USAGE when it cannot be read; what `take` throws
    */
-  async read(take: Take): Promise<boolean> {
+  async read(take: TakeChunk): Promise<boolean> {
     this.check();
     const { isatty, ReadStream } = tty();
     const isTerminal = this.#pipe === undefined && isatty(0);
@@ -70,7 +70,7 @@ export class Input {
    * was opened: poll(2) does not tell of its end.
    * @returns whether that was all
    */
-  async #readNow(fd: number, take: Take): Promise<boolean> {
+  async #readNow(fd: number, take: TakeChunk): Promise<boolean> {
     for (let chunks = 1; !this.#stopped; chunks++) {
       const chunk = readNow(fd);
       if (chunk === undefined) return false;
@@ -94,7 +94,7 @@ function readNow(fd: number): Buffer | undefined {
   }
 }
 
-function flow(stream: Socket | ReadStream, take: Take): Promise<void> {
+function flow(stream: Socket | ReadStream, take: TakeChunk): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown) => {
       stream.destroy();

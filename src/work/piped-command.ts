@@ -3,7 +3,7 @@ import type { Direction } from '../protocol/requests.ts';
 import { openPipe } from '../stdio/temporary.ts';
 import { type Child, noFile, startChild } from './child.ts';
 
-interface Pipe {
+interface PipeEnds {
   reader: number;
   writer: number;
 }
@@ -24,8 +24,8 @@ export class PipedCommand {
 
   private constructor(
     command: readonly [string, ...string[]],
-    incoming: Pipe | undefined,
-    outgoing: Pipe | undefined,
+    incoming: PipeEnds | undefined,
+    outgoing: PipeEnds | undefined,
   ) {
     this.input = incoming?.writer;
     this.output = outgoing?.reader;
@@ -44,7 +44,7 @@ export class PipedCommand {
   }
 }
 
-async function pipe(ours: 'reader' | 'writer'): Promise<Pipe> {
+async function pipe(ours: 'reader' | 'writer'): Promise<PipeEnds> {
   try {
     return await openPipe(ours);
   } catch (cause) {

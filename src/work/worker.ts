@@ -4,7 +4,7 @@ import { CAUGHT } from '../cli/signals.ts';
 import type { Lease, Leaser, Settled } from '../client/leaser.ts';
 import { type Code, MqError } from '../errors.ts';
 import { type Framing, Splitter, separatorOf } from '../lines.ts';
-import { startProgress } from '../output/progress/start.ts';
+import { startProgress } from '../output/progress/show.ts';
 import { note } from '../output/terminal.ts';
 import { join, type Packed } from '../packed.ts';
 import type { Echo } from './echo.ts';

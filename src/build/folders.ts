@@ -2,7 +2,7 @@
  * A folder of src/: its imports, whether put and get run it, and whether it is loaded only when it is needed.
  * bundle.ts makes the two parts of the program from this list, and test/imports.test.ts enforces it.
  */
-export interface Room {
+export interface Rules {
   /** Folders that it may import, besides itself and the leaves (the files beside main.ts). */
   imports: readonly string[];
   /** Whether put and get may run something of it. */
@@ -12,7 +12,7 @@ export interface Room {
 }
 
 /** The list, by folders, and by files that have rules of their own. */
-export const ROOMS: Readonly<Record<string, Room>> = {
+export const FOLDERS: Readonly<Record<string, Rules>> = {
   'main.ts': { imports: ['cli', 'commands', 'output'], isHot: true },
   commands: { imports: ['cli', 'work', 'output', 'stdio', 'client', 'protocol'], isHot: true },
   'commands/completion.ts': { imports: ['cli', 'output', 'client'], lazy: 'all' },
@@ -21,9 +21,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   output: {
     imports: ['cli', 'stdio', 'client', 'protocol'],
     isHot: true,
-    lazy: ['columns.ts', 'progress/line.ts', 'progress/rate.ts', 'progress/screen.ts', 'progress/text.ts'],
+    lazy: ['columns.ts', 'progress/draw.ts', 'progress/rate.ts', 'progress/screen.ts', 'progress/text.ts'],
   },
-  cli: { imports: [], isHot: true, lazy: ['completion.ts', 'completion-scripts.ts', 'help.ts'] },
+  cli: { imports: [], isHot: true, lazy: ['complete.ts', 'completion-scripts.ts', 'help.ts'] },
   stdio: { imports: [], isHot: true },
   client: { imports: ['protocol'], isHot: true },
   protocol: { imports: [], isHot: true },
@@ -36,24 +36,24 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** Leaves are hot, because any file may import them. */
-const LEAVES: Room = { imports: [], isHot: true };
+const LEAVES: Rules = { imports: [], isHot: true };
 
 /** The key in the list of a file, by its path in src/; '' for a leaf. */
-export function roomOf(path: string): string {
-  for (let name = path; name !== '.'; name = folderOf(name)) if (ROOMS[name] !== undefined) return name;
+export function entryOf(path: string): string {
+  for (let name = path; name !== '.'; name = parentOf(name)) if (FOLDERS[name] !== undefined) return name;
   return '';
 }
 
-export function rulesOf(path: string): Room {
-  return ROOMS[roomOf(path)] ?? LEAVES;
+export function rulesOf(path: string): Rules {
+  return FOLDERS[entryOf(path)] ?? LEAVES;
 }
 
 /** Whether a file is loaded by import() only. */
 export function isLazy(path: string): boolean {
   const { lazy } = rulesOf(path);
-  return lazy === 'all' || (lazy?.some((file) => path === `${roomOf(path)}/${file}`) ?? false);
+  return lazy === 'all' || (lazy?.some((file) => path === `${entryOf(path)}/${file}`) ?? false);
 }
 
-function folderOf(path: string): string {
+function parentOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '.';
 }

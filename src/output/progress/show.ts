@@ -17,7 +17,7 @@ export function startProgress(progress: Progress): () => void {
   let hide = () => {};
   let hasEnded = false;
   const timer = setTimeout(async () => {
-    const { show } = await import('./line.ts');
+    const { show } = await import('./draw.ts');
     if (!hasEnded) hide = show(progress, begun);
   }, DELAY);
   return () => {

@@ -28,12 +28,12 @@ export async function complete(words: string[], askNames: () => Promise<Names>):
   }
   const command = COMMANDS.find(({ name }) => name === before[at]);
   if (command === undefined) return [];
-  const position = positionAfter(before.slice(at + 1), command);
-  if (position.command !== undefined) return [`:command ${at + 1 + position.command}`];
+  const cursor = cursorAfter(before.slice(at + 1), command);
+  if (cursor.command !== undefined) return [`:command ${at + 1 + cursor.command}`];
   const options = [...command.options, ...COMMON];
   let prefix = '';
-  let what = position.value ?? operandAt(command, position.operands);
-  if (position.value === undefined && position.mayBeOption && last.startsWith('-')) {
+  let what = cursor.value ?? operandAt(command, cursor.operands);
+  if (cursor.value === undefined && cursor.mayBeOption && last.startsWith('-')) {
     const name = /^--([^=]*)=/.exec(last)?.[1];
     if (name === undefined) return fitting(flagsOf(options));
     prefix = `--${name}=`;
@@ -45,8 +45,8 @@ export async function complete(words: string[], askNames: () => Promise<Names>):
   );
 }
 
-/** The position of the last word. */
-interface Position {
+/** The place of the last word, which is to be completed. */
+interface Cursor {
   /** The number of operands in front of it. */
   operands: number;
   mayBeOption: boolean;
@@ -57,7 +57,7 @@ interface Position {
 }
 
 /** @param words the words behind the verb */
-function positionAfter(words: string[], command: Command): Position {
+function cursorAfter(words: string[], command: Command): Cursor {
   const options = [...command.options, ...COMMON];
   let operands = 0;
   let value: string | undefined;
