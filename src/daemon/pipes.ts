@@ -2,14 +2,14 @@ import type { Socket } from 'node:net';
 import { MqError } from '../errors.ts';
 import type { Direction, Request } from '../protocol/requests.ts';
 import type { Value } from '../protocol/values.ts';
-import type { Consumer } from '../queue/consumer.ts';
+import type { Owner } from '../queue/owner.ts';
 import { after } from '../timer.ts';
 import { RelayEnd } from './relay.ts';
 
 /** The connection that an end is opened over. */
 export interface Opener {
   readonly socket: Socket;
-  readonly consumer: Consumer;
+  readonly owner: Owner;
   /** Makes the connection this end: bytes that come over it are for the end from now on. */
   become(end: RelayEnd): void;
 }
@@ -82,7 +82,7 @@ export class Pipes {
         finish: (result) => {
           pipe.finish = undefined;
           timer?.clear();
-          opener.consumer.offEnd(cancel);
+          opener.owner.offEnd(cancel);
           if (result === true) opener.become(end);
           else this.#remove(name, pipe);
           if (result instanceof MqError) reject(result);
@@ -90,8 +90,8 @@ export class Pipes {
         },
       };
       this.#pipes.set(name, pipe);
-      opener.consumer.onEnd(cancel);
-      if (opener.consumer.ended) cancel();
+      opener.owner.onEnd(cancel);
+      if (opener.owner.ended) cancel();
     });
   }
 

@@ -7,7 +7,7 @@ import { FrameScanner } from '../protocol/frames.ts';
 import { parseRequest, requestLimits } from '../protocol/parse-request.ts';
 import { READING, type Request } from '../protocol/requests.ts';
 import { arrayHead, encode, encodeAll, Push } from '../protocol/values.ts';
-import type { Consumer } from '../queue/consumer.ts';
+import type { Owner } from '../queue/owner.ts';
 import type { Queues } from '../queue/queues.ts';
 import type { Answer, Daemon, Peer } from './handler.ts';
 import { log } from './log.ts';
@@ -47,7 +47,7 @@ interface Task {
  * that they share a commit.
  */
 export class Session implements Peer {
-  readonly consumer: Consumer;
+  readonly owner: Owner;
   version: 2 | 3 = 2;
   isMq = false;
   readonly socket: Socket;
@@ -84,7 +84,7 @@ export class Session implements Peer {
     this.#queues = queues;
     this.#daemon = daemon;
     this.#scanner = new FrameScanner(requestLimits(daemon.maxMessage));
-    this.consumer = queues.enter();
+    this.owner = queues.enter();
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('drain', () => {
       if (this.#pipeEnd) this.#pipeEnd.drained();
@@ -93,7 +93,7 @@ export class Session implements Peer {
     // The other end will send no more, and so waits for nothing: what it sent is still carried out.
     socket.on('end', () => {
       this.#ended = true;
-      this.consumer.end();
+      this.owner.end();
       this.#pipeEnd?.close();
       this.#closing = true;
       this.#endWhenIdle();
@@ -106,7 +106,7 @@ export class Session implements Peer {
       this.#release(this.#share);
       if (this.#ended) this.#forget();
       this.#pipeEnd?.close();
-      queues.leave(this.consumer).catch((error) => log(`cannot give back what a connection held: ${error}`));
+      queues.leave(this.owner).catch((error) => log(`cannot give back what a connection held: ${error}`));
     });
   }
 

@@ -49,7 +49,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
         );
       }
       const holder = mq.holder ?? (mq.pid === undefined ? undefined : holderOfPid(mq.pid));
-      if (holder !== undefined) queues.identify(session.consumer, holder);
+      if (holder !== undefined) queues.identify(session.owner, holder);
     }
     return new Map<string, Value>([
       ['server', 'mq'],
@@ -62,12 +62,12 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   PUT({ queue, messages, timeout, ...options }, { session, queues }) {
-    return queues.put(session.consumer, queue, messages, options, timeout);
+    return queues.put(session.owner, queue, messages, options, timeout);
   },
 
   async GET({ queues: names, timeout, count, hold, lease, packed, until, done: acked }, { session, queues }) {
-    if (acked) await queues.done(session.consumer, acked.queue, acked.ids);
-    const taken = await queues.get(session.consumer, [...new Set(names)], {
+    if (acked) await queues.done(session.owner, acked.queue, acked.ids);
+    const taken = await queues.get(session.owner, [...new Set(names)], {
       limit: { count: count ?? 1, bytes: ANSWER_BYTES },
       timeout,
       lease: lease === undefined ? undefined : { duration: lease, isBound: hold },
@@ -96,9 +96,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
               .catch((error) => log(`cannot give back a lease: ${error}`));
           return;
         }
-        const end = ok
-          ? queues.done(session.consumer, queue, ids)
-          : queues.giveBack(session.consumer, queue, ids);
+        const end = ok ? queues.done(session.owner, queue, ids) : queues.giveBack(session.owner, queue, ids);
         // Messages that are not recorded as done are back when the connection ends.
         end.catch(() => session.destroy());
       },
@@ -106,7 +104,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async DONE({ queue, ids, leases, once }, { session, queues }) {
-    if (leases.length === 0) return queues.done(session.consumer, queue, ids);
+    if (leases.length === 0) return queues.done(session.owner, queue, ids);
     await queues.settleLeases(queue, leases, 'done', undefined, once);
     return leases.length;
   },
@@ -116,10 +114,10 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   RETURN: ({ queue, leases, once }, { queues }) =>
     done(queues.settleLeases(queue, leases, 'returned', undefined, once)),
   EXTEND: ({ queue, leases, duration, binding }, { session, queues }) =>
-    done(queues.extend(session.consumer, queue, leases, duration, binding)),
+    done(queues.extend(session.owner, queue, leases, duration, binding)),
 
   async JOIN({ queue, timeout }, { session, queues }) {
-    return (await queues.join(session.consumer, queue, timeout)) ? OK : null;
+    return (await queues.join(session.owner, queue, timeout)) ? OK : null;
   },
 
   async PIPE(request, { session, daemon }) {

@@ -10,7 +10,7 @@ import {
   tokensOf,
 } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
-import type { Consumer } from './consumer.ts';
+import type { Owner } from './owner.ts';
 import { Ranges } from './ranges.ts';
 
 /** What somebody wants who gets. */
@@ -28,15 +28,15 @@ export interface GetOptions {
 }
 
 export interface GetEvents {
-  /** A consumer holds these messages from now on. */
-  holds(consumer: Consumer, queue: string, ids: readonly Range[]): void;
+  /** A owner holds these messages from now on. */
+  holds(owner: Owner, queue: string, ids: readonly Range[]): void;
   /** It is about to have these leases, for as long as its connection lasts. */
-  leasing(consumer: Consumer, queue: string, leases: readonly string[]): void;
+  leasing(owner: Owner, queue: string, leases: readonly string[]): void;
   /** It has given up, and cannot have these leases. */
   giveBack(queue: string, leases: readonly string[]): Promise<void>;
 }
 
-/** What a get was given: it is held for its consumer, or leased. */
+/** What a get was given: it is held for its owner, or leased. */
 export interface Taken {
   queue: string;
   runs: Run[];
@@ -45,7 +45,7 @@ export interface Taken {
 interface Getter {
   queues: readonly string[];
   options: GetOptions;
-  consumer: Consumer;
+  owner: Owner;
   /** Queues that nothing will come from, each with whether it is drained; none of them has changed since. */
   ended: Map<string, boolean>;
   /** Ends the wait: with messages, without, or with an error. */
@@ -74,12 +74,12 @@ export class Getters {
    * @returns undefined when none came in time, or nothing is unfinished and that ends the wait
    * @throws MqError CLOSED when there is nothing to wait for; INTERRUPTED, STOPPED, ...
    */
-  get(queues: readonly string[], options: GetOptions, consumer: Consumer): Promise<Taken | undefined> {
+  get(queues: readonly string[], options: GetOptions, owner: Owner): Promise<Taken | undefined> {
     return new Promise((resolve, reject) => {
       const getter: Getter = {
         queues,
         options,
-        consumer,
+        owner,
         ended: new Map(),
         finished: false,
         taken: undefined,
@@ -91,7 +91,7 @@ export class Getters {
         if (getter.finished) return;
         getter.finished = true;
         timer?.clear();
-        consumer.offEnd(cancel);
+        owner.offEnd(cancel);
         this.#withdraw(getter);
         if (!(result instanceof MqError)) return resolve(result ?? getter.taken);
         // What it holds is given back when its connection ends.
@@ -100,7 +100,7 @@ export class Getters {
         if (leases.length === 0) reject(result);
         else this.#events.giveBack(queue, leases).then(() => reject(result), reject);
       };
-      consumer.onEnd(cancel);
+      owner.onEnd(cancel);
       this.#inTurn(async () => {
         if (getter.finished) return;
         // Where others wait already nothing is left for this one, but it is told of an end.
@@ -174,16 +174,16 @@ export class Getters {
     finish(isDrained ? new MqError('CLOSED', `queue ${queues.join(', ')} is closed`) : undefined);
   }
 
-  #take(queue: string, limit: TakeLimit, { options, consumer }: Getter): Promise<TakeResult> {
+  #take(queue: string, limit: TakeLimit, { options, owner }: Getter): Promise<TakeResult> {
     const { lease } = options;
     if (lease === undefined) return this.#store.take(queue, limit);
     return this.#store.lease(queue, limit, lease.duration, (leases) => {
-      if (lease.isBound) this.#events.leasing(consumer, queue, leases);
+      if (lease.isBound) this.#events.leasing(owner, queue, leases);
     });
   }
 
   async #give(queue: string, { runs, isPart }: TakeResult, getter: Getter, limit: TakeLimit): Promise<void> {
-    const { consumer, options, finished } = getter;
+    const { owner, options, finished } = getter;
     const ranges = new Ranges();
     for (const run of runs) ranges.add(rangeOf(run));
     const ids = ranges.all;
@@ -194,8 +194,8 @@ export class Getters {
       return;
     }
     if (options.lease === undefined) {
-      consumer.hold(queue, ids);
-      this.#events.holds(consumer, queue, ids);
+      owner.hold(queue, ids);
+      this.#events.holds(owner, queue, ids);
     }
     if (getter.taken) getter.taken.runs.push(...runs);
     else getter.taken = { queue, runs };
@@ -228,7 +228,7 @@ export class Getters {
       const line = this.#lines.get(queue);
       if (line) line.add(getter);
       else this.#lines.set(queue, new Set([getter]));
-      getter.consumer.wait(queue);
+      getter.owner.wait(queue);
     }
   }
 
@@ -237,7 +237,7 @@ export class Getters {
       const line = this.#lines.get(queue);
       line?.delete(getter);
       if (line?.size === 0) this.#lines.delete(queue);
-      getter.consumer.waitNoMore(queue);
+      getter.owner.waitNoMore(queue);
     }
   }
 

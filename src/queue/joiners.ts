@@ -1,7 +1,7 @@
 import { MqError } from '../errors.ts';
 import { type Store, unfinished } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
-import type { Consumer } from './consumer.ts';
+import type { Owner } from './owner.ts';
 
 interface Joiner {
   finish: (result: boolean | MqError) => void;
@@ -23,20 +23,20 @@ export class Joiners {
    * @returns whether nothing is unfinished, or the queue was closed for good
    * @throws MqError NOQUEUE, INTERRUPTED, STOPPED
    */
-  join(queue: string, timeout: number, consumer: Consumer): Promise<boolean> {
+  join(queue: string, timeout: number, owner: Owner): Promise<boolean> {
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
       const cancel = () => joiner.finish(new MqError('INTERRUPTED', 'the connection ended'));
       const joiner: Joiner = {
         finish: (result) => {
           timer?.clear();
-          consumer.offEnd(cancel);
+          owner.offEnd(cancel);
           this.#withdraw(queue, joiner);
           if (result instanceof MqError) reject(result);
           else resolve(result);
         },
       };
-      consumer.onEnd(cancel);
+      owner.onEnd(cancel);
       const line = this.#lines.get(queue);
       if (line) line.add(joiner);
       else this.#lines.set(queue, new Set([joiner]));

@@ -14,8 +14,8 @@ import { isHolder } from '../holder.ts';
 import { openOwn } from '../reasons.ts';
 import type { Range } from '../store/store.ts';
 
-/** What a consumer has of a queue. */
-export interface Given {
+/** What a owner has of a queue. */
+export interface Grant {
   ids: readonly Range[];
   leases: readonly string[];
 }
@@ -27,8 +27,8 @@ export interface Given {
  * Its first line is `= MARK`: which store it speaks of. In a copied state folder it speaks of another
  * one, whose holders never come here, and counts for nothing. After that it is a journal of lines, each
  * with a holder (holder.ts) in front: `holder queue 1-5,9-9,12.k3x` for messages given (to hold, or on
- * a lease that is bound to the consumer), `holder queue !12.k3x` for leases that are its own no more, and
- * `holder` when the consumer is through. Messages that are done stay in it until it is cut; the
+ * a lease that is bound to the owner), `holder queue !12.k3x` for leases that are its own no more, and
+ * `holder` when the owner is through. Messages that are done stay in it until it is cut; the
  * store knows better. Daemons up to mq 0.5 wrote no first line.
  *
  * It is never synced: it matters only when processes survive the daemon, and then the kernel has
@@ -92,13 +92,13 @@ export class Ledger {
   }
 
   /** Begins anew, with what is held now: at no time does the file say less than that. */
-  rewrite(held: Iterable<[holder: string, queue: string, given: Given]>): void {
+  rewrite(held: Iterable<[holder: string, queue: string, grant: Grant]>): void {
     if (this.#closed) return;
     const lines: string[] = [];
     this.#open.clear();
-    for (const [holder, queue, given] of held) {
+    for (const [holder, queue, grant] of held) {
       this.#open.add(holder);
-      lines.push(lineOf(holder, queue, given));
+      lines.push(lineOf(holder, queue, grant));
     }
     this.#try(() => {
       if (lines.length === 0 && this.#isOurs) ftruncateSync(this.#fd, this.#firstLine.length);
@@ -108,19 +108,19 @@ export class Ledger {
     });
   }
 
-  given(holder: string, queue: string, given: Given): void {
+  granted(holder: string, queue: string, grant: Grant): void {
     this.#open.add(holder);
-    this.#write(lineOf(holder, queue, given));
+    this.#write(lineOf(holder, queue, grant));
   }
 
-  /** These leases are the consumer's own no more: they do not end with it. */
+  /** These leases are the owner's own no more: they do not end with it. */
   freed(holder: string, queue: string, leases: readonly string[]): void {
     if (leases.length > 0)
       this.#write(`${holder} ${queue} ${leases.map((lease) => `!${lease}`).join(',')}\n`);
   }
 
-  /** The consumer is through: it owes nothing. */
-  through(holder: string): void {
+  /** The owner is through: it owes nothing. */
+  ended(holder: string): void {
     if (!this.#open.delete(holder)) return;
     if (this.#open.size === 0 && !this.#closed) this.rewrite([]);
     else this.#write(`${holder}\n`);
@@ -191,7 +191,7 @@ export class Ledger {
 /** Begins the first line. */
 const MARK = '= ';
 
-function lineOf(holder: string, queue: string, { ids, leases }: Given): string {
+function lineOf(holder: string, queue: string, { ids, leases }: Grant): string {
   const items = [...ids.map(({ first, last }) => `${first}-${last}`), ...leases];
   return `${holder} ${queue} ${items.join(',')}\n`;
 }

@@ -1,4 +1,4 @@
-/** Where a consumer is: at which queues it has something to do, for how many reasons. */
+/** Where a owner is: at which queues it has something to do, for how many reasons. */
 export class Presence {
   /** How many consumers are at each queue. */
   readonly #totals: Map<string, number>;

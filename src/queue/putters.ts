@@ -2,7 +2,7 @@ import { MqError } from '../errors.ts';
 import { type Packed, pieces, splitAt } from '../packed.ts';
 import type { PutOptions, Store } from '../store/store.ts';
 import { after } from '../timer.ts';
-import type { Consumer } from './consumer.ts';
+import type { Owner } from './owner.ts';
 
 /** In bytes: what is longer is stored in parts, so that others have their turn between. */
 const PART = 512 * 1024;
@@ -47,19 +47,13 @@ export class Putters {
    * @returns how many messages are stored: all
    * @throws MqError with `stored`, when it could not store all of them: FULL, CLOSED, INTERRUPTED, ...
    */
-  put(
-    queue: string,
-    messages: Packed,
-    options: PutOptions,
-    timeout: number,
-    consumer: Consumer,
-  ): Promise<number> {
+  put(queue: string, messages: Packed, options: PutOptions, timeout: number, owner: Owner): Promise<number> {
     return new Promise((resolve, reject) => {
       const putter: Putter = { messages, options, stored: 0, givenUp: undefined, resolve, reject };
       const line = this.#line(queue);
       line.putters.add(putter);
       if (timeout === 0) giveUp(line, putter, full(queue));
-      else this.#limitWait(queue, line, putter, timeout, consumer);
+      else this.#limitWait(queue, line, putter, timeout, owner);
       this.wake(queue);
     });
   }
@@ -89,18 +83,18 @@ export class Putters {
     return line;
   }
 
-  #limitWait(queue: string, line: Line, putter: Putter, timeout: number, consumer: Consumer): void {
+  #limitWait(queue: string, line: Line, putter: Putter, timeout: number, owner: Owner): void {
     const leave = (error: MqError) => {
       giveUp(line, putter, error);
       this.wake(queue);
     };
     const cancel = () => leave(new MqError('INTERRUPTED', 'the connection ended'));
     const timer = timeout === Infinity ? undefined : after(timeout, () => leave(full(queue)));
-    consumer.onEnd(cancel);
+    owner.onEnd(cancel);
     const { resolve, reject } = putter;
     const finish = () => {
       timer?.clear();
-      consumer.offEnd(cancel);
+      owner.offEnd(cancel);
     };
     putter.resolve = (stored) => {
       finish();

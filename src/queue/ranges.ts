@@ -1,6 +1,6 @@
 import type { Range } from '../store/store.ts';
 
-/** A set of ids, kept as ranges; made for a consumer's window: added at the end, removed near the front. */
+/** A set of ids, kept as ranges; made for a owner's window: added at the end, removed near the front. */
 export class Ranges {
   #ranges: Range[] = [];
 

@@ -57,7 +57,7 @@ describe('Ledger: a full disk', () => {
     );
     ledger.rewrite([]);
     for (let i = 1; i <= 1000; i++)
-      ledger.given(me, 'q', { ids: [{ first: 2 * i, last: 2 * i }], leases: [] });
+      ledger.granted(me, 'q', { ids: [{ first: 2 * i, last: 2 * i }], leases: [] });
     return ledger;
   };
 
@@ -68,7 +68,7 @@ describe('Ledger: a full disk', () => {
     expect(lines.length).toBe(1000 - failures + 2);
     expect(ledger.size).toBe(readFileSync(path).length - '= this\n'.length);
     rmSync(ballast());
-    ledger.given(me, 'q', { ids: [{ first: 1, last: 1 }], leases: [] });
+    ledger.granted(me, 'q', { ids: [{ first: 1, last: 1 }], leases: [] });
     ledger.close();
     const ids = openLedger().read().get(me)?.get('q')?.ids;
     expect(ids).toEqual([
@@ -106,10 +106,10 @@ describe('Ledger', () => {
       // Up to the last page: what is written next has room for its beginning.
       writeFileSync(join(folder, 'filler'), Buffer.alloc(12 * 1024));
       for (let id = 1; failures.length === 0; id++)
-        ledger.given(me, 'a', { ids: [{ first: id, last: id }], leases: [] });
+        ledger.granted(me, 'a', { ids: [{ first: id, last: id }], leases: [] });
       expect(failures).toEqual([expect.objectContaining({ code: 'ENOSPC' })]);
       rmSync(join(folder, 'filler'));
-      ledger.given('17 1', 'b', { ids: [], leases: ['12.k3x'] });
+      ledger.granted('17 1', 'b', { ids: [], leases: ['12.k3x'] });
       ledger.close();
       const next = openLedger();
       const holders = [...next.read().keys()];
@@ -122,7 +122,7 @@ describe('Ledger', () => {
 
   test('knows what was given to whom', () => {
     const ledger = openLedger();
-    ledger.given(me, 'a', {
+    ledger.granted(me, 'a', {
       ids: [
         { first: 1, last: 3 },
         { first: 7, last: 7 },
@@ -130,9 +130,9 @@ describe('Ledger', () => {
       leases: ['12.k3x', '13.0'],
     });
     ledger.freed(me, 'a', ['12.k3x']);
-    ledger.given(me, 'b', { ids: [{ first: 4, last: 4 }], leases: [] });
-    ledger.given(me, 'a', { ids: [{ first: 9, last: 9 }], leases: [] });
-    ledger.given('17 1', 'a', { ids: [{ first: 5, last: 5 }], leases: [] });
+    ledger.granted(me, 'b', { ids: [{ first: 4, last: 4 }], leases: [] });
+    ledger.granted(me, 'a', { ids: [{ first: 9, last: 9 }], leases: [] });
+    ledger.granted('17 1', 'a', { ids: [{ first: 5, last: 5 }], leases: [] });
     ledger.close();
     const given = openLedger().read();
     expect([...given.keys()]).toEqual([me, '17 1']);
@@ -154,18 +154,18 @@ describe('Ledger', () => {
 
   test('forgets who is through, and is empty when all are', () => {
     const ledger = openLedger();
-    ledger.given(me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] });
-    ledger.given('1 other', 'a', { ids: [{ first: 2, last: 2 }], leases: [] });
-    ledger.through(me);
+    ledger.granted(me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] });
+    ledger.granted('1 other', 'a', { ids: [{ first: 2, last: 2 }], leases: [] });
+    ledger.ended(me);
     expect([...openLedger().read().keys()]).toEqual(['1 other']);
     expect(ledger.size).toBeGreaterThan(0);
-    ledger.through('1 other');
+    ledger.ended('1 other');
     expect(ledger.size).toBe(0);
     expect(readFileSync(path, 'utf8')).toBe('= this\n');
   });
 
   test('a line that was cut off gives nothing that was not given', () => {
-    openLedger().given(me, 'a', { ids: [{ first: 10, last: 30 }], leases: [] });
+    openLedger().granted(me, 'a', { ids: [{ first: 10, last: 30 }], leases: [] });
     const whole = readFileSync(path, 'utf8');
     for (let length = 0; length < whole.length; length++) {
       truncateSync(path, length);
@@ -213,10 +213,10 @@ describe('Ledger', () => {
 
   test('stays as it is once it is closed', () => {
     const ledger = openLedger();
-    ledger.given(me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] });
+    ledger.granted(me, 'a', { ids: [{ first: 1, last: 1 }], leases: [] });
     ledger.close();
-    ledger.given(me, 'a', { ids: [{ first: 2, last: 2 }], leases: [] });
-    ledger.through(me);
+    ledger.granted(me, 'a', { ids: [{ first: 2, last: 2 }], leases: [] });
+    ledger.ended(me);
     ledger.rewrite([]);
     ledger.close();
     expect(openLedger().read().get(me)?.get('a')?.ids).toEqual([{ first: 1, last: 1 }]);
@@ -247,10 +247,10 @@ describe('after a crash of the daemon', () => {
     );
   const waiting = async () => bodiesOf(messagesOf(await store.peek('q', ALL)));
   const joinAs = (pid: number | string) => {
-    const consumer = queues.enter();
+    const owner = queues.enter();
     const holder = typeof pid === 'string' ? pid : pid === process.pid ? me : holderOfPid(pid);
-    queues.identify(consumer, holder as string);
-    return consumer;
+    queues.identify(owner, holder as string);
+    return owner;
   };
 
   beforeEach(async () => {
@@ -331,10 +331,10 @@ describe('after a crash of the daemon', () => {
   });
 
   test('what is bound or held when the daemon makes room stays so for the next one', async () => {
-    const consumer = joinAs(process.pid);
-    await queues.get(consumer, ['q'], { ...ONE, lease: { duration: 60_000, isBound: true } });
+    const owner = joinAs(process.pid);
+    await queues.get(owner, ['q'], { ...ONE, lease: { duration: 60_000, isBound: true } });
     queues.end();
-    await queues.leave(consumer);
+    await queues.leave(owner);
     expect(await store.stat('q')).toMatchObject({ waiting: 3, leased: 1 });
   });
 
@@ -407,10 +407,10 @@ describe('after a crash of the daemon', () => {
         (error) => expect.unreachable(String(error)),
         ledger,
       );
-      const consumer = joinAs(process.pid);
+      const owner = joinAs(process.pid);
       for (let size = 0; size <= ledger.size; ) {
         size = ledger.size;
-        const taken = await queues.get(consumer, ['q'], BOUND);
+        const taken = await queues.get(owner, ['q'], BOUND);
         const leases = taken?.runs[0]?.leases?.tokens as string[];
         if (ledger.size < size)
           expect([...(openLedger().read().get(me)?.get('q')?.leases ?? [])]).toEqual(leases);
@@ -428,10 +428,10 @@ describe('after a crash of the daemon', () => {
     });
 
     test('that were let go stay with whoever has their tokens', async () => {
-      const consumer = joinAs(process.pid);
-      const taken = await queues.get(consumer, ['q'], BOUND);
+      const owner = joinAs(process.pid);
+      const taken = await queues.get(owner, ['q'], BOUND);
       const lease = taken?.runs[0]?.leases?.tokens[0] as string;
-      await queues.extend(consumer, 'q', [lease], 60_000, 'free');
+      await queues.extend(owner, 'q', [lease], 60_000, 'free');
       // The process may be dead before the daemon has noticed, and then the daemon.
       await restart();
       await queues.leave(joinAs(process.pid));

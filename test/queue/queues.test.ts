@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MqError } from '../../src/errors.ts';
-import type { Consumer } from '../../src/queue/consumer.ts';
 import type { Taken } from '../../src/queue/getters.ts';
+import type { Owner } from '../../src/queue/owner.ts';
 import { Queues } from '../../src/queue/queues.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import {
@@ -17,7 +17,7 @@ const FOREVER = Infinity;
 const ONE = { count: 1, bytes: Infinity };
 
 let queues: Queues;
-let consumer: Consumer;
+let owner: Owner;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -25,7 +25,7 @@ beforeEach(() => {
     (events) => new MemoryStore(events, Date.now),
     (error) => expect.unreachable(String(error)),
   );
-  consumer = queues.enter();
+  owner = queues.enter();
 });
 afterEach(() => {
   expect(vi.getTimerCount(), 'timers that nobody waits for').toBe(0);
@@ -36,9 +36,9 @@ const code = (code: string, more = {}) => expect.objectContaining({ code, ...mor
 /** The reference store works in microtasks: all that can happen has happened after them. */
 const allThatCanHappen = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const put = (queue: string, bodies: string[], timeout = FOREVER, who = consumer) =>
+const put = (queue: string, bodies: string[], timeout = FOREVER, who = owner) =>
   queues.put(who, queue, packed(...bodies), { priority: 0 }, timeout);
-const get = (queue: string | string[], timeout = FOREVER, who = consumer, limit: TakeLimit = ONE) =>
+const get = (queue: string | string[], timeout = FOREVER, who = owner, limit: TakeLimit = ONE) =>
   queues.get(who, [queue].flat(), { limit, timeout });
 const bodies = (taken: Taken | undefined) => taken && bodiesOf(messagesOf(taken.runs));
 const idsOf = (taken: Taken | undefined): Range[] => (taken as Taken).runs.map(rangeOf);
@@ -63,7 +63,7 @@ describe('get', () => {
   test('gives what is there', async () => {
     await put('q', ['a', 'b', 'c']);
     expect(bodies(await get('q'))).toEqual(['a']);
-    expect(bodies(await get('q', 0, consumer, ALL))).toEqual(['b', 'c']);
+    expect(bodies(await get('q', 0, owner, ALL))).toEqual(['b', 'c']);
   });
 
   test('waits until a message arrives', async () => {
@@ -103,7 +103,7 @@ describe('get', () => {
     expect(await outcomeOf(getting)).toBe('waits');
     await vi.advanceTimersByTimeAsync(1);
     expect(await outcomeOf(getting)).toBeUndefined();
-    expect(consumer.waitsOn.size).toBe(0);
+    expect(owner.waitsOn.size).toBe(0);
     await put('q', ['a']);
     expect(await waiting('q')).toEqual(['a']);
   });
@@ -118,12 +118,12 @@ describe('get', () => {
   test('of several queues waits for the first message in any, and for that only', async () => {
     const getting = get(['a', 'b', 'c']);
     await allThatCanHappen();
-    expect([...consumer.waitsOn]).toEqual(['a', 'b', 'c']);
+    expect([...owner.waitsOn]).toEqual(['a', 'b', 'c']);
     await Promise.all([put('b', ['b1']), put('c', ['c1'])]);
     expect(await getting).toMatchObject({ queue: 'b' });
     await allThatCanHappen();
     expect(await waiting('c')).toEqual(['c1']);
-    expect(consumer.waitsOn.size).toBe(0);
+    expect(owner.waitsOn.size).toBe(0);
   });
 
   test.each(Array.from({ length: 20 }, (_, i) => i))(
@@ -182,15 +182,15 @@ describe('get', () => {
     const getUntil = (until: 'finished' | 'idle', ...names: string[]) =>
       queues.get(queues.enter(), names, { limit: ONE, timeout: FOREVER, until });
     const delayed = (queue: string) =>
-      queues.put(consumer, queue, packed('m'), { priority: 0, delay: 10_000 }, FOREVER);
+      queues.put(owner, queue, packed('m'), { priority: 0, delay: 10_000 }, FOREVER);
 
     test('waits for all of several queues', async () => {
       for (const name of ['a', 'b']) await put(name, ['m']);
       const [a, b] = [await get('a'), await get('b')];
       const getting = getUntil('idle', 'a', 'b');
-      await queues.done(consumer, 'a', idsOf(a));
+      await queues.done(owner, 'a', idsOf(a));
       expect(await outcomeOf(getting)).toBe('waits');
-      await queues.done(consumer, 'b', idsOf(b));
+      await queues.done(owner, 'b', idsOf(b));
       expect(await getting).toBeUndefined();
     });
 
@@ -216,7 +216,7 @@ describe('get', () => {
         const getting = getUntil('idle', ...names);
         expect(await outcomeOf(getting)).toBe('waits');
         // One step of the store: a is finished, and b is not any more.
-        await Promise.all([queues.done(consumer, 'a', idsOf(taken)), delayed('b')]);
+        await Promise.all([queues.done(owner, 'a', idsOf(taken)), delayed('b')]);
         expect(await outcomeOf(getting)).toBe('waits');
         await queues.store.purge('b');
         expect(await getting).toBeUndefined();
@@ -229,7 +229,7 @@ describe('get', () => {
       const other = get('a', FOREVER, queues.enter());
       const getting = getUntil('idle', 'a', 'b');
       await delayed('a');
-      await queues.done(consumer, 'b', idsOf(taken));
+      await queues.done(owner, 'b', idsOf(taken));
       expect(await outcomeOf(getting)).toBe('waits');
       await queues.store.purge('a');
       expect(await getting).toBeUndefined();
@@ -242,7 +242,7 @@ describe('get', () => {
       const other = get('q', FOREVER, queues.enter());
       const getting = getUntil('idle', 'q');
       expect(await outcomeOf(getting)).toBe('waits');
-      await queues.done(consumer, 'q', idsOf(taken));
+      await queues.done(owner, 'q', idsOf(taken));
       expect(await outcomeOf(getting)).toBeUndefined();
       expect(await outcomeOf(other)).toBe('waits');
     });
@@ -253,7 +253,7 @@ describe('get', () => {
     const taken = await get('q');
     await queues.store.close('q', false);
     await expect(get('q', 0)).rejects.toEqual(code('CLOSED'));
-    await queues.giveBack(consumer, 'q', idsOf(taken));
+    await queues.giveBack(owner, 'q', idsOf(taken));
     expect(bodies(await get('q'))).toEqual(['a']);
   });
 
@@ -343,7 +343,7 @@ describe('put', () => {
   });
 
   test('a refusal by the store is handed to who asked, and stops nobody else', async () => {
-    const bad = queues.put(consumer, 'q', packed('a'), { priority: 1 }, FOREVER);
+    const bad = queues.put(owner, 'q', packed('a'), { priority: 1 }, FOREVER);
     const good = put('q', ['b']);
     await expect(bad).rejects.toEqual(code('NOTPRIORITY', { stored: 0 }));
     expect(await good).toBe(1);
@@ -352,11 +352,11 @@ describe('put', () => {
   test('goes on with the position of a client where the room ended', async () => {
     await queues.store.create('q', { maxsize: 2 });
     const options = { priority: 0, client: { id: 'x', index: 0 } };
-    const putting = queues.put(consumer, 'q', packed('a', 'b', 'c'), options, FOREVER);
+    const putting = queues.put(owner, 'q', packed('a', 'b', 'c'), options, FOREVER);
     await allThatCanHappen();
-    await get('q', FOREVER, consumer, ALL);
+    await get('q', FOREVER, owner, ALL);
     expect(await putting).toBe(3);
-    expect(await queues.put(consumer, 'q', packed('a', 'b', 'c'), options, FOREVER)).toBe(3);
+    expect(await queues.put(owner, 'q', packed('a', 'b', 'c'), options, FOREVER)).toBe(3);
     expect(await waiting('q')).toEqual(['c']);
   });
 });
@@ -366,8 +366,8 @@ describe('done and giveBack', () => {
     await put('q', ['a', 'b']);
     const taken = await get('q');
     expect(queues.areHeld).toBe(true);
-    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(1);
-    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(0);
+    expect(await queues.done(owner, 'q', idsOf(taken))).toBe(1);
+    expect(await queues.done(owner, 'q', idsOf(taken))).toBe(0);
     expect(queues.areHeld).toBe(false);
     expect(await queues.store.stat('q')).toMatchObject({ waiting: 1, held: 0, got: 1 });
   });
@@ -379,17 +379,17 @@ describe('done and giveBack', () => {
     expect(await queues.done(other, 'q', idsOf(taken))).toBe(0);
     await queues.giveBack(other, 'q', idsOf(taken));
     expect(await queues.store.stat('q')).toMatchObject({ waiting: 0, held: 1 });
-    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(1);
+    expect(await queues.done(owner, 'q', idsOf(taken))).toBe(1);
   });
 
   test('what was held when an earlier daemon died can be done while it waits', async () => {
     await put('q', ['a', 'b']);
     const [run] = await queues.store.peek('q', ONE);
-    expect(await queues.done(consumer, 'q', [rangeOf(run as NonNullable<typeof run>)])).toBe(0);
-    consumer.holder = '1 1';
-    expect(await queues.done(consumer, 'q', [rangeOf(run as NonNullable<typeof run>)])).toBe(1);
+    expect(await queues.done(owner, 'q', [rangeOf(run as NonNullable<typeof run>)])).toBe(0);
+    owner.holder = '1 1';
+    expect(await queues.done(owner, 'q', [rangeOf(run as NonNullable<typeof run>)])).toBe(1);
     expect(await waiting('q')).toEqual(['b']);
-    expect(await queues.done(consumer, 'nothing', [{ first: 1, last: 5 }])).toBe(0);
+    expect(await queues.done(owner, 'nothing', [{ first: 1, last: 5 }])).toBe(0);
   });
 
   test('what is given back is in its place, for those who wait', async () => {
@@ -398,7 +398,7 @@ describe('done and giveBack', () => {
     await get('q');
     const getting = get('q', FOREVER, queues.enter());
     await allThatCanHappen();
-    await queues.giveBack(consumer, 'q', idsOf(first));
+    await queues.giveBack(owner, 'q', idsOf(first));
     expect(bodies(await getting)).toEqual(['a']);
   });
 
@@ -406,32 +406,32 @@ describe('done and giveBack', () => {
     await put('q', ['a']);
     const taken = await get('q');
     vi.spyOn(queues.store, 'settle').mockRejectedValueOnce(new MqError('DISKFULL', 'full'));
-    await expect(queues.done(consumer, 'q', idsOf(taken))).rejects.toEqual(code('DISKFULL'));
+    await expect(queues.done(owner, 'q', idsOf(taken))).rejects.toEqual(code('DISKFULL'));
     expect(await queues.store.stat('q')).toMatchObject({ waiting: 0, held: 1 });
-    expect(await queues.done(consumer, 'q', idsOf(taken))).toBe(1);
+    expect(await queues.done(owner, 'q', idsOf(taken))).toBe(1);
   });
 
-  test('it is back when its consumer is gone by then', async () => {
+  test('it is back when its owner is gone by then', async () => {
     await put('q', ['a']);
     const taken = await get('q');
     vi.spyOn(queues.store, 'settle').mockImplementationOnce(async () => {
-      await queues.leave(consumer);
+      await queues.leave(owner);
       throw new MqError('DISKFULL', 'full');
     });
-    await expect(queues.done(consumer, 'q', idsOf(taken))).rejects.toEqual(code('DISKFULL'));
+    await expect(queues.done(owner, 'q', idsOf(taken))).rejects.toEqual(code('DISKFULL'));
     expect(await waiting('q')).toEqual(['a']);
   });
 });
 
-describe('a consumer', () => {
+describe('a owner', () => {
   test('that leaves gives back all that it held', async () => {
     await put('a', ['1', '2', '3']);
     await put('b', ['4']);
     const first = await get('a');
     await get('a');
     await get('b');
-    await queues.done(consumer, 'a', idsOf(first));
-    await queues.leave(consumer);
+    await queues.done(owner, 'a', idsOf(first));
+    await queues.leave(owner);
     expect([await waiting('a'), await waiting('b')]).toEqual([['2', '3'], ['4']]);
     expect(queues.areHeld).toBe(false);
   });
@@ -441,7 +441,7 @@ describe('a consumer', () => {
     const getting = get('q').catch((error) => error);
     const putting = put('full', ['a', 'b']).catch((error) => error);
     await allThatCanHappen();
-    await queues.leave(consumer);
+    await queues.leave(owner);
     expect(await getting).toEqual(code('INTERRUPTED'));
     expect(await putting).toEqual(code('INTERRUPTED', { stored: 1 }));
     await put('q', ['c'], FOREVER, queues.enter());
@@ -456,7 +456,7 @@ describe('a consumer', () => {
     const take = store.take.bind(store);
     vi.spyOn(store, 'take').mockImplementationOnce(async (queue, limit): Promise<TakeResult> => {
       const result = await take(queue, limit);
-      await queues.leave(consumer);
+      await queues.leave(owner);
       return result;
     });
     await expect(get('q')).rejects.toEqual(code('INTERRUPTED'));
@@ -469,12 +469,12 @@ describe('a consumer', () => {
     const held = await get('q');
     const getting = get('q').catch((error) => error);
     await allThatCanHappen();
-    consumer.end();
+    owner.end();
     expect(await getting).toEqual(code('INTERRUPTED'));
     expect(await get('q')).toBeUndefined();
     await put('q', ['b']);
     expect(bodies(await get('q'))).toEqual(['b']);
-    expect(await queues.done(consumer, 'q', idsOf(held))).toBe(1);
+    expect(await queues.done(owner, 'q', idsOf(held))).toBe(1);
   });
 
   test('is counted for each queue that it waits on or holds messages of', async () => {
@@ -488,7 +488,7 @@ describe('a consumer', () => {
     await queues.leave(other);
     expect(await getting).toEqual(code('INTERRUPTED'));
     expect(['held', 'empty'].map(count)).toEqual([1, 0]);
-    await queues.leave(consumer);
+    await queues.leave(owner);
     expect(count('held')).toBe(0);
   });
 });
@@ -513,7 +513,7 @@ describe('stop', () => {
     await queues.store.create('q', { maxsize: 3 });
     const client = { id: 'c', index: 0 };
     const again = (index: number) =>
-      queues.put(consumer, 'q', packed('a', 'b'), { priority: 0, client: { ...client, index } }, FOREVER);
+      queues.put(owner, 'q', packed('a', 'b'), { priority: 0, client: { ...client, index } }, FOREVER);
     await again(0);
     const behind = [put('q', ['x', 'y']), again(0)];
     expect(await outcomeOf(behind[0] as Promise<number>)).toBe('waits');
@@ -526,13 +526,13 @@ describe('stop', () => {
     ]);
   });
 
-  test('leaves what is held with its consumer, who can still say that it is done', async () => {
+  test('leaves what is held with its owner, who can still say that it is done', async () => {
     await put('q', ['a', 'b']);
     const first = await get('q');
     const second = await get('q');
     queues.stop(new MqError('STOPPED', 'the daemon stops'));
-    expect(await queues.done(consumer, 'q', idsOf(first))).toBe(1);
-    await queues.giveBack(consumer, 'q', idsOf(second));
+    expect(await queues.done(owner, 'q', idsOf(first))).toBe(1);
+    await queues.giveBack(owner, 'q', idsOf(second));
     expect(await waiting('q')).toEqual(['b']);
   });
 });
@@ -543,8 +543,8 @@ test('what is due is done when the store says so, also where its clock is ahead'
     (events) => new MemoryStore(events, () => now),
     (error) => expect.unreachable(String(error)),
   );
-  consumer = queues.enter();
-  await queues.put(consumer, 'q', packed('a'), { priority: 0, delay: 8000 }, FOREVER);
+  owner = queues.enter();
+  await queues.put(owner, 'q', packed('a'), { priority: 0, delay: 8000 }, FOREVER);
   const getting = get('q');
   expect(await outcomeOf(getting)).toBe('waits');
   now += 8000;

@@ -1,19 +1,13 @@
 import { crc32 } from 'node:zlib';
 import type { MqError } from '../../errors.ts';
 import type { Large, Packed } from '../../packed.ts';
-import type { BatchRow, Tables } from './tables.ts';
+import type { BatchRow, Stored, Tables } from './tables.ts';
 import { aTurn, othersTurn } from './turn.ts';
 
 /** Messages of more bytes are stored in chunks: to write them at once, or to read them, takes too long and too much memory. */
 export const LARGE = 1024 * 1024;
 
 const CHUNK = 512 * 1024;
-
-/** Where a large message is: the id of its first chunk, and its bytes as it is packed. */
-export interface Stored {
-  chunk: number;
-  size: number;
-}
 
 interface Steps {
   read: <T>(run: () => T) => Promise<T>;

@@ -4,10 +4,10 @@ import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
 import { type QueueState, type Range, type Run, rangeOf, type TakeLimit } from '../store.ts';
 import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
 import type { Bodies } from './bodies.ts';
-import type { Chunks, Stored } from './chunks.ts';
+import type { Chunks } from './chunks.ts';
 import type { Undo } from './group-commit.ts';
 import { Order } from './order.ts';
-import type { BatchRow, Label, MessageRow, Page, Place, QueueRow, Tables } from './tables.ts';
+import type { BatchRow, Label, MessageRow, Page, Place, QueueRow, Stored, Tables } from './tables.ts';
 import { type IsOver, never } from './turn.ts';
 
 const FIRST: Place = { priority: -Infinity, first: 0 };

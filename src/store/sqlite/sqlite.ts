@@ -32,7 +32,7 @@ import {
 } from '../store.ts';
 import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';
-import { Chunks, LARGE, type Stored } from './chunks.ts';
+import { Chunks, LARGE } from './chunks.ts';
 import { openDatabase, rewrite, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type Move, moveSome } from './move.ts';
@@ -40,7 +40,7 @@ import { CLOSED_NOW, isDamaged, rangesOf, type StoredQueue, stateOf } from './qu
 import { StoredQueues } from './queues.ts';
 import { Room } from './room.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
-import { type BatchRow, type Label, type MessageRow, type Place, Tables } from './tables.ts';
+import { type BatchRow, type Label, type MessageRow, type Place, type Stored, Tables } from './tables.ts';
 import { aTurn, othersTurn } from './turn.ts';
 import { Vacuum } from './vacuum.ts';
 

@@ -3,7 +3,6 @@ import { isWhole, type Packed } from '../../packed.ts';
 import type { Settings } from '../../settings.ts';
 import type { Once, Range } from '../store.ts';
 import { checksumOf } from './checksum.ts';
-import type { Stored } from './chunks.ts';
 import type { IsOver } from './turn.ts';
 
 /** A row of the table `queue`. */
@@ -76,6 +75,12 @@ export interface Answered {
 export interface Expiry {
   time: number;
   first: number;
+}
+
+/** A large message in chunks: the id of its first chunk, and its bytes as it is packed. */
+export interface Stored {
+  chunk: number;
+  size: number;
 }
 
 /** A place in a queue's order. */

@@ -3,7 +3,7 @@ import type { Presence } from './presence.ts';
 import { Ranges } from './ranges.ts';
 
 /** Whoever puts and gets over one connection: what it holds, and what it waits for. */
-export class Consumer {
+export class Owner {
   /** The process that it is, when it can come back after the daemon died: see Ledger. */
   holder: string | undefined;
   /** It came back, and holds what an earlier daemon gave to it. */
