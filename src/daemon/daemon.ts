@@ -12,12 +12,12 @@ import { Reserve } from '../reserve.ts';
 import { SqliteStore } from '../store/sqlite/sqlite.ts';
 import { syncFile } from '../store/sqlite/syncer.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
+import { Budget } from './budget.ts';
 import { Garbage } from './garbage.ts';
 import type { Daemon } from './handler.ts';
 import { Listener } from './listener.ts';
 import { log } from './log.ts';
 import { Pipes } from './pipes.ts';
-import { Room } from './room.ts';
 import { Session } from './session.ts';
 
 /** Milliseconds for which a daemon that stops waits for clients that hold messages. */
@@ -54,7 +54,7 @@ export function serve(options: ServeOptions, ready: () => void): Promise<NodeJS.
 class Server implements Daemon {
   readonly maxMessage: number;
   readonly pipes = new Pipes();
-  readonly room = new Room();
+  readonly budget = new Budget();
   readonly #options: ServeOptions;
   readonly #finished: (signal?: NodeJS.Signals) => void;
   readonly #failed: (error: MqError) => void;

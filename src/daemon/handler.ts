@@ -1,16 +1,16 @@
 import type { Request, Verb } from '../protocol/requests.ts';
 import type { Value } from '../protocol/values.ts';
 import type { Queues } from '../queue/queues.ts';
+import type { Budget } from './budget.ts';
 import type { Parts } from './parts.ts';
 import type { Opener, Pipes } from './pipes.ts';
-import type { Room } from './room.ts';
 
 /** The daemon, as the verbs need it. */
 export interface Daemon {
   /** Bytes of the longest message. */
   maxMessage: number;
   readonly pipes: Pipes;
-  readonly room: Room;
+  readonly budget: Budget;
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void;
   /** @see Garbage.passed */

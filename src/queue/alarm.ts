@@ -1,6 +1,6 @@
 import { after, type Timer } from '../timer.ts';
 
-/** Rings at the earliest of the times that were set since it rang last. */
+/** Rings at the earliest of the times that were set since the last ring. */
 export class Alarm {
   readonly #ring: (late: number) => void;
   readonly #now: () => number;
@@ -8,7 +8,7 @@ export class Alarm {
   #timer: Timer | undefined;
 
   /**
-   * @param ring is told by how many ms it is late: the process or the machine stood still
+   * @param ring called with the milliseconds by which it is late, because the process or the machine stood still
    * @param now the clock of the times that are set, in ms
    */
   constructor(ring: (late: number) => void, now: () => number) {

@@ -13,30 +13,31 @@ import { after, type Timer } from '../timer.ts';
 import type { Owner } from './owner.ts';
 import { Ranges } from './ranges.ts';
 
-/** What somebody wants who gets. */
+/** The options of a get. */
 export interface GetOptions {
   limit: TakeLimit;
-  /** For how long to wait, in ms; Infinity: for as long as it takes. */
+  /** Milliseconds of waiting; Infinity: no limit. */
   timeout: number;
-  /** Messages are leased for so many ms, instead of held; `isBound`: only while the connection lasts. */
+  /** A lease instead of a hold, and its milliseconds. `isBound`: it ends with the connection. */
   lease?: { duration: number; isBound: boolean } | undefined;
   /**
-   * When there is nothing to wait for any more, of several queues in all of them at one moment: closed
-   * and drained (the default), closed and nothing unfinished, or nothing unfinished, be it closed or open.
+   * The state in which the get ends, because there is nothing to wait for; with several queues all of them are in
+   * it at one moment. Drained: closed and nothing is waiting or delayed (the default). Finished: closed and nothing
+   * is unfinished. Idle: nothing is unfinished, be it closed or open.
    */
   until?: 'drained' | 'finished' | 'idle' | undefined;
 }
 
 export interface GetEvents {
-  /** A owner holds these messages from now on. */
+  /** An owner holds these messages from now on. */
   holds(owner: Owner, queue: string, ids: readonly Range[]): void;
-  /** It is about to have these leases, for as long as its connection lasts. */
+  /** An owner is about to have these leases, which end with its connection. */
   leasing(owner: Owner, queue: string, leases: readonly string[]): void;
-  /** It has given up, and cannot have these leases. */
+  /** These leases cannot be handed over, because the get was given up. */
   giveBack(queue: string, leases: readonly string[]): Promise<void>;
 }
 
-/** What a get was given: it is held for its owner, or leased. */
+/** The messages that a get was given, held for its owner or leased. */
 export interface Taken {
   queue: string;
   runs: Run[];
@@ -46,21 +47,21 @@ interface Getter {
   queues: readonly string[];
   options: GetOptions;
   owner: Owner;
-  /** Queues that nothing will come from, each with whether it is drained; none of them has changed since. */
+  /** Queues that nothing will come from, unless they change; each with whether it is drained. */
   ended: Map<string, boolean>;
   /** Ends the wait: with messages, without, or with an error. */
   finish: (result: Taken | undefined | MqError) => void;
   finished: boolean;
-  /** What it has been given so far: it is given the rest when others have had their turn. */
+  /** Messages that it has been given so far; the rest follows when others have had their turn. */
   taken: Taken | undefined;
 }
 
-/** Those who wait for messages, in order of arrival for each queue. */
+/** Gets that wait for messages, in order of arrival at each queue. */
 export class Getters {
   readonly #store: Store;
   readonly #events: GetEvents;
   readonly #lines = new Map<string, Set<Getter>>();
-  /** What is handed out is handed out by one at a time, so nobody is overtaken or served twice. */
+  /** Fulfilled when the last step is done: steps run one at a time, so that no get is overtaken or served twice. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #due = new Set<string>();
 
@@ -94,7 +95,7 @@ export class Getters {
         owner.offEnd(cancel);
         this.#withdraw(getter);
         if (!(result instanceof MqError)) return resolve(result ?? getter.taken);
-        // What it holds is given back when its connection ends.
+        // Held messages are given back when its connection ends.
         const { queue = '', runs = [] } = getter.taken ?? {};
         const leases = tokensOf(runs);
         if (leases.length === 0) reject(result);
@@ -103,10 +104,10 @@ export class Getters {
       owner.onEnd(cancel);
       this.#inTurn(async () => {
         if (getter.finished) return;
-        // Where others wait already nothing is left for this one, but it is told of an end.
+        // Where others wait, no message is left for this get, but it is told of an end.
         const { limit, timeout } = options;
         const limits = queues.map((queue) => (this.#isAwaited(queue) ? { count: 0, bytes: 0 } : limit));
-        // Before the store is asked: what comes while it answers wakes this one too.
+        // Before the store is asked, so that messages that come while it answers wake this get too.
         this.#enlist(getter);
         for (const [i, queue] of queues.entries()) {
           if (getter.finished || getter.taken) return;
@@ -120,7 +121,7 @@ export class Getters {
     });
   }
 
-  /** A message may have come, or the end. */
+  /** The queue has changed: a message may have come, or the end. */
   wake(queue: string): void {
     const line = this.#lines.get(queue);
     if (line === undefined || this.#due.has(queue)) return;
@@ -132,7 +133,7 @@ export class Getters {
     });
   }
 
-  /** Sends everybody away. */
+  /** Ends all waits with this error. */
   stop(error: MqError): void {
     for (const line of [...this.#lines.values()]) for (const getter of [...line]) getter.finish(error);
   }
@@ -142,14 +143,14 @@ export class Getters {
       if (getter.finished || getter.taken) continue;
       const left = await this.#offer(queue, getter);
       if (left === undefined) continue;
-      // Nothing is there for those behind this one either, but an end that this one does not wait for may be.
+      // Nor is there a message for the gets behind, but there may be an end that this one does not wait for.
       if (left.drained || left.finished)
         for (const each of this.#lines.get(queue) ?? []) this.#judge(queue, left, each);
       return;
     }
   }
 
-  /** @returns how the queue stands, where there was nothing to give */
+  /** @returns the state of the queue, when it had nothing to give */
   async #offer(queue: string, getter: Getter, limit = getter.options.limit): Promise<TakeResult | undefined> {
     try {
       const taken = await this.#take(queue, limit, getter);
@@ -164,9 +165,9 @@ export class Getters {
     }
   }
 
-  /** Ends the wait of a getter when this was the last of its queues that something could come from. */
+  /** Ends a wait when this was the last queue that something could come from. */
   #judge(queue: string, state: TakeResult, { queues, options, ended, taken, finish }: Getter): void {
-    // What changed while the store answered is judged when it is its turn.
+    // A queue that changed while the store answered is judged in its own turn.
     if (taken || this.#due.has(queue) || !isEnded(state, options)) return;
     ended.set(queue, state.drained);
     if (ended.size < queues.length) return;
@@ -188,7 +189,7 @@ export class Getters {
     for (const run of runs) ranges.add(rangeOf(run));
     const ids = ranges.all;
     if (finished) {
-      // It gave up while the store was asked.
+      // The get was given up while the store was asked.
       if (options.lease) await this.#events.giveBack(queue, tokensOf(runs));
       else await this.#store.settle(queue, ids, 'returned');
       return;
@@ -205,20 +206,20 @@ export class Getters {
     else getter.finish(getter.taken);
   }
 
-  /** Whether somebody has nothing of the queue yet: who is given a part after the other leaves something to others. */
+  /** Whether a get waits that has nothing yet. A get that is given parts leaves messages to others. */
   #isAwaited(queue: string): boolean {
     for (const { taken } of this.#lines.get(queue) ?? []) if (taken === undefined) return true;
     return false;
   }
 
-  /** Gives it more of the queue from which it has some. */
+  /** Gives more to a get that has some messages of the queue. */
   async #goOn(queue: string, getter: Getter, limit: TakeLimit): Promise<void> {
     if (getter.finished) return;
     try {
       const taken = await this.#take(queue, limit, getter);
       if (taken.runs.length > 0) return await this.#give(queue, taken, getter, limit);
     } catch {
-      // Whoever gets no further has what came before.
+      // On an error the get has what came before.
     }
     getter.finish(getter.taken);
   }
@@ -246,7 +247,7 @@ export class Getters {
   }
 }
 
-/** What of the limit is left when these were taken. */
+/** The limit that is left after these messages. */
 function leftOf({ count, bytes }: TakeLimit, runs: readonly Run[]): TakeLimit {
   const left = { count, bytes };
   for (const { messages } of runs) {

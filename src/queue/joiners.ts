@@ -7,11 +7,11 @@ interface Joiner {
   finish: (result: boolean | MqError) => void;
 }
 
-/** Those who wait until nothing in a queue is unfinished. */
+/** Joins, which wait until nothing in a queue is unfinished. */
 export class Joiners {
   readonly #store: Store;
   readonly #lines = new Map<string, Set<Joiner>>();
-  /** The queues that are about to be looked at. */
+  /** Queues that are about to be looked at. */
   readonly #woken = new Set<string>();
 
   constructor(store: Store) {
@@ -48,10 +48,10 @@ export class Joiners {
     });
   }
 
-  /** The last message may be done. */
+  /** The queue has changed: the last message may be done. */
   wake(queue: string): void {
     if (!this.#lines.has(queue) || this.#woken.has(queue)) return;
-    // Once, however many steps of one turn have changed the queue.
+    // Looked at once, however many steps of one turn have changed the queue.
     this.#woken.add(queue);
     queueMicrotask(() => {
       this.#woken.delete(queue);
@@ -59,7 +59,7 @@ export class Joiners {
     });
   }
 
-  /** Sends everybody away. */
+  /** Ends all waits with this error. */
   stop(error: MqError): void {
     for (const queue of [...this.#lines.keys()]) this.#finish(queue, error);
   }

@@ -14,21 +14,21 @@ import { isHolder } from '../holder.ts';
 import { openOwn } from '../reasons.ts';
 import type { Range } from '../store/store.ts';
 
-/** What a owner has of a queue. */
+/** Messages of a queue that an owner was given. */
 export interface Grant {
   ids: readonly Range[];
   leases: readonly string[];
 }
 
 /**
- * A file that says which process was given which messages, for the daemon that comes after one that
- * died: what a living process may have consumed is kept for it, until it has said so.
+ * The record of which process was given which messages, for the daemon after one that died: messages that a
+ * living process may have consumed are kept for it, until it has acknowledged them.
  *
- * Its first line is `= MARK`: which store it speaks of. In a copied state folder it speaks of another
- * one, whose holders never come here, and counts for nothing. After that it is a journal of lines, each
+ * Its first line is `= MARK`, the mark of its store. In a copied state folder the mark is that of another store,
+ * whose holders never come here, and the file counts for nothing. After that it is a journal of lines, each
  * with a holder (holder.ts) in front: `holder queue 1-5,9-9,12.k3x` for messages given (to hold, or on
  * a lease that is bound to the owner), `holder queue !12.k3x` for leases that are its own no more, and
- * `holder` when the owner is through. Messages that are done stay in it until it is cut; the
+ * `holder` when the owner is gone. Messages that are done stay in it until it is cut; the
  * store knows better. Daemons up to mq 0.5 wrote no first line.
  *
  * It is never synced: it matters only when processes survive the daemon, and then the kernel has
@@ -43,14 +43,14 @@ export class Ledger {
   readonly #makeRoom: () => boolean;
   readonly #open = new Set<string>();
   #size = 0;
-  /** The file begins with our first line. */
+  /** Whether the file begins with the first line of this store. */
   #isOurs = false;
   #closed = false;
 
   /**
    * @param mark tells the store from its copies: one word
-   * @param failed receives why a line cannot be written: then a message can come twice after a crash
-   * @param makeRoom makes some on a full disk, as long as it answers that it has
+   * @param failed receives the error of a line that cannot be written: a message can come twice after a crash then
+   * @param makeRoom makes room on a full disk. @returns whether it did
    * @throws MqError NOTALLOWED, DISKFULL, IOERROR
    */
   constructor(
@@ -66,7 +66,7 @@ export class Ledger {
     this.#fd = openOwn('the ledger', path, 'a+');
   }
 
-  /** What an earlier daemon gave to processes that had not said that they were through. */
+  /** Messages that an earlier daemon gave to processes that had not gone. */
   read(): Map<string, Map<string, { ids: Range[]; leases: Set<string> }>> {
     const given = new Map<string, Map<string, { ids: Range[]; leases: Set<string> }>>();
     const lines = readFileSync(this.#fd, 'utf8').split('\n');
@@ -91,7 +91,7 @@ export class Ledger {
     return given;
   }
 
-  /** Begins anew, with what is held now: at no time does the file say less than that. */
+  /** Begins the file anew with what is held now; at no time does it say less. */
   rewrite(held: Iterable<[holder: string, queue: string, grant: Grant]>): void {
     if (this.#closed) return;
     const lines: string[] = [];
@@ -113,20 +113,20 @@ export class Ledger {
     this.#write(lineOf(holder, queue, grant));
   }
 
-  /** These leases are the owner's own no more: they do not end with it. */
+  /** These leases do not end with the owner any more. */
   freed(holder: string, queue: string, leases: readonly string[]): void {
     if (leases.length > 0)
       this.#write(`${holder} ${queue} ${leases.map((lease) => `!${lease}`).join(',')}\n`);
   }
 
-  /** The owner is through: it owes nothing. */
+  /** The owner has gone, and owes nothing. */
   ended(holder: string): void {
     if (!this.#open.delete(holder)) return;
     if (this.#open.size === 0 && !this.#closed) this.rewrite([]);
     else this.#write(`${holder}\n`);
   }
 
-  /** In bytes, without the first line. */
+  /** Bytes of the file without the first line. */
   get size(): number {
     return this.#size;
   }
@@ -136,7 +136,7 @@ export class Ledger {
     return this.#line;
   }
 
-  /** Stays as it is from now on. */
+  /** Leaves the file as it is from now on. */
   close(): void {
     if (!this.#closed) closeSync(this.#fd);
     this.#closed = true;

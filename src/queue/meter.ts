@@ -1,18 +1,18 @@
-/** Messages are counted for so long, in ms, in slots of so many ms. */
+/** Milliseconds over which messages are counted, and those of each slot. */
 const WINDOW = 60_000;
 const SLOT = 5000;
 const SLOTS = WINDOW / SLOT;
 
-/** Queues in which nothing has happened for the window are forgotten when there are so many. */
+/** Number of queues from which on those are forgotten in which nothing has happened over the window. */
 const MANY = 1000;
 
-/** Of no more queues the messages are counted: then that begins anew for the one for which it began first. */
+/** The most queues that are counted; beyond it, counting begins anew for the one that was first. */
 const MOST = 10_000;
 
 const KINDS = ['put', 'done'] as const;
 type Counted = (typeof KINDS)[number];
 
-interface Counts {
+interface Slots {
   /** When counting began, in slots. */
   since: number;
   /** The latest slot. */
@@ -21,11 +21,11 @@ interface Counts {
   done: number[];
 }
 
-/** How many messages a second have been put into each queue, and done, over the last minute. */
+/** The rates of messages that were put into each queue, and done, over the last minute. */
 export class Meter {
-  readonly #queues = new Map<string, Counts>();
+  readonly #queues = new Map<string, Slots>();
   readonly #clock: () => number;
-  /** The slot in which queues were forgotten last. */
+  /** The slot in which queues were last forgotten. */
   #forgotten = -1;
 
   /** @param clock in ms */
@@ -50,7 +50,7 @@ export class Meter {
     return { put: rate('put'), done: rate('done') };
   }
 
-  /** How many queues it knows of. */
+  /** The number of queues that it knows. */
   get size(): number {
     return this.#queues.size;
   }
@@ -59,8 +59,8 @@ export class Meter {
     return Math.floor(this.#clock() / SLOT);
   }
 
-  /** The counts, with what is too old for them taken out. */
-  #at(queue: string, slot: number): Counts | undefined {
+  /** The counts, without slots that are too old. */
+  #at(queue: string, slot: number): Slots | undefined {
     const counts = this.#queues.get(queue);
     if (counts === undefined || slot - counts.last >= SLOTS) return undefined;
     for (let old = counts.last + 1; old <= slot; old++)
@@ -69,7 +69,7 @@ export class Meter {
     return counts;
   }
 
-  #begin(queue: string, slot: number): Counts {
+  #begin(queue: string, slot: number): Slots {
     if (this.#queues.size >= MANY && slot > this.#forgotten) this.#forget(slot);
     if (this.#queues.size >= MOST) this.#queues.delete(this.#queues.keys().next().value as string);
     const none = () => Array.from({ length: SLOTS }, () => 0);

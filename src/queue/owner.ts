@@ -2,23 +2,23 @@ import type { Range } from '../store/store.ts';
 import type { Presence } from './presence.ts';
 import { Ranges } from './ranges.ts';
 
-/** Whoever puts and gets over one connection: what it holds, and what it waits for. */
+/** An owner of messages, which puts and gets over one connection: what it holds, and what it waits for. */
 export class Owner {
-  /** The process that it is, when it can come back after the daemon died: see Ledger. */
+  /** The name of its process, if that can come back after the daemon died: see Ledger. */
   holder: string | undefined;
-  /** It came back, and holds what an earlier daemon gave to it. */
+  /** Whether it has come back, and holds what an earlier daemon gave to it. */
   isBack = false;
-  /** Leases that an earlier daemon bound to it, and their queues: it has not said that it has them still. */
+  /** Leases that an earlier daemon bound to it, and that it has not claimed, with their queues. */
   readonly unclaimed = new Map<string, string>();
   readonly #holds = new Map<string, Ranges>();
-  /** Leases that end when it goes, and their queues. */
+  /** Leases that end with it, and their queues. */
   readonly #leases = new Map<string, string>();
   readonly #cancels = new Set<() => void>();
   readonly #waitsOn = new Set<string>();
   readonly #presence: Presence;
-  /** It waits for nothing any more; what is there at once it still takes. */
+  /** Whether it waits for nothing any more; messages that are there it still takes. */
   ended = false;
-  /** The connection is gone: nothing can be given to it. */
+  /** Whether its connection is gone, so that nothing can be given to it. */
   gone = false;
 
   constructor(presence: Presence) {
@@ -51,7 +51,7 @@ export class Owner {
     for (const range of ids) held.add(range);
   }
 
-  /** Ends its hold on those of the ids that it holds, and answers which those are. */
+  /** Ends its hold on ids. @returns those of them that it held */
   unhold(queue: string, range: Range): Range[] {
     const held = this.#holds.get(queue);
     const removed = held?.remove(range) ?? [];
@@ -84,7 +84,7 @@ export class Owner {
     return this.#holds.size > 0 || this.#leases.size > 0;
   }
 
-  /** Whether it has messages of this queue, or waits for some. */
+  /** Whether it holds messages of this queue, or waits for some. */
   isAt(queue: string): boolean {
     return this.#presence.isAt(queue);
   }
@@ -93,7 +93,7 @@ export class Owner {
     return [...this.#holds].map(([queue, { all }]) => [queue, all]);
   }
 
-  /** Everything that it holds; it holds nothing after that. */
+  /** Takes away all that it holds. */
   takeHolds(): [queue: string, ids: readonly Range[]][] {
     const all = this.holds();
     this.#holds.clear();
@@ -101,7 +101,7 @@ export class Owner {
     return all;
   }
 
-  /** All leases that are bound to it; none are after that. */
+  /** Takes away all leases that are bound to it. */
   takeLeases(): [lease: string, queue: string][] {
     const all = this.leases();
     this.#leases.clear();
@@ -109,7 +109,7 @@ export class Owner {
     return all;
   }
 
-  /** What to call when it ends while it waits. */
+  /** Adds a call for its end, while it waits. */
   onEnd(cancel: () => void): void {
     this.#cancels.add(cancel);
   }

@@ -1,10 +1,10 @@
-/** Where a owner is: at which queues it has something to do, for how many reasons. */
+/** The queues at which an owner has something to do, and for how many reasons. */
 export class Presence {
-  /** How many consumers are at each queue. */
+  /** The number of owners at each queue. */
   readonly #totals: Map<string, number>;
   readonly #reasons = new Map<string, number>();
 
-  /** @param totals shared by all consumers */
+  /** @param totals shared by all owners */
   constructor(totals: Map<string, number>) {
     this.#totals = totals;
   }
@@ -23,7 +23,7 @@ export class Presence {
   }
 }
 
-/** What is 0 is not in the map. */
+/** Adds to a count; a count of 0 is not in the map. */
 function add(counts: Map<string, number>, queue: string, by: number): number {
   const count = (counts.get(queue) ?? 0) + by;
   if (count === 0) counts.delete(queue);

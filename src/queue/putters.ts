@@ -4,39 +4,39 @@ import type { PutOptions, Store } from '../store/store.ts';
 import { after } from '../timer.ts';
 import type { Owner } from './owner.ts';
 
-/** In bytes: what is longer is stored in parts, so that others have their turn between. */
+/** Bytes. Larger puts are stored in parts, so that others have their turn between. */
 const PART = 512 * 1024;
 
 interface Putter {
   messages: Packed;
   options: PutOptions;
-  /** How many were stored so far. */
+  /** The number of messages that were stored so far. */
   stored: number;
-  /** Why it waits no longer, or no longer than now. */
+  /** The reason why it waits no longer, or no longer than now. */
   givenUp: MqError | undefined;
   resolve: (stored: number) => void;
   reject: (error: unknown) => void;
 }
 
-interface Line {
+interface PutterLine {
   putters: Set<Putter>;
-  /** Those of them who have given up: they leave when there is no room for them now. */
+  /** Puts that have given up, and leave if there is no room for them now. */
   leaving: Set<Putter>;
-  /** The store is being asked; whoever comes meanwhile is asked for next. */
+  /** Whether the store is being asked; puts that come meanwhile are next. */
   busy: boolean;
-  /** Something changed since the store was last asked. */
+  /** Whether something has changed since the store was last asked. */
   again: boolean;
   /**
-   * For how many the store is asked at once: for one only once the queue was full, and for twice as
-   * many each time that all of them found room.
+   * The number of puts for which the store is asked at once: one after the queue was full, and twice as many each
+   * time that all of them found room.
    */
   width: number;
 }
 
-/** Those who put, in order of arrival for each queue: none overtakes another that waits for room. */
+/** Puts, in order of arrival at each queue: none overtakes another that waits for room. */
 export class Putters {
   readonly #store: Store;
-  readonly #lines = new Map<string, Line>();
+  readonly #lines = new Map<string, PutterLine>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -44,7 +44,7 @@ export class Putters {
 
   /**
    * Puts all the messages, waiting at most `timeout` ms for room.
-   * @returns how many messages are stored: all
+   * @returns the number of messages, all of which are stored
    * @throws MqError with `stored`, when it could not store all of them: FULL, CLOSED, INTERRUPTED, ...
    */
   put(queue: string, messages: Packed, options: PutOptions, timeout: number, owner: Owner): Promise<number> {
@@ -58,7 +58,7 @@ export class Putters {
     });
   }
 
-  /** Room may have come, or the end. */
+  /** The queue has changed: room may have come, or the end. */
   wake(queue: string): void {
     const line = this.#lines.get(queue);
     if (line === undefined) return;
@@ -66,7 +66,7 @@ export class Putters {
     if (!line.busy) void this.#feed(queue, line);
   }
 
-  /** Sends everybody away. */
+  /** Ends all waits with this error. */
   stop(error: MqError): void {
     for (const [queue, line] of this.#lines) {
       for (const putter of line.putters) giveUp(line, putter, error);
@@ -74,7 +74,7 @@ export class Putters {
     }
   }
 
-  #line(queue: string): Line {
+  #line(queue: string): PutterLine {
     let line = this.#lines.get(queue);
     if (line === undefined) {
       line = { putters: new Set(), leaving: new Set(), busy: false, again: false, width: Infinity };
@@ -83,7 +83,7 @@ export class Putters {
     return line;
   }
 
-  #limitWait(queue: string, line: Line, putter: Putter, timeout: number, owner: Owner): void {
+  #limitWait(queue: string, line: PutterLine, putter: Putter, timeout: number, owner: Owner): void {
     const leave = (error: MqError) => {
       giveUp(line, putter, error);
       this.wake(queue);
@@ -106,7 +106,7 @@ export class Putters {
     };
   }
 
-  async #feed(queue: string, line: Line): Promise<void> {
+  async #feed(queue: string, line: PutterLine): Promise<void> {
     line.busy = true;
     while (line.again) {
       line.again = false;
@@ -117,10 +117,10 @@ export class Putters {
   }
 
   /**
-   * Asks the store for several who wait at once, so that they share a commit. It takes them one after
-   * the other, so when one finds no room, no later one does.
+   * Asks the store for several puts at once, so that they share a commit. It takes them one after the other, so
+   * that when one finds no room, no later one does.
    */
-  async #offer(queue: string, line: Line): Promise<void> {
+  async #offer(queue: string, line: PutterLine): Promise<void> {
     const offered = takeTogether(line.putters, line.width);
     const results = await Promise.all(offered.map((putter) => this.#ask(queue, line, putter)));
     if (results.at(-1) === 'full') {
@@ -132,7 +132,7 @@ export class Putters {
     }
   }
 
-  async #ask(queue: string, line: Line, putter: Putter): Promise<'full' | 'left'> {
+  async #ask(queue: string, line: PutterLine, putter: Putter): Promise<'full' | 'left'> {
     const { client } = putter.options;
     try {
       for (const part of partsOf(putter)) {
@@ -150,8 +150,8 @@ export class Putters {
     return 'left';
   }
 
-  /** The putter is done with: it stored everything, was refused, or has given up. */
-  #leave(line: Line, putter: Putter, error: unknown = putter.givenUp): void {
+  /** Removes a put that has stored everything, was refused, or has given up. */
+  #leave(line: PutterLine, putter: Putter, error: unknown = putter.givenUp): void {
     line.putters.delete(putter);
     line.leaving.delete(putter);
     if (putter.stored === putter.messages.count) putter.resolve(putter.stored);
@@ -175,13 +175,13 @@ export class Putters {
   }
 }
 
-function giveUp(line: Line, putter: Putter, error: MqError): void {
+function giveUp(line: PutterLine, putter: Putter, error: MqError): void {
   if (!line.putters.has(putter)) return;
   putter.givenUp = error;
   line.leaving.add(putter);
 }
 
-/** Those who are next, up to the first that is long: that one is asked for alone, since it is stored in parts. */
+/** The next puts, up to the first that is long: the store is asked for that one alone, because it is stored in parts. */
 function takeTogether(putters: Iterable<Putter>, most: number): Putter[] {
   const together: Putter[] = [];
   for (const putter of putters) {
@@ -192,12 +192,12 @@ function takeTogether(putters: Iterable<Putter>, most: number): Putter[] {
   return together;
 }
 
-/** What goes with another step is stored in one. */
+/** The parts of a put; there is one only where another step goes with it. */
 function isLong({ messages, options }: Putter): boolean {
   return messages.count > 1 && messages.bytes.length > PART && options.done === undefined;
 }
 
-/** What is left to store of its messages. */
+/** Messages that are not stored yet. */
 function* partsOf(putter: Putter): Generator<Packed> {
   const [, rest] = splitAt(putter.messages, putter.stored);
   if (isLong(putter)) yield* pieces(rest, PART);

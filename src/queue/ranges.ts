@@ -1,6 +1,6 @@
 import type { Range } from '../store/store.ts';
 
-/** A set of ids, kept as ranges; made for a owner's window: added at the end, removed near the front. */
+/** A set of ids, kept as ranges: quick where ids are added at the end and removed near the front. */
 export class Ranges {
   #ranges: Range[] = [];
 
@@ -18,7 +18,7 @@ export class Ranges {
     else this.#ranges.push({ first, last });
   }
 
-  /** Takes out what the set has of `range`. */
+  /** Removes the ids of `range`. @returns those that the set had */
   remove({ first, last }: Range): Range[] {
     const removed: Range[] = [];
     for (let i = 0; i < this.#ranges.length; i++) {

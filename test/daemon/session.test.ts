@@ -3,9 +3,9 @@ import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Budget } from '../../src/daemon/budget.ts';
 import type { Daemon } from '../../src/daemon/handler.ts';
 import type { Pipes } from '../../src/daemon/pipes.ts';
-import { Room } from '../../src/daemon/room.ts';
 import { Session } from '../../src/daemon/session.ts';
 import { pack } from '../../src/packed.ts';
 import { encodeRequest } from '../../src/protocol/encode-request.ts';
@@ -40,7 +40,7 @@ describe('a session, while the store is synced', () => {
     );
     const daemon = {
       maxMessage: 1000,
-      room: new Room(),
+      budget: new Budget(),
       pipes: { list: () => [] } as Partial<Pipes> as Pipes,
       check() {},
       passed() {},
@@ -217,7 +217,7 @@ describe('large requests', () => {
     );
     const daemon = {
       maxMessage: 1024 * 1024,
-      room: new Room(400_000, 200),
+      budget: new Budget(400_000, 200),
       check() {},
       passed() {},
       released() {},

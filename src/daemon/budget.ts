@@ -1,31 +1,31 @@
 import { now } from '../clock.ts';
 
-/** Requests of fewer bytes need no room. */
+/** Bytes. Smaller requests need no share. */
 export const SMALL = 64 * 1024;
 
 /** Bytes of requests that are in memory at a time, over all connections. */
 const BOUND = 160 * 1024 * 1024;
 
-/** For how long, in ms, somebody who has room may send nothing while others wait for it. */
+/** Milliseconds for which the holder of a share may send nothing while others wait. */
 const PATIENCE = 30_000;
 
 interface Hooks {
-  /** There is room now for what was asked for. */
+  /** Called when memory that was asked for is given. */
   granted: () => void;
-  /** It has sent nothing for too long, and others need the room. */
+  /** Called when it has sent nothing for too long, and others need the memory. */
   ended: () => void;
 }
 
 /**
- * The memory for large requests: of all connections together no more than the bound. It is given as a whole,
- * in the order in which it was asked for; what is larger than the bound is given when nobody else has any.
- * A request whose length shows only as it comes asks for more: the oldest of those
- * that are not complete gets it at once, so that not all wait for each other.
+ * The budget of memory for large requests, over all connections. A request gets all that it needs, in the order of
+ * asking; one that is larger than the bound gets it when nobody else has any. A request whose length shows only as
+ * it comes asks for more: the oldest request that is not complete gets that at once, so that not all wait for each
+ * other.
  */
-export class Room {
+export class Budget {
   readonly #bound: number;
   readonly #patience: number;
-  /** Those who have room, in the order in which they got it. */
+  /** Shares that have memory, in the order in which they got it. */
   readonly #holders = new Set<Share>();
   readonly #waiting = new Set<Share>();
   #used = 0;
@@ -41,7 +41,7 @@ export class Room {
     return new Share(this, hooks);
   }
 
-  /** How many bytes have been given. */
+  /** Bytes that are given. */
   get used(): number {
     return this.#used;
   }
@@ -65,13 +65,13 @@ export class Room {
     this.#giveToThoseWhoWait();
   }
 
-  /** To be called by shares: more than that has come already. */
+  /** To be called by shares, when the bytes have come already. */
   give(share: Share): void {
     this.#waiting.delete(share);
     this.#give(share);
   }
 
-  /** Whether others asked before it; whoever has some asks for more before those who have none. */
+  /** Whether others asked before; a share that has memory comes before those that have none. */
   #isWaitedFor(share: Share): boolean {
     return !this.#holders.has(share) && this.#waiting.size > 0;
   }
@@ -121,34 +121,34 @@ export class Room {
   }
 }
 
-/** The room of one request. */
+/** The memory of one request. */
 export class Share {
   readonly hooks: Hooks;
-  readonly #room: Room;
+  readonly #budget: Budget;
   wanted = 0;
   given = 0;
-  /** All of it has come. */
+  /** Whether the request has come to its end. */
   isComplete = false;
-  /** When bytes of it came last. */
+  /** The time when bytes of it last came. */
   heardAt = now();
 
-  constructor(room: Room, hooks: Hooks) {
-    this.#room = room;
+  constructor(budget: Budget, hooks: Hooks) {
+    this.#budget = budget;
     this.hooks = hooks;
   }
 
-  /** Asks for so many bytes in all; `granted` is called when they are there later. */
+  /** Asks for bytes, in all. @returns whether they are given now; else `granted` is called when they are */
   ask(bytes: number): boolean {
     if (bytes <= this.given) return true;
     this.wanted = bytes;
-    return this.#room.ask(this);
+    return this.#budget.ask(this);
   }
 
-  /** All of it has come, so many bytes, whether they were asked for or not. */
+  /** The request has come to its end, with so many bytes, whether they were asked for or not. */
   complete(bytes: number): void {
     this.isComplete = true;
     this.wanted = bytes;
-    this.#room.give(this);
+    this.#budget.give(this);
   }
 
   heard(): void {
@@ -156,6 +156,6 @@ export class Share {
   }
 
   release(): void {
-    this.#room.release(this);
+    this.#budget.release(this);
   }
 }

@@ -1,27 +1,27 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { Room } from '../../src/daemon/room.ts';
+import { Budget } from '../../src/daemon/budget.ts';
 
 const BOUND = 100;
 
-describe('the room for large requests', () => {
-  let room: Room;
+describe('the budget of large requests', () => {
+  let budget: Budget;
   let granted: string[];
   let ended: string[];
   beforeEach(() => {
-    room = new Room(BOUND, 100);
+    budget = new Budget(BOUND, 100);
     granted = [];
     ended = [];
   });
   const shareOf = (name: string) => {
     const of = [granted, ended] as const;
-    return room.share({ granted: () => of[0].push(name), ended: () => of[1].push(name) });
+    return budget.share({ granted: () => of[0].push(name), ended: () => of[1].push(name) });
   };
 
   test('is given at once while there is some, and is no more than the bound', () => {
     expect(shareOf('a').ask(60)).toBe(true);
     expect(shareOf('b').ask(40)).toBe(true);
     expect(shareOf('c').ask(1)).toBe(false);
-    expect(room.used).toBe(BOUND);
+    expect(budget.used).toBe(BOUND);
     expect(granted).toEqual([]);
   });
 
@@ -35,7 +35,7 @@ describe('the room for large requests', () => {
     expect(granted).toEqual([]);
     a.release();
     expect(granted).toEqual(['c', 'd']);
-    expect(room.used).toBe(60);
+    expect(budget.used).toBe(60);
   });
 
   test('that is larger than the bound is given when nobody else has any', () => {
@@ -70,7 +70,7 @@ describe('the room for large requests', () => {
     b.release();
     expect(granted).toEqual(['c']);
     for (const share of [a, c, a]) share.release();
-    expect(room.used).toBe(0);
+    expect(budget.used).toBe(0);
   });
 
   test('is taken from those who send nothing for a while, when others wait', async () => {
@@ -90,4 +90,4 @@ describe('the room for large requests', () => {
   });
 });
 
-type Share = ReturnType<Room['share']>;
+type Share = ReturnType<Budget['share']>;
