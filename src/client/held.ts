@@ -1,6 +1,6 @@
 import type { Packed } from '../packed.ts';
-import type { Range } from '../protocol/requests.ts';
 import { notUnderstood, type Reader } from '../protocol/values.ts';
+import type { Range } from '../range.ts';
 
 /** Messages that follow each other, and are held for this process: a run of GET (mq-protocol(7)). */
 export interface Held {

@@ -1,8 +1,9 @@
 import { MqError } from '../errors.ts';
 import { type Packed, unpack } from '../packed.ts';
-import type { Request, Until } from '../protocol/requests.ts';
+import type { Request } from '../protocol/requests.ts';
 import { Reader } from '../protocol/values.ts';
 import { after, type Timer } from '../timer.ts';
+import type { Until } from '../until.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';
 import { readRuns } from './held.ts';

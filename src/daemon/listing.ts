@@ -1,7 +1,8 @@
 import type { Value } from '../protocol/values.ts';
 import type { Queues } from '../queue/queues.ts';
+import type { QueueState } from '../store/queue-state.ts';
 import { deadLetterOf } from '../store/rules.ts';
-import type { QueueState, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Daemon } from './handler.ts';
 import { each, othersTurn, PART, Parts } from './parts.ts';
 

@@ -1,5 +1,5 @@
 import { Bodies, type Value } from '../protocol/values.ts';
-import type { Run } from '../store/store.ts';
+import type { Run } from '../store/run.ts';
 import { inParts, Parts } from './parts.ts';
 
 /** The answer with the name of its queue, where several were asked (be it one twice). */

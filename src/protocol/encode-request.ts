@@ -1,6 +1,8 @@
+import type { Once } from '../once.ts';
 import { NOTHING } from '../packed.ts';
+import type { Range } from '../range.ts';
 import type { Settings } from '../settings.ts';
-import type { Greeting, Once, Range, Request } from './requests.ts';
+import type { Greeting, Request } from './requests.ts';
 
 /** The frame of a request. */
 export function encodeRequest(request: Request): Buffer {

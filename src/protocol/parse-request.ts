@@ -1,8 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { MqError } from '../errors.ts';
 import { isHolder } from '../holder.ts';
+import type { Once } from '../once.ts';
+import type { Range } from '../range.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_PRIORITY, parseKind, type Settings } from '../settings.ts';
-import type { Direction, Greeting, Once, Position, Range, Request, Until } from './requests.ts';
+import type { Until } from '../until.ts';
+import type { Direction, Greeting, Position, Request } from './requests.ts';
 import { WordReader } from './word-reader.ts';
 
 /**

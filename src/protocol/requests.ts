@@ -1,5 +1,8 @@
+import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
+import type { Range } from '../range.ts';
 import type { Settings } from '../settings.ts';
+import type { Until } from '../until.ts';
 
 /**
  * Requests as data; `encode-request.ts` and `parse-request.ts` are the way to the frame and back. mq-protocol(7)
@@ -78,9 +81,6 @@ export const READING: ReadonlySet<Verb> = new Set<Verb>([
   'POSITION',
 ]);
 
-/** The state in which a GET ends, because there is nothing to wait for; see `GetOptions`. */
-export type Until = 'drained' | 'finished' | 'idle';
-
 /** The direction of the bytes at an end of a pipe. */
 export type Direction = 'both' | 'send' | 'recv';
 
@@ -100,19 +100,4 @@ export interface Greeting {
 export interface Position {
   id: string;
   index: number;
-}
-
-/** Names a step of a client that takes effect once, however often it is asked for: see `Once` of the store. */
-export interface Once {
-  client: string;
-  /** The number of the step among those of its client. */
-  seq: number;
-  /** The first number that may be asked for again. */
-  acked: number;
-}
-
-/** Message ids `first` to `last`, both included. */
-export interface Range {
-  first: number;
-  last: number;
 }

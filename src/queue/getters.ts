@@ -1,15 +1,10 @@
 import { MqError } from '../errors.ts';
 import { sizeOf } from '../packed.ts';
-import {
-  type Range,
-  type Run,
-  rangeOf,
-  type Store,
-  type TakeLimit,
-  type TakeResult,
-  tokensOf,
-} from '../store/store.ts';
+import type { Range } from '../range.ts';
+import { type Run, rangeOf, tokensOf } from '../store/run.ts';
+import type { Store, TakeLimit, TakeResult } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
+import type { Until } from '../until.ts';
 import type { Owner } from './owner.ts';
 import { Ranges } from './ranges.ts';
 
@@ -20,12 +15,8 @@ export interface GetOptions {
   timeout: number;
   /** A lease instead of a hold, and its milliseconds. `isBound`: it ends with the connection. */
   lease?: { duration: number; isBound: boolean } | undefined;
-  /**
-   * The state in which the get ends, because there is nothing to wait for; with several queues all of them are in
-   * it at one moment. Drained: closed and nothing is waiting or delayed (the default). Finished: closed and nothing
-   * is unfinished. Idle: nothing is unfinished, be it closed or open.
-   */
-  until?: 'drained' | 'finished' | 'idle' | undefined;
+  /** The state in which the get ends; undefined: drained. */
+  until?: Until | undefined;
 }
 
 export interface GetEvents {

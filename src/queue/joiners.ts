@@ -1,5 +1,6 @@
 import { MqError } from '../errors.ts';
-import { type Store, unfinished } from '../store/store.ts';
+import { unfinished } from '../store/queue-state.ts';
+import type { Store } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
 import type { Owner } from './owner.ts';
 

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { isDiskFull } from '../errors.ts';
 import { isHolder } from '../holder.ts';
+import type { Range } from '../range.ts';
 import { openOwn } from '../reasons.ts';
-import type { Range } from '../store/store.ts';
 
 /** Messages of a queue that an owner was given. */
 export interface Grant {

@@ -1,4 +1,4 @@
-import type { Range } from '../store/store.ts';
+import type { Range } from '../range.ts';
 import type { Presence } from './presence.ts';
 import { Ranges } from './ranges.ts';
 

@@ -1,5 +1,6 @@
 import { stateOf } from '../holder.ts';
-import type { Range, Store } from '../store/store.ts';
+import type { Range } from '../range.ts';
+import type { Store } from '../store/store.ts';
 import type { Grant, Ledger } from './ledger.ts';
 import { Owner } from './owner.ts';
 import { Presence } from './presence.ts';

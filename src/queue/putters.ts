@@ -192,7 +192,7 @@ function takeTogether(putters: Iterable<Putter>, most: number): Putter[] {
   return together;
 }
 
-/** The parts of a put; there is one only where another step goes with it. */
+/** Whether a put is stored in parts; one with another step in it is not. */
 function isLong({ messages, options }: Putter): boolean {
   return messages.count > 1 && messages.bytes.length > PART && options.done === undefined;
 }

@@ -1,17 +1,10 @@
 import { MqError } from '../errors.ts';
+import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
-import {
-  checkLarge,
-  type Events,
-  type Once,
-  type Outcome,
-  type PutOptions,
-  type QueueState,
-  type Range,
-  rangeOf,
-  type Store,
-  tokensOf,
-} from '../store/store.ts';
+import type { Range } from '../range.ts';
+import type { QueueState } from '../store/queue-state.ts';
+import { checkLarge, rangeOf, tokensOf } from '../store/run.ts';
+import type { Events, Outcome, PutOptions, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { type GetOptions, Getters, type Taken } from './getters.ts';
 import { Joiners } from './joiners.ts';

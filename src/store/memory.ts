@@ -1,6 +1,9 @@
 import { MqError } from '../errors.ts';
+import type { Once } from '../once.ts';
 import { type Packed, pack, unpack } from '../packed.ts';
+import type { Range } from '../range.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
+import type { QueueState } from './queue-state.ts';
 import {
   checkPriority,
   checkSettings,
@@ -14,20 +17,8 @@ import {
   notEmpty,
   retryDelay,
 } from './rules.ts';
-import type {
-  Clock,
-  Events,
-  Once,
-  Outcome,
-  PutOptions,
-  PutResult,
-  QueueState,
-  Range,
-  Run,
-  Store,
-  TakeLimit,
-  TakeResult,
-} from './store.ts';
+import type { Run } from './run.ts';
+import type { Clock, Events, Outcome, PutOptions, PutResult, Store, TakeLimit, TakeResult } from './store.ts';
 
 interface Message {
   id: number;

@@ -1,27 +1,29 @@
-import { isLarge, type Large, type Packed } from '../packed.ts';
+import type { Once } from '../once.ts';
+import type { Packed } from '../packed.ts';
+import type { Range } from '../range.ts';
 import type { Settings } from '../settings.ts';
+import type { QueueState } from './queue-state.ts';
+import type { Run } from './run.ts';
 
 /**
- * What an engine has to do to carry queues. Each method is one atomic step: all of it happens, or
- * nothing. What is much is done in parts, with the steps of others between, each of which is atomic: so
- * are `purge`, `move`, `close` with `now`, `settle`, and what is done with more than 500 leases (of
- * which all are there when it begins). `take`, `lease` and `elapse` do a part, and say so.
+ * The interface of an engine that carries queues. Each method is one atomic step: all of it happens, or nothing.
+ * Long steps are done in atomic parts, with the steps of others between: `purge`, `move`, `close` with `now`,
+ * `settle`, and steps with more than 500 leases (which are checked before the first part). `take`, `lease` and
+ * `elapse` do one part, and say so.
  *
- * When its promise is fulfilled, it has happened, and the end of this process does not undo
- * it; only then can others see it. That the end of the machine does not undo it either (with an
- * engine that keeps anything at all), `safe` says: nobody is to be told before that something is
- * stored, but what is stored may be handed out. Steps on one store happen in the order in which they
- * were called.
+ * A step has happened when its promise is fulfilled. Only then can others see it, and the end of this process does
+ * not undo it. When `safe` is fulfilled, the end of the machine does not undo it either (with an engine that keeps
+ * anything at all): nobody is told before that something is stored, though it may be handed out. Steps on one store
+ * happen in the order of the calls.
  *
- * Who waits is none of the store's business: it says that a queue has changed (a message, room, an
- * end), and the queue layer wakes those who wait. Nor does it look at the clock by itself: it says
- * when something is due, and the queue layer calls `elapse` then.
+ * The store does not know who waits: it tells that a queue has changed (a message, room, an end), and the queue
+ * layer wakes those who wait. Nor does it look at the clock by itself: it tells when something is due, and the
+ * queue layer then calls `elapse`.
  *
- * A message that was taken is held until it is settled. Who holds what is not stored: when the
- * daemon dies, what was held is waiting again, in its place. A lease is stored: it ends when it is
- * settled or runs out, and not before.
+ * A message that was taken is held until it is settled. Holds are not stored: when the daemon dies, held messages
+ * are waiting again, in their places. A lease is stored: it ends when it is settled or runs out, and not before.
  *
- * test/store/contract.ts says the same as tests.
+ * test/store/contract.ts has the same as tests.
  */
 export interface Store {
   /**
@@ -34,9 +36,9 @@ export interface Store {
   take(queue: string, limit: TakeLimit): Promise<TakeResult>;
 
   /**
-   * Takes the next messages on lease: they come back when they are not settled within `duration` ms.
-   * @param about called with the tokens before they are safe: when the process is killed while they
-   *   are written, only this has told of leases that are there all the same. They may come to nothing.
+   * Takes the next messages on lease: they come back unless they are settled within `duration` ms.
+   * @param about called with the tokens before they are committed, which may fail: if the process is killed during
+   *   the commit, nobody else has heard of these leases
    */
   lease(
     queue: string,
@@ -45,7 +47,7 @@ export interface Store {
     about?: (tokens: readonly string[]) => void,
   ): Promise<TakeResult>;
 
-  /** Takes those of these messages that are waiting, and holds them. */
+  /** Takes those of these messages that are waiting, and holds them. @returns their ids */
   takeThese(queue: string, ids: readonly Range[]): Promise<Range[]>;
 
   /** Ends the hold on messages: they are done and gone, or back in their place. */
@@ -53,8 +55,8 @@ export interface Store {
 
   /**
    * Ends leases: their messages are done and gone, back in their place, or have failed once more.
-   * @param delay in ms, how long one that failed is delayed, instead of the queue's retry delay
-   * @returns how many were given up on
+   * @param delay milliseconds of delay after a failure, instead of the queue's retry delay
+   * @returns the number of messages that were given up on
    * @throws MqError NOLEASE when one of them is not there; then nothing has happened
    */
   settleLeases(
@@ -65,7 +67,7 @@ export interface Store {
     once?: Once,
   ): Promise<number>;
 
-  /** Those of these leases that are there end, as by `settleLeases` with 'returned'. */
+  /** Ends those of these leases that are there, as `settleLeases` does with 'returned'. */
   returnLeases(queue: string, leases: readonly string[]): Promise<void>;
 
   /**
@@ -75,25 +77,24 @@ export interface Store {
   extend(queue: string, leases: readonly string[], duration: number): Promise<void>;
 
   /**
-   * Does what time brings: what was delayed waits, what was leased and not settled has failed and is
-   * back, what has expired is gone. To be called when `Events.due` said so; where that is much, it does
-   * a part, and says at once when it is to be called for the rest.
+   * Does what is due: delayed messages wait, leases that have run out have failed and are back, expired messages are
+   * gone. To be called at the time of `Events.due`; of a long step it does a part, and calls that for the rest.
    */
   elapse(): Promise<void>;
 
-  /** The next messages, as `take` would give them; they stay. @throws MqError NOQUEUE */
+  /** The next messages, as `take` would give them, without taking them. @throws MqError NOQUEUE */
   peek(queue: string, limit: TakeLimit): Promise<Run[]>;
 
   /**
-   * Moves what waits, or its first `count` messages, to the end of another queue, as if none had
-   * ever failed. What is put meanwhile stays.
-   * @returns how many were moved
-   * @throws MqError NOQUEUE, CLOSED, FULL (no room for all of them), DAMAGED; with `stored`, how many were
-   *   moved, when not all of it was done
+   * Moves waiting messages, or the first `count` of them, to the end of another queue, as if none had ever failed.
+   * Messages that are put meanwhile stay.
+   * @returns the number of messages that were moved
+   * @throws MqError NOQUEUE, CLOSED, FULL (no room for all of them), DAMAGED; with `stored`, the number of messages
+   *   that were moved before
    */
   move(from: string, to: string, count?: number, once?: Once): Promise<number>;
 
-  /** Drops what is waiting or delayed. @returns how many were dropped. @throws MqError NOQUEUE */
+  /** Drops waiting and delayed messages. @returns their number. @throws MqError NOQUEUE */
   purge(queue: string, once?: Once): Promise<number>;
 
   /** @throws MqError NOQUEUE, NOTEMPTY (unless forced) */
@@ -106,7 +107,8 @@ export interface Store {
   configure(queue: string, settings: Partial<Settings>): Promise<void>;
 
   /**
-   * No more puts; `now`: drops what is waiting or delayed, and what is held or leased when it comes back.
+   * Refuses puts from now on. With `now`, it drops waiting and delayed messages, and held and leased ones when they
+   * come back.
    * @throws MqError NOQUEUE
    */
   close(queue: string, now: boolean): Promise<void>;
@@ -114,10 +116,10 @@ export interface Store {
   /** Undoes `close`. @throws MqError NOQUEUE */
   open(queue: string): Promise<void>;
 
-  /** Undefined when there is no such queue. */
+  /** The state of a queue; undefined: there is no such queue. */
   stat(queue: string): Promise<QueueState | undefined>;
 
-  /** How many queues there are. */
+  /** The number of queues. */
   count(): Promise<number>;
 
   /** The names of the first `count` queues, by name, of those behind the name `after`. */
@@ -126,40 +128,40 @@ export interface Store {
   /** The queues, by name: the first `count` of those behind the name `after`. */
   list(after?: string, count?: number): Promise<QueueState[]>;
 
-  /** Nobody is connected, and would wait: what takes a while may be done now. */
+  /** Does work that takes a while; to be called when nobody is connected and would wait. */
   rest(): Promise<void>;
 
   /**
-   * The store's clock, in ms since 1970, which leases, delays and times to live count on. It begins at
-   * the wall clock, or at the latest time that the store has seen where that is later; it never runs back.
+   * The store's clock for leases, delays and times to live, in ms since 1970. It begins at the wall clock, or at the
+   * latest time that the store has seen if that is later, and never runs back.
    */
   now(): number;
 
   /**
-   * Fulfilled when all that has happened is safe.
-   * @throws MqError IOERROR, DISKFULL: what of it is on disk is not known, nor can it be from then on
+   * Waits until all steps so far are on disk.
+   * @throws MqError IOERROR, DISKFULL when it is not known, now and from then on, what is on disk
    */
   safe(): Promise<void>;
 
-  /** How many of this client's messages are stored: see `PutOptions.client`. */
+  /** The number of this client's messages that are stored: see `PutOptions.client`. */
   stored(client: string): Promise<number>;
 
-  /** The client with this id will not send anything again: its position and its answers need not be kept. */
+  /** Forgets the position and the answers of a client, which will not send anything again. */
   forget(client: string): void;
 
-  /** Ends all use of the store, once what was begun is done. */
+  /** Ends all use of the store, once steps that have begun are done. */
   end(): Promise<void>;
 }
 
 export interface Events {
   /**
-   * Somebody who waits on this queue may go on now. Never for a take or a put that changed nothing,
-   * since who waits tries again with one.
+   * Called when a wait on this queue may be over. Never for a take or a put that changed nothing, because those who
+   * wait try again with one.
    */
   changed(queue: string): void;
   /**
-   * `elapse` is to be called at this time, on the store's clock; sooner than what was said before. Not
-   * before whoever opens the store has it.
+   * Asks for a call of `elapse` at this time on the store's clock, if none was asked for before that time. Never called
+   * before the store is open.
    */
   due(time: number): void;
 }
@@ -169,139 +171,54 @@ export type Clock = () => number;
 
 export interface PutOptions {
   priority: number;
-  /** In ms: the messages wait only after so long. */
+  /** Milliseconds after which the messages wait. */
   delay?: number | undefined;
-  /** In ms: the messages are dropped when they have not been taken after so long. */
+  /** Milliseconds after which messages that were not taken are dropped. */
   ttl?: number | undefined;
   /**
-   * While a message of this queue has this key, nothing is put, and that counts as stored. It has it from
-   * its put until it is gone, moved to another queue, or the queue is removed; not being given up on takes
-   * it away, in whichever queue it then stands, but it is that of the queue that it was put into. Goes with
-   * one message.
+   * While a message of this queue has this key, nothing is put, and that counts as stored. A message has its key until
+   * it is gone, is moved to another queue, or the queue is removed. A dead letter keeps its key, wherever it stands: it
+   * is the key of the queue that it was put into. Goes with one message.
    */
   key?: string | undefined;
   /**
-   * In the same step this lease is done: both happen, or neither. The messages are stored together,
-   * beyond the queue's limit if it has any room.
+   * A lease that is done in the same step: both happen, or neither. The messages are stored together, beyond the
+   * queue's limit if it has any room.
    */
   done?: { queue: string; lease: string } | undefined;
   /**
-   * Which of the client's messages the first one is, counted from 0. Those that the store has
-   * already are counted as stored and not stored again; when one before them is lacking, none is
-   * stored (GAP, or FULL or CLOSED where that holds), so that what is stored of a client's
-   * messages is always the first so many.
+   * The position of the first message among those of the client, from 0. Messages that the store has already count as
+   * stored and are not stored again. When an earlier one is lacking, none is stored (GAP, or FULL or CLOSED if that
+   * holds), so that the stored messages of a client are always its first ones.
    */
   client?: { id: string; index: number } | undefined;
-  /** With `done`: the step happens once. */
+  /** With `done`: makes the step take effect once. */
   once?: Once | undefined;
 }
 
-/**
- * Names a step of a client's, which is asked for again when its answer was lost: it happens once. When
- * it has happened, in an earlier daemon it may be, it does nothing and gives the answer that it gave
- * then. One that was refused has not happened.
- */
-export interface Once {
-  /** The client's id, as in `PutOptions.client`. */
-  client: string;
-  /** Which of the client's steps it is. */
-  seq: number;
-  /** Steps with a lesser `seq` will not be asked for again: their answers need not be kept. */
-  acked: number;
-}
-
 export interface PutResult {
-  /** How many, from the first on, are stored now. */
+  /** The number of messages that are stored now, the first ones of the put. */
   stored: number;
-  /** Why the rest is not; undefined when there is no rest. */
+  /** The reason why the rest is not; undefined: there is no rest. */
   lacking?: 'FULL' | 'CLOSED' | undefined;
 }
 
 export interface TakeLimit {
-  /** At most so many messages. */
+  /** The most messages. */
   count: number;
-  /** No further message once so many bytes, as they are packed, were taken. */
+  /** Bytes of packed messages after which no further message is taken. */
   bytes: number;
 }
 
 export interface TakeResult {
   runs: Run[];
-  /** There may be more that is within the limit: others are to have their turn first. */
+  /** Whether there may be more within the limit: others have their turn first. */
   isPart: boolean;
-  /** The queue is closed, and nothing in it is waiting or delayed. */
+  /** Whether the queue is closed, and nothing in it is waiting or delayed. */
   drained: boolean;
-  /** Nothing in the queue is unfinished, be it open, closed or not there. */
+  /** Whether nothing in the queue is unfinished, be it open, closed or not there. */
   finished: boolean;
 }
 
-/** Messages that follow each other: their ids go up by one, in a lifo queue down by one. */
-export interface Run {
-  /** The id of the first; ids are positive integers, never used twice in a store. */
-  id: number;
-  /** 1, or -1 for a lifo queue. */
-  step: 1 | -1;
-  priority: number;
-  /** When they were put: milliseconds since 1970. */
-  putAt: number;
-  /** How often each of them has failed. */
-  failures: number;
-  /** A message that is too large to be in memory is the only one of its run. */
-  messages: Packed | Large;
-  /** With messages on lease: a token for each, and when all of them run out, on the store's clock. */
-  leases?: { tokens: string[]; until: number } | undefined;
-}
-
-/** Message ids `first` to `last`, both included. */
-export interface Range {
-  first: number;
-  last: number;
-}
-
+/** The end of a hold. */
 export type Outcome = 'done' | 'returned';
-
-export interface QueueState extends Settings {
-  name: string;
-  /** 'now': what comes back is dropped. */
-  closed: false | true | 'now';
-  /** Can be taken now. */
-  waiting: number;
-  /** Will be waiting, later. */
-  delayed: number;
-  /** Taken and not settled. */
-  held: number;
-  /** On lease. */
-  leased: number;
-  /** Since the queue was made: how many were put. */
-  put: number;
-  /** How many were taken for good, or on lease (each time). */
-  got: number;
-  /** How many were taken for good, or done. */
-  done: number;
-  /** How often one failed, how many were given up on, and how many were dropped by their ttl. */
-  failed: number;
-  dead: number;
-  expired: number;
-  /** When the oldest message that is waiting was put, in ms since 1970; undefined: none waits. */
-  oldestAt: number | undefined;
-}
-
-/** How many of a queue's messages are unfinished. */
-export function unfinished({ waiting, delayed, held, leased }: QueueState): number {
-  return waiting + delayed + held + leased;
-}
-
-/** The ids of a run, from the least to the greatest. */
-export function rangeOf({ id, step, messages }: Run): Range {
-  const other = id + step * (messages.count - 1);
-  return step === 1 ? { first: id, last: other } : { first: other, last: id };
-}
-
-/** @throws MqError DAMAGED when messages of these that are too large to be in memory were altered */
-export async function checkLarge(runs: readonly Run[]): Promise<void> {
-  for (const { messages } of runs) if (isLarge(messages)) await messages.check();
-}
-
-/** The tokens of the leases of runs. */
-export function tokensOf(runs: readonly Run[]): string[] {
-  return runs.flatMap(({ leases }) => leases?.tokens ?? []);
-}

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
-import type { Range, Request } from '../../src/protocol/requests.ts';
+import type { Request } from '../../src/protocol/requests.ts';
 import { Reader, type Value } from '../../src/protocol/values.ts';
+import type { Range } from '../../src/range.ts';
 import type { Client } from './client.ts';
 import { QUICK, type Row, SOCKET, sh } from './measure.ts';
 import { anew, asking, frame, open, stall, workOf, write } from './stall.ts';

@@ -14,8 +14,8 @@ import type { Request } from '../../src/protocol/requests.ts';
 import { Reader, type Value } from '../../src/protocol/values.ts';
 import { Queues } from '../../src/queue/queues.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import type { QueueState } from '../../src/store/queue-state.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import type { QueueState } from '../../src/store/store.ts';
 import { packed } from '../store/messages.ts';
 
 /** Who is answered before a sync of the store has ended, and who is not. */

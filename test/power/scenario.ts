@@ -1,5 +1,6 @@
 import { MqError } from '../../src/errors.ts';
-import { type Store, tokensOf } from '../../src/store/store.ts';
+import { tokensOf } from '../../src/store/run.ts';
+import type { Store } from '../../src/store/store.ts';
 import type { Random } from '../random.ts';
 import { ALL, bodiesOf, idsOf, type Message, messagesOf, packed } from '../store/messages.ts';
 

@@ -8,7 +8,8 @@ import { holderOfPid, ownHolder } from '../../src/holder.ts';
 import { Ledger } from '../../src/queue/ledger.ts';
 import { Queues } from '../../src/queue/queues.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
-import { type Events, rangeOf, type Store } from '../../src/store/store.ts';
+import { rangeOf } from '../../src/store/run.ts';
+import type { Events, Store } from '../../src/store/store.ts';
 import { ALL, bodiesOf, idsIn, messagesOf, packed } from '../store/messages.ts';
 
 const me = ownHolder();

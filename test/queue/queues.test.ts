@@ -3,14 +3,11 @@ import { MqError } from '../../src/errors.ts';
 import type { Taken } from '../../src/queue/getters.ts';
 import type { Owner } from '../../src/queue/owner.ts';
 import { Queues } from '../../src/queue/queues.ts';
+import type { Range } from '../../src/range.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
-import {
-  type QueueState,
-  type Range,
-  rangeOf,
-  type TakeLimit,
-  type TakeResult,
-} from '../../src/store/store.ts';
+import type { QueueState } from '../../src/store/queue-state.ts';
+import { rangeOf } from '../../src/store/run.ts';
+import type { TakeLimit, TakeResult } from '../../src/store/store.ts';
 import { ALL, bodiesOf, messagesOf, packed } from '../store/messages.ts';
 
 const FOREVER = Infinity;

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MqError } from '../../src/errors.ts';
+import type { Once } from '../../src/once.ts';
+import type { Range } from '../../src/range.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import type { Once, Range, Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { Random, seeds } from '../random.ts';
 import { ALL, idsIn, messagesOf, packed, SILENT } from './messages.ts';
 

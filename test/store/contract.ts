@@ -1,16 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NOTHING, pack, splitAt } from '../../src/packed.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
-import {
-  type Clock,
-  type Events,
-  type Outcome,
-  type QueueState,
-  type Run,
-  rangeOf,
-  type Store,
-  tokensOf,
-} from '../../src/store/store.ts';
+import type { QueueState } from '../../src/store/queue-state.ts';
+import { type Run, rangeOf, tokensOf } from '../../src/store/run.ts';
+import type { Clock, Events, Outcome, Store } from '../../src/store/store.ts';
 import { ALL, bodiesOf, idsIn, idsOf, loaded, type Message, messagesOf, packed } from './messages.ts';
 
 /**

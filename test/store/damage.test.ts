@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
 import { MqError } from '../../src/errors.ts';
+import { tokensOf } from '../../src/store/run.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import { type Store, tokensOf } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { Random, seeds } from '../random.ts';
 import { ALL, bodiesOf, idsOf, messagesOf, packed, SILENT } from './messages.ts';
 

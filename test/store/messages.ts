@@ -1,5 +1,6 @@
 import { isLarge, type Large, type Packed, pack, unpack } from '../../src/packed.ts';
-import type { Range, Run } from '../../src/store/store.ts';
+import type { Range } from '../../src/range.ts';
+import type { Run } from '../../src/store/run.ts';
 
 /** One message of a run; its body as latin1, so that any bytes can be compared as text. */
 export interface Message {

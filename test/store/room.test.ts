@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
 import { pack } from '../../src/packed.ts';
+import { rangeOf } from '../../src/store/run.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import { rangeOf, type Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { ALL, bodiesOf, messagesOf, packed, SILENT } from './messages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mq-room-'));

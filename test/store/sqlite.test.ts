@@ -22,9 +22,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { pack } from '../../src/packed.ts';
 import type { Kind } from '../../src/settings.ts';
+import { tokensOf } from '../../src/store/run.ts';
 import { toMqError } from '../../src/store/sqlite/database.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import { type Store, tokensOf } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { storeContract } from './contract.ts';
 import { ALL, bodiesOf, idsOf, type Message, messagesOf, packed, SILENT } from './messages.ts';
 

@@ -1,5 +1,7 @@
 import { join, offsetsOf, type Packed } from '../../packed.ts';
-import type { Range, Run, TakeLimit } from '../store.ts';
+import type { Range } from '../../range.ts';
+import type { Run } from '../run.ts';
+import type { TakeLimit } from '../store.ts';
 import type { BatchRow, MessageRow } from './tables.ts';
 
 /** What can be of a message. */

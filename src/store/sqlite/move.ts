@@ -1,5 +1,5 @@
 import type { MqError } from '../../errors.ts';
-import type { Run } from '../store.ts';
+import type { Run } from '../run.ts';
 import { isDamaged, isExpired, type StoredQueue } from './queue.ts';
 import type { BatchRow, Page, Place, Tables } from './tables.ts';
 import { type IsOver, TURN_BYTES } from './turn.ts';

@@ -1,7 +1,10 @@
 import { MqError } from '../../errors.ts';
 import { type Packed, sizeOf } from '../../packed.ts';
+import type { Range } from '../../range.ts';
+import type { QueueState } from '../queue-state.ts';
 import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
-import { type QueueState, type Range, type Run, rangeOf, type TakeLimit } from '../store.ts';
+import { type Run, rangeOf } from '../run.ts';
+import type { TakeLimit } from '../store.ts';
 import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
 import type { Bodies } from './bodies.ts';
 import type { Chunks } from './chunks.ts';

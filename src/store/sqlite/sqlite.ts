@@ -1,9 +1,12 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
+import type { Once } from '../../once.ts';
 import { join, type Packed, pieces, sizeOf, splitAt } from '../../packed.ts';
+import type { Range } from '../../range.ts';
 import { Reserve } from '../../reserve.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
+import type { QueueState } from '../queue-state.ts';
 import {
   checkPriority,
   checkSettings,
@@ -14,21 +17,16 @@ import {
   notEmpty,
   retryDelay,
 } from '../rules.ts';
-import {
-  type Clock,
-  type Events,
-  type Once,
-  type Outcome,
-  type PutOptions,
-  type PutResult,
-  type QueueState,
-  type Range,
-  type Run,
-  rangeOf,
-  type Store,
-  type TakeLimit,
-  type TakeResult,
-  tokensOf,
+import { type Run, rangeOf, tokensOf } from '../run.ts';
+import type {
+  Clock,
+  Events,
+  Outcome,
+  PutOptions,
+  PutResult,
+  Store,
+  TakeLimit,
+  TakeResult,
 } from '../store.ts';
 import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import { Bodies } from './bodies.ts';

@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Once } from '../../once.ts';
 import { isWhole, type Packed } from '../../packed.ts';
+import type { Range } from '../../range.ts';
 import type { Settings } from '../../settings.ts';
-import type { Once, Range } from '../store.ts';
 import { checksumOf } from './checksum.ts';
 import type { IsOver } from './turn.ts';
 
