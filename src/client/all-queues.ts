@@ -1,5 +1,6 @@
 import type { Places } from '../paths.ts';
-import { notUnderstood, type Value } from '../protocol/values.ts';
+import { notUnderstood } from '../protocol/reader.ts';
+import type { Value } from '../protocol/values.ts';
 import { ask } from './ask.ts';
 
 /** Queues asked for at a time: memory for all of them is spared, and so is a question for each. */

@@ -4,8 +4,9 @@ import { MqError } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
 import { encodeRequest } from '../protocol/encode-request.ts';
 import { FrameScanner } from '../protocol/frames.ts';
+import { Reader } from '../protocol/reader.ts';
 import type { Greeting, Request, Verb } from '../protocol/requests.ts';
-import { Push, Reader, type Value } from '../protocol/values.ts';
+import { Push, type Value } from '../protocol/values.ts';
 
 interface Unanswered {
   resolve: (frame: Buffer) => void;

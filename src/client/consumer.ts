@@ -1,8 +1,8 @@
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
+import { Reader } from '../protocol/reader.ts';
 import type { Request } from '../protocol/requests.ts';
-import { Reader } from '../protocol/values.ts';
 import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';

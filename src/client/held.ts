@@ -1,5 +1,5 @@
 import type { Packed } from '../packed.ts';
-import { notUnderstood, type Reader } from '../protocol/values.ts';
+import { notUnderstood, type Reader } from '../protocol/reader.ts';
 import type { Range } from '../range.ts';
 
 /** Messages that follow each other, and are held for this process: a run of GET (mq-protocol(7)). */

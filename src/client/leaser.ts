@@ -1,7 +1,7 @@
 import { MqError } from '../errors.ts';
 import { type Packed, unpack } from '../packed.ts';
+import { Reader } from '../protocol/reader.ts';
 import type { Request } from '../protocol/requests.ts';
-import { Reader } from '../protocol/values.ts';
 import { after, type Timer } from '../timer.ts';
 import type { Until } from '../until.ts';
 import { type Connection, isLoss } from './connection.ts';

@@ -1,7 +1,8 @@
 import { MqError } from '../errors.ts';
 import { TOKEN } from '../holder.ts';
+import { Reader } from '../protocol/reader.ts';
 import { READING, type Request, type Verb } from '../protocol/requests.ts';
-import { Reader, type Value } from '../protocol/values.ts';
+import type { Value } from '../protocol/values.ts';
 import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';

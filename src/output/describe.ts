@@ -1,4 +1,5 @@
-import { notUnderstood, type Value } from '../protocol/values.ts';
+import { notUnderstood } from '../protocol/reader.ts';
+import type { Value } from '../protocol/values.ts';
 
 /** A map from the daemon, as a plain object. */
 export interface Described {

@@ -5,7 +5,7 @@ import { MqError } from '../errors.ts';
  * protocol (https://redis.io/docs/latest/develop/reference/protocol-spec/), versions 2 and 3: a type byte, a line, and
  * for bulk strings the bytes that the line counts, for arrays and maps the values that it counts.
  *
- * The scanner only hops from header to header; `values.ts` and `parse-request.ts` read the frames. It
+ * The scanner only hops from header to header; `reader.ts` and `parse-request.ts` read the frames. It
  * remembers its place, so that a frame that arrives in many chunks is scanned once.
  */
 export interface Limits {

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { type Code, MqError } from '../errors.ts';
-import { readError } from './values.ts';
+import { readError } from './reader.ts';
 
 /**
  * The bytes on a connection that has become an end of a pipe. In each direction that the pipe has goes a

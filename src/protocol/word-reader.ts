@@ -2,7 +2,7 @@ import { MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
 import type { Packed } from '../packed.ts';
 import { parseInteger } from '../settings.ts';
-import { Reader } from './values.ts';
+import { Reader } from './reader.ts';
 
 const LONGEST_OPTION = 16;
 

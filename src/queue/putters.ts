@@ -160,9 +160,9 @@ export class Putters {
   }
 
   /**
-   * The answer to a put that is not asked for any more. An earlier daemon may have stored it.
-   * @returns how many messages are stored: all
-   * @throws MqError the error, with how many are
+   * Answers a put that the store is not asked for any more. An earlier daemon may have stored it.
+   * @returns the number of messages, all of which are stored
+   * @throws MqError the error, with the number of messages that are stored
    */
   async refuse(
     { messages, options: { client }, stored }: Pick<Putter, 'messages' | 'options' | 'stored'>,

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { encodeRequest } from '../../src/protocol/encode-request.ts';
 import { FrameScanner } from '../../src/protocol/frames.ts';
+import { Reader } from '../../src/protocol/reader.ts';
 import type { Request } from '../../src/protocol/requests.ts';
-import { Reader, type Value } from '../../src/protocol/values.ts';
+import type { Value } from '../../src/protocol/values.ts';
 
 interface Unanswered {
   resolve: (frame: Buffer) => void;

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
+import { Reader } from '../../src/protocol/reader.ts';
 import type { Request } from '../../src/protocol/requests.ts';
-import { Reader, type Value } from '../../src/protocol/values.ts';
+import type { Value } from '../../src/protocol/values.ts';
 import type { Range } from '../../src/range.ts';
 import type { Client } from './client.ts';
 import { QUICK, type Row, SOCKET, sh } from './measure.ts';

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { MqError } from '../../src/errors.ts';
 import { pack, unpack } from '../../src/packed.ts';
 import { FrameScanner } from '../../src/protocol/frames.ts';
-import { encode, OK, Push, Reader, Simple, type Value } from '../../src/protocol/values.ts';
+import { Reader } from '../../src/protocol/reader.ts';
+import { encode, OK, Push, Simple, type Value } from '../../src/protocol/values.ts';
 
 const textOf = (value: Value, version: 2 | 3) => Buffer.concat(encode(value, version)).toString('latin1');
 
