@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import { textOf } from '../errors.ts';
+import { othersTurn } from '../others-turn.ts';
 import type { Large } from '../packed.ts';
 import { arrayHead, encode, encodeAll, Push, type Value } from '../protocol/values.ts';
 import { log } from './log.ts';
-import { othersTurn, Parts } from './parts.ts';
+import { Parts } from './parts.ts';
 
 /** Called when the operating system has taken the last byte, or with an error when it has not. */
 type Written = (error?: Error | null) => void;

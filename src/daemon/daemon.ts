@@ -112,8 +112,8 @@ class Server implements Daemon {
     if (this.#ended) throw new MqError('STOPPED', 'the daemon was stopped');
   }
 
-  passed(bytes: number, requests?: number): void {
-    this.#garbage.passed(bytes, requests);
+  account(bytes: number, requests?: number): void {
+    this.#garbage.account(bytes, requests);
   }
 
   released(bytes: number): void {

@@ -42,7 +42,7 @@ export class Garbage {
    * Accounts for bytes of requests that have come, or of an answer that has gone.
    * @param requests their number, or what one is worth
    */
-  passed(bytes: number, requests = 1): void {
+  account(bytes: number, requests = 1): void {
     this.#bytes += bytes + requests * REQUEST;
     if (this.#bytes < EVERY) return;
     this.#bytes = 0;

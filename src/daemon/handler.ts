@@ -13,8 +13,8 @@ export interface Daemon {
   readonly budget: Budget;
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void;
-  /** @see Garbage.passed */
-  passed(bytes: number, requests?: number): void;
+  /** @see Garbage.account */
+  account(bytes: number, requests?: number): void;
   /** @see Garbage.released */
   released(bytes: number): void;
   /** The answer to STATUS. */
@@ -41,8 +41,8 @@ export interface Answer {
   value: Value | Parts | undefined;
   /** Called when the operating system has taken the answer's last byte, or refused it. */
   sent?: (taken: boolean) => void;
-  /** What it says may be said before what has happened is safe on disk: see `Store.safe`. */
-  promisesNothing?: boolean;
+  /** Whether the answer may go out before the step is on disk: see `Store.synced`. */
+  needsNoSync?: boolean;
   /** Whether the connection closes after this answer. */
   last?: boolean;
 }

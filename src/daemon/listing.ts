@@ -1,10 +1,11 @@
+import { othersTurn } from '../others-turn.ts';
 import type { Value } from '../protocol/values.ts';
 import type { Queues } from '../queue/queues.ts';
 import type { QueueState } from '../store/queue-state.ts';
 import { deadLetterOf } from '../store/rules.ts';
 import type { Store } from '../store/store.ts';
 import type { Daemon } from './handler.ts';
-import { each, othersTurn, PART, Parts } from './parts.ts';
+import { each, PART, Parts } from './parts.ts';
 
 /** Names looked up at a time. */
 const NAMES = 5000;
@@ -18,14 +19,14 @@ export async function listed(
 ): Promise<Value | Parts> {
   if (count <= PART) {
     const page = (await queues.store.list(after, count)).map((each) => describe(each, queues));
-    daemon.passed(0, page.length);
+    daemon.account(0, page.length);
     return page.length < count ? [...page, ...daemon.pipes.list()] : page;
   }
   const names = await namesAfter(after, count, queues.store);
   const pipes = names.length < count ? daemon.pipes.list() : [];
   async function* parts() {
     for (let at = 0; at < names.length; at += PART) {
-      daemon.passed(0, PART);
+      daemon.account(0, PART);
       const states = await statesOf(names[at - 1] ?? after, names.slice(at, at + PART), queues.store);
       yield each(states, (state) => (state ? describe(state, queues) : null));
     }

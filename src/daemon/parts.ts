@@ -39,8 +39,3 @@ function* slices<T>(items: readonly T[], toValue: (item: T) => Value): Generator
 export function* each<T>(items: Iterable<T>, toValue: (item: T) => Value): Generator<Value> {
   for (const item of items) yield toValue(item);
 }
-
-/** Waits until others have had their turn. */
-export function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

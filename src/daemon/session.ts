@@ -69,7 +69,7 @@ export class Session implements Peer {
     this.#queues = queues;
     this.#daemon = daemon;
     this.#scanner = new FrameScanner(requestLimits(daemon.maxMessage));
-    this.#writer = new AnswerWriter(socket, (bytes) => daemon.passed(bytes));
+    this.#writer = new AnswerWriter(socket, (bytes) => daemon.account(bytes));
     this.owner = queues.enter();
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('drain', () => {
@@ -132,7 +132,7 @@ export class Session implements Peer {
   }
 
   #scan(chunk: Buffer): void {
-    this.#daemon.passed(chunk.length);
+    this.#daemon.account(chunk.length);
     this.#turn.begin();
     try {
       this.#scanner.push(chunk, (frame) => this.#add(frame));
@@ -225,9 +225,9 @@ export class Session implements Peer {
 
   async #carryOut({ request }: Task): Promise<Answer> {
     const result = await this.#outcomeOf(request);
-    if (result.promisesNothing) return result;
+    if (result.needsNoSync) return result;
     try {
-      await this.#queues.store.safe();
+      await this.#queues.store.synced();
       return result;
     } catch (error) {
       const giveUp = () => this.#daemon.giveUp(textOf(error));

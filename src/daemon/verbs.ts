@@ -82,12 +82,12 @@ const VERBS: { [V in Verb]: Handler<V> } = {
       hold || lease ? held(runs, queues.store.now(), count, packed) : bare(runs, count),
     );
     // A hold ends with the connection, and so need not outlive the machine.
-    if (hold) return { value, promisesNothing: true };
+    if (hold) return { value, needsNoSync: true };
     const ids = runs.map(rangeOf);
     const leases = tokensOf(runs);
     return {
       value,
-      promisesNothing: lease === undefined,
+      needsNoSync: lease === undefined,
       sent: (ok) => {
         if (lease) {
           // If that fails, the leases run out.
@@ -122,7 +122,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async PIPE(request, { session, daemon }) {
-    return (await daemon.pipes.open(request, session)) ? { value: undefined, promisesNothing: true } : null;
+    return (await daemon.pipes.open(request, session)) ? { value: undefined, needsNoSync: true } : null;
   },
 
   async SIZE({ queue }, context) {

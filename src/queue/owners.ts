@@ -62,7 +62,7 @@ export class Owners {
       owner.holder = holder;
       const mayLive = stateOf(holder) !== 'gone';
       for (const [queue, { ids, leases }] of queues) {
-        if (mayLive) owner.hold(queue, await this.#store.takeThese(queue, ids));
+        if (mayLive) owner.hold(queue, await this.#store.takeIds(queue, ids));
         this.#bind(owner, queue, [...leases]);
       }
       if (mayLive) this.#absent.set(holder, owner);
@@ -149,7 +149,7 @@ export class Owners {
     const settling: Settling = { holder: owner.holder, queue, ids: held };
     this.#settling.add(settling);
     const missing = owner.holder !== undefined && sizeOf(ids) > sizeOf(held);
-    const found = missing ? [...held, ...(await this.#store.takeThese(queue, ids))] : held;
+    const found = missing ? [...held, ...(await this.#store.takeIds(queue, ids))] : held;
     settling.ids = found;
     try {
       await this.#store.settle(queue, found, 'done');

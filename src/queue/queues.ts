@@ -190,12 +190,12 @@ export class Queues {
 
   #ring(late: number): void {
     if (late > STANDSTILL) this.#alarm.set(this.store.now() + GRACE);
-    else void this.#elapse();
+    else void this.#runDue();
   }
 
-  async #elapse(): Promise<void> {
+  async #runDue(): Promise<void> {
     try {
-      await this.store.elapse();
+      await this.store.runDue();
     } catch (error) {
       this.#failed(error);
       this.#alarm.set(this.store.now() + TRY_AGAIN);

@@ -99,7 +99,7 @@ export class MemoryStore implements Store {
     name: string,
     limit: TakeLimit,
     duration: number,
-    about?: (tokens: readonly string[]) => void,
+    beforeCommit?: (tokens: readonly string[]) => void,
   ): Promise<TakeResult> {
     const queue = this.#queues.get(name);
     const taken = queue ? this.#next(queue, limit) : [];
@@ -109,12 +109,12 @@ export class MemoryStore implements Store {
       message.until = this.now() + duration;
     }
     if (queue) queue.got += taken.length;
-    if (taken.length > 0) about?.(taken.map(({ lease }) => lease));
+    if (taken.length > 0) beforeCommit?.(taken.map(({ lease }) => lease));
     if (taken.length > 0) this.#events.due(this.now() + duration);
     return this.#taken(name, queue, taken);
   }
 
-  async takeThese(name: string, ids: readonly Range[]): Promise<Range[]> {
+  async takeIds(name: string, ids: readonly Range[]): Promise<Range[]> {
     const these = (this.#queues.get(name)?.messages ?? []).filter(
       (each) => each.state === 'waiting' && includes(ids, each.id),
     );
@@ -161,7 +161,7 @@ export class MemoryStore implements Store {
     this.#events.due(this.now() + duration);
   }
 
-  async elapse(): Promise<void> {
+  async runDue(): Promise<void> {
     const now = this.now();
     const due = [...this.#queues.values()]
       .flatMap((queue) => queue.messages.map((message) => ({ queue, message })))
@@ -264,7 +264,7 @@ export class MemoryStore implements Store {
     return this.#clock();
   }
 
-  async safe(): Promise<void> {}
+  async synced(): Promise<void> {}
 
   async stored(client: string): Promise<number> {
     return this.#positions.get(client) ?? 0;

@@ -9,16 +9,16 @@ import type { Run } from './run.ts';
  * The interface of an engine that carries queues. Each method is one atomic step: all of it happens, or nothing.
  * Long steps are done in atomic parts, with the steps of others between: `purge`, `move`, `close` with `now`,
  * `settle`, and steps with more than 500 leases (which are checked before the first part). `take`, `lease` and
- * `elapse` do one part, and say so.
+ * `runDue` do one part, and say so.
  *
  * A step has happened when its promise is fulfilled. Only then can others see it, and the end of this process does
- * not undo it. When `safe` is fulfilled, the end of the machine does not undo it either (with an engine that keeps
+ * not undo it. When `synced` is fulfilled, the end of the machine does not undo it either (with an engine that keeps
  * anything at all): nobody is told before that something is stored, though it may be handed out. Steps on one store
  * happen in the order of the calls.
  *
  * The store does not know who waits: it tells that a queue has changed (a message, room, an end), and the queue
  * layer wakes those who wait. Nor does it look at the clock by itself: it tells when something is due, and the
- * queue layer then calls `elapse`.
+ * queue layer then calls `runDue`.
  *
  * A message that was taken is held until it is settled. Holds are not stored: when the daemon dies, held messages
  * are waiting again, in their places. A lease is stored: it ends when it is settled or runs out, and not before.
@@ -37,18 +37,18 @@ export interface Store {
 
   /**
    * Takes the next messages on lease: they come back unless they are settled within `duration` ms.
-   * @param about called with the tokens before they are committed, which may fail: if the process is killed during
+   * @param beforeCommit called with the tokens before they are committed, which may fail: if the process is killed during
    *   the commit, nobody else has heard of these leases
    */
   lease(
     queue: string,
     limit: TakeLimit,
     duration: number,
-    about?: (tokens: readonly string[]) => void,
+    beforeCommit?: (tokens: readonly string[]) => void,
   ): Promise<TakeResult>;
 
   /** Takes those of these messages that are waiting, and holds them. @returns their ids */
-  takeThese(queue: string, ids: readonly Range[]): Promise<Range[]>;
+  takeIds(queue: string, ids: readonly Range[]): Promise<Range[]>;
 
   /** Ends the hold on messages: they are done and gone, or back in their place. */
   settle(queue: string, ids: readonly Range[], outcome: Outcome): Promise<void>;
@@ -80,7 +80,7 @@ export interface Store {
    * Does what is due: delayed messages wait, leases that have run out have failed and are back, expired messages are
    * gone. To be called at the time of `Events.due`; of a long step it does a part, and calls that for the rest.
    */
-  elapse(): Promise<void>;
+  runDue(): Promise<void>;
 
   /** The next messages, as `take` would give them, without taking them. @throws MqError NOQUEUE */
   peek(queue: string, limit: TakeLimit): Promise<Run[]>;
@@ -141,7 +141,7 @@ export interface Store {
    * Waits until all steps so far are on disk.
    * @throws MqError IOERROR, DISKFULL when it is not known, now and from then on, what is on disk
    */
-  safe(): Promise<void>;
+  synced(): Promise<void>;
 
   /** The number of this client's messages that are stored: see `PutOptions.client`. */
   stored(client: string): Promise<number>;
@@ -160,7 +160,7 @@ export interface Events {
    */
   changed(queue: string): void;
   /**
-   * Asks for a call of `elapse` at this time on the store's clock, if none was asked for before that time. Never called
+   * Asks for a call of `runDue` at this time on the store's clock, if none was asked for before that time. Never called
    * before the store is open.
    */
   due(time: number): void;

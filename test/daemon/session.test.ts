@@ -44,7 +44,7 @@ describe('a session, while the store is synced', () => {
       budget: new Budget(),
       pipes: { list: () => [] } as Partial<Pipes> as Pipes,
       check() {},
-      passed() {},
+      account() {},
       giveUp,
     } as Partial<Daemon> as Daemon;
     server = createServer((socket) => new Session(socket, queues, daemon));
@@ -220,7 +220,7 @@ describe('large requests', () => {
       maxMessage: 1024 * 1024,
       budget: new Budget(400_000, 200),
       check() {},
-      passed() {},
+      account() {},
       released() {},
     } as Partial<Daemon> as Daemon;
     server = createServer((socket) => new Session(socket, queues, daemon));

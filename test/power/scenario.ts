@@ -11,7 +11,7 @@ export type State = Record<string, string[]>;
 export interface Observer {
   /** One step was committed, with others perhaps, and this is what all queues have behind it. */
   committed(state: State): void;
-  /** So many steps are safe: `Store.safe` said so. */
+  /** So many steps are safe: `Store.synced` said so. */
   safe(steps: number): void;
 }
 
@@ -88,7 +88,7 @@ export class Scenario {
   /** Never, where the process is killed before. */
   #saySafe(): Promise<void> {
     const steps = this.#steps;
-    return this.#store.safe().then(() => this.#observer.safe(steps));
+    return this.#store.synced().then(() => this.#observer.safe(steps));
   }
 
   /** @returns what it changes in the state */
@@ -176,7 +176,7 @@ export class Scenario {
 
 /** What a store has. Its clock is set so far ahead that no lease is left. */
 export async function stateOf(store: Store): Promise<State> {
-  await store.elapse();
+  await store.runDue();
   const state: State = {};
   for (const { name } of await store.list()) {
     state[name] = bodiesOf(messagesOf(await store.peek(name, ALL))).map(nameOf);

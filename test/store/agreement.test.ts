@@ -49,7 +49,7 @@ describe('MemoryStore and SqliteStore agree', () => {
         expect(notAsReadyAsSaid(path), what).toEqual([]);
         sqlite = new SqliteStore(path, SILENT, Date.now);
         for (const { name } of await memory.list()) await memory.settle(name, EVERYTHING, 'returned');
-        for (const store of [memory, sqlite]) await store.elapse();
+        for (const store of [memory, sqlite]) await store.runDue();
       }
       if (random.below(8) === 0) expect(await everythingIn(sqlite), what).toEqual(await everythingIn(memory));
     }
@@ -113,7 +113,7 @@ class Steps {
     const named = `${queue} ${JSON.stringify(ids)} ${JSON.stringify(limit)} ${JSON.stringify(settings)}`;
     const step = (verb: string, run: Step['run']): Step => ({ name: `${verb} ${named}`, run });
     const dice = random.below(130);
-    if (dice >= 120) return { name: 'elapse', run: (store) => store.elapse() };
+    if (dice >= 120) return { name: 'runDue', run: (store) => store.runDue() };
     if (dice >= 100) return this.#lease(queue, leases, ms);
     if (dice < 30) return this.#put(queue);
     if (dice < 50) {
@@ -124,7 +124,7 @@ class Steps {
     }
     if (dice < 66) return step('done', (store) => store.settle(queue, ids, 'done'));
     if (dice < 76) return step('returned', (store) => store.settle(queue, ids, 'returned'));
-    if (dice < 80) return step('these', async (store) => idsIn(await store.takeThese(queue, ids)));
+    if (dice < 80) return step('these', async (store) => idsIn(await store.takeIds(queue, ids)));
     if (dice < 84)
       return step('peek', async (store) => ({ messages: messagesOf(await store.peek(queue, limit)) }));
     if (dice < 88) return step('stat', (store) => store.stat(queue));

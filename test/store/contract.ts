@@ -289,16 +289,16 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
     });
   });
 
-  describe(`${engine}: takeThese`, () => {
+  describe(`${engine}: takeIds`, () => {
     test('takes those that are waiting, and ignores the others', async () => {
       await put('q', 'a', 'b', 'c', 'd');
       const [a, b, c, d] = (await peek('q')) as [Message, Message, Message, Message];
       await take('q', 1);
-      const taken = await store.takeThese('q', [{ first: a.id, last: c.id }]);
+      const taken = await store.takeIds('q', [{ first: a.id, last: c.id }]);
       expect(idsIn(taken)).toEqual([b.id, c.id]);
       expect(await stat('q')).toMatchObject({ waiting: 1, held: 3 });
       await settle('q', [a, b], 'done');
-      expect(idsIn(await store.takeThese('q', idsOf([a, b, c, d])))).toEqual([d.id]);
+      expect(idsIn(await store.takeIds('q', idsOf([a, b, c, d])))).toEqual([d.id]);
       await settle('q', [a, b, c, d], 'returned');
       expect(await waiting('q')).toEqual(['c', 'd']);
     });
@@ -308,16 +308,16 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       await put('other', 'b');
       await put('q', 'c');
       const [a, c] = (await peek('q')) as [Message, Message];
-      expect(idsIn(await store.takeThese('q', [{ first: 1, last: c.id + 1000 }]))).toEqual([a.id, c.id]);
+      expect(idsIn(await store.takeIds('q', [{ first: 1, last: c.id + 1000 }]))).toEqual([a.id, c.id]);
       expect(await waiting('other')).toEqual(['b']);
-      expect(await store.takeThese('nothing', [{ first: 1, last: 1000 }])).toEqual([]);
+      expect(await store.takeIds('nothing', [{ first: 1, last: 1000 }])).toEqual([]);
     });
 
     test('takes none twice when a range is named twice', async () => {
       await put('q', 'a', 'b');
       const [a, b] = (await peek('q')) as [Message, Message];
       const range = { first: a.id, last: b.id };
-      expect(idsIn(await store.takeThese('q', [range, range]))).toEqual([a.id, b.id]);
+      expect(idsIn(await store.takeIds('q', [range, range]))).toEqual([a.id, b.id]);
       expect((await stat('q')).held).toBe(2);
     });
   });
@@ -607,7 +607,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
         await given('q', { kind }, 'a', 'b', 'c');
         await put('q', 'd', 'e', 'f');
         const [b, e] = (await peek('q')).filter(({ body }) => 'be'.includes(body)) as [Message, Message];
-        await store.takeThese('q', idsOf([b, e]));
+        await store.takeIds('q', idsOf([b, e]));
         expect(await store.purge('q')).toBe(4);
         expect(await stat('q')).toMatchObject({ waiting: 0, held: 2 });
         await put('q', 'g');
@@ -651,7 +651,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       await put('q', 'new');
       await settle('q', [one], 'returned');
       await settle('q', [two], 'done');
-      expect(await store.takeThese('q', idsOf([one, two]))).toEqual([]);
+      expect(await store.takeIds('q', idsOf([one, two]))).toEqual([]);
       expect(await stat('q')).toMatchObject({
         kind: 'fifo',
         maxsize: 0,
@@ -905,7 +905,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
         const moved = await peek('to');
         expect(moved.every(({ failures }) => failures === 0)).toBe(true);
         expect(Math.min(...moved.map(({ id }) => id))).toBeGreaterThan(Math.max(...ids));
-        await store.elapse();
+        await store.runDue();
         const { held, leased, delayed } = state;
         expect(await stat('from')).toMatchObject({ waiting: 0, held, leased, delayed, put: state.put });
         expect(await stat('to')).toMatchObject({ waiting: order.length, put: order.length });
@@ -919,7 +919,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       await store.put('from', packed('a'), { priority: 0, ttl: 1000 });
       await store.move('from', 'to');
       now += 1000;
-      await store.elapse();
+      await store.runDue();
       expect(await stat('to')).toMatchObject({ waiting: 0, expired: 1 });
     });
 
@@ -1067,13 +1067,13 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
     messagesOf((await store.lease(queue, { count, bytes: Infinity }, duration)).runs);
   const tokens = (messages: Message[]) => messages.map((message) => message.lease as string);
   const isLeased = async (queue: string) => tokens(await lease(queue));
-  /** Lets time pass, and calls `elapse` at each time that the store asked for, as its user does. */
+  /** Lets time pass, and calls `runDue` at each time that the store asked for, as its user does. */
   const pass = async (milliseconds: number) => {
     const end = now + milliseconds;
     while (due <= end) {
       now = Math.max(now, due);
       due = Infinity;
-      await store.elapse();
+      await store.runDue();
     }
     now = end;
   };
@@ -1221,7 +1221,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       await given('q', { maxsize: 2 }, 'a', 'b');
       const messages = await lease('q');
       expect(await put('q', 'c')).toEqual({ stored: 1 });
-      expect(await store.takeThese('q', idsOf(messages))).toEqual([]);
+      expect(await store.takeIds('q', idsOf(messages))).toEqual([]);
       expect(await store.move('q', 'other')).toBe(2);
       expect(await store.purge('q')).toBe(0);
       await store.settle('q', idsOf(messages), 'done');
@@ -1512,7 +1512,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(await store.stat('to')).toBeUndefined();
     });
 
-    test('nothing comes out that has expired, though nobody called elapse', async () => {
+    test('nothing comes out that has expired, though nobody called runDue', async () => {
       await mortal(500, 'a');
       await put('q', 'b');
       now += 500;

@@ -133,7 +133,7 @@ describe('of three batches the last is damaged', () => {
     now += 2000;
     damage(path, new Random(1), 'first = 3');
     const damaged = openAt(path);
-    await damaged.elapse();
+    await damaged.runDue();
     expect(await damaged.stat('q')).toMatchObject({ waiting: 1, leased: 0, failed: 2, dead: 2 });
     expect(await damaged.stat('q.dead')).toMatchObject({ waiting: 2 });
     await expect(damaged.take('q', ALL)).rejects.toMatchObject({ code: 'DAMAGED' });
@@ -269,7 +269,7 @@ function stepOf(random: Random, leases: Map<string, string[]>, seq: number): Ste
     step('close', (store) => store.close(queue, true)),
     step('remove', (store) => store.remove(queue, true)),
     step('put', (store) => put(store, other, 'x', 'y')),
-    step('elapse', (store) => store.elapse()),
+    step('runDue', (store) => store.runDue()),
   ]);
 }
 

@@ -63,7 +63,7 @@ describe('SqliteStore: when much is due at once', () => {
     let turns = 0;
     for (; due <= now; turns++) {
       due = Infinity;
-      await store.elapse();
+      await store.runDue();
       expect((await store.stat('leased'))?.waiting).toBeLessThanOrEqual(2000 * (turns + 1));
     }
     expect(turns).toBeGreaterThan(1);
@@ -107,7 +107,7 @@ describe('SqliteStore: after it was ended and opened again', () => {
       await reopen();
       if (outcome === 'ran out') {
         await vi.waitUntil(async () => {
-          await store.elapse();
+          await store.runDue();
           return (await store.stat('q'))?.leased === 0;
         });
       } else if (outcome === 'returned') await store.returnLeases('q', leases);
@@ -220,10 +220,10 @@ describe('SqliteStore: after it was ended and opened again', () => {
       const lost = how === 'killed' ? 500 : 0;
       expect(store.now()).toBe(begun + 3500 - lost);
       now += 4400 + lost;
-      await store.elapse();
+      await store.runDue();
       expect(await states()).toEqual([0, 1, 0]);
       now += 100;
-      await store.elapse();
+      await store.runDue();
       expect(await states()).toEqual([1, 0, 1]);
       const wall = Date.now();
       await put(store, 'later', 'a');
@@ -324,7 +324,7 @@ describe('SqliteStore: after a crash', () => {
       expect(await waiting(copy, 'q')).toEqual([order[0], order[2], order[3], order[4]]);
       expect(await copy.stat('q')).toMatchObject({ held: 0, put: 5, got: 1 });
       // The consumer that outlived the daemon says what it has done.
-      expect(await copy.takeThese('q', idsOf([first, second]))).toEqual(idsOf([first]));
+      expect(await copy.takeIds('q', idsOf([first, second]))).toEqual(idsOf([first]));
       await copy.settle('q', idsOf([first]), 'done');
       expect(await waiting(copy, 'q')).toEqual(order.slice(2));
       await copy.end();
@@ -675,7 +675,7 @@ describe('SqliteStore: a full disk', () => {
   test('what is held stays held when a put fails', async () => {
     await put(store, 'q', 'a', 'b', 'c');
     const [a, b] = (await take(store, 'q', 2)) as [Message, Message];
-    await store.takeThese('q', idsOf(messagesOf(await store.peek('q', ALL))));
+    await store.takeIds('q', idsOf(messagesOf(await store.peek('q', ALL))));
     await expect(store.put('q', pack([Buffer.alloc(1024 * 1024)]), { priority: 0 })).rejects.toEqual(
       refusal('DISKFULL'),
     );

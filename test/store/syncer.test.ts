@@ -35,7 +35,7 @@ async function isSafe(promise: Promise<void>): Promise<boolean> {
 }
 
 test('nothing was committed: it is safe', async () => {
-  await syncer.safe();
+  await syncer.synced();
   expect(begun.length).toBe(0);
 });
 
@@ -43,45 +43,45 @@ test('a sync is made when somebody asks, and soon where nobody does', async () =
   syncer.committed();
   await new Promise((resolve) => setImmediate(resolve));
   expect(begun.length).toBe(0);
-  const asked = syncer.safe();
+  const asked = syncer.synced();
   await isBegun(1);
   end(0);
   await asked;
   syncer.committed();
   await isBegun(2);
   end(1);
-  await syncer.safe();
+  await syncer.synced();
   expect(begun.length).toBe(2);
 });
 
 test('who asks waits for a sync that began after the last commit', async () => {
   syncer.committed();
-  const first = syncer.safe();
+  const first = syncer.synced();
   await isBegun(1);
   syncer.committed();
-  const second = syncer.safe();
+  const second = syncer.synced();
   syncer.committed();
-  const third = syncer.safe();
+  const third = syncer.synced();
   end(0);
   await first;
   await isBegun(2);
   expect(await isSafe(second)).toBe(false);
   end(1);
-  await Promise.all([second, third, syncer.safe()]);
+  await Promise.all([second, third, syncer.synced()]);
   expect(begun.length).toBe(2);
 });
 
 test('after a sync that failed nothing is safe any more', async () => {
   syncer.committed();
-  const first = syncer.safe();
+  const first = syncer.synced();
   await isBegun(1);
   syncer.committed();
-  const second = syncer.safe();
+  const second = syncer.synced();
   end(0, new Error('EIO'));
   await expect(first).rejects.toThrow('EIO');
   await expect(second).rejects.toThrow('EIO');
-  await expect(syncer.safe()).rejects.toThrow('EIO');
+  await expect(syncer.synced()).rejects.toThrow('EIO');
   syncer.committed();
-  await expect(syncer.safe()).rejects.toThrow('EIO');
+  await expect(syncer.synced()).rejects.toThrow('EIO');
   expect(begun.length).toBe(1);
 });

@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib';
 import type { MqError } from '../../errors.ts';
+import { othersTurn } from '../../others-turn.ts';
 import type { Large, Packed } from '../../packed.ts';
 import type { BatchRow, Stored, Tables } from './tables.ts';
-import { aTurn, othersTurn } from './turn.ts';
+import { aTurn } from './turn.ts';
 
 /** Messages of more bytes are stored in chunks: to write them at once, or to read them, takes too long and too much memory. */
 export const LARGE = 1024 * 1024;

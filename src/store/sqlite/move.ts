@@ -1,7 +1,7 @@
 import type { MqError } from '../../errors.ts';
 import type { Run } from '../run.ts';
-import { isDamaged, isExpired, type StoredQueue } from './queue.ts';
-import type { BatchRow, Page, Place, Tables } from './tables.ts';
+import { isDamaged, isExpired, type StoredQueue } from './stored-queue.ts';
+import type { BatchRow, OrderKey, Page, Tables } from './tables.ts';
 import { type IsOver, TURN_BYTES } from './turn.ts';
 
 /** No more batches, and bytes, are labelled anew by one statement, and no more ids lie between them. */
@@ -42,9 +42,9 @@ export interface Move {
 export function moveSome(
   tables: Tables,
   move: Move,
-  from: Place | undefined,
+  from: OrderKey | undefined,
   isOver: IsOver,
-): { moved: number; from: Place | undefined } {
+): { moved: number; from: OrderKey | undefined } {
   const { source, before, count, room, now } = move;
   const { step } = source;
   let place = from ?? { priority: -Infinity, first: 0 };

@@ -1,15 +1,15 @@
-import { Front } from './front.ts';
-import type { BatchRow, Place } from './tables.ts';
+import { Frontier } from './frontier.ts';
+import type { BatchRow, OrderKey } from './tables.ts';
 
 interface Way {
-  start: Place;
+  start: OrderKey;
   /** From the id of a batch to where the next one may be. */
   step: 1 | -1;
-  compare: (a: Place, b: Place) => number;
+  compare: (a: OrderKey, b: OrderKey) => number;
   /** The batch that is ready at a place, or the next one behind it. */
-  next: (place: Place) => BatchRow | undefined;
+  next: (place: OrderKey) => BatchRow | undefined;
   /** The batch at a place, be it ready or not. */
-  at: (place: Place) => BatchRow | undefined;
+  at: (place: OrderKey) => BatchRow | undefined;
   /** Whether messages wait in a batch that is ready. */
   isWaiting: (row: BatchRow) => boolean;
 }
@@ -17,41 +17,41 @@ interface Way {
 /** An order of a queue's batches in which those are found that messages wait in. */
 export class Order {
   readonly #way: Way;
-  readonly #front: Front;
+  readonly #frontier: Frontier;
 
   constructor(way: Way) {
     this.#way = way;
-    this.#front = new Front(way.start, way.compare);
+    this.#frontier = new Frontier(way.start, way.compare);
   }
 
   /** Messages wait here, again or for the first time. */
-  notice(place: Place): void {
-    this.#front.notice(place);
+  notice(place: OrderKey): void {
+    this.#frontier.notice(place);
   }
 
   /** Messages wait here and behind it. */
-  noticeFrom(place: Place): void {
-    this.#front.noticeFrom(place);
+  noticeFrom(place: OrderKey): void {
+    this.#frontier.noticeFrom(place);
   }
 
   /** The batches that messages wait in. */
   *waiting(): Generator<BatchRow> {
     const { next, step, at, isWaiting } = this.#way;
-    for (const place of this.#front.before) {
+    for (const place of this.#frontier.before) {
       const row = at(place);
       if (row && isWaiting(row)) yield row;
-      else this.#front.forget(place);
+      else this.#frontier.forget(place);
     }
-    let place = this.#front.from;
+    let place = this.#frontier.from;
     let skipping = true;
     for (let row = next(place); row !== undefined; row = next(place)) {
       if (isWaiting(row)) {
-        if (skipping) this.#front.advance({ priority: row.priority, first: row.first });
+        if (skipping) this.#frontier.advance({ priority: row.priority, first: row.first });
         skipping = false;
         yield row;
       }
       place = { priority: row.priority, first: row.first + step };
     }
-    if (skipping) this.#front.advance(place);
+    if (skipping) this.#frontier.advance(place);
   }
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
 import type { Once } from '../../once.ts';
+import { othersTurn } from '../../others-turn.ts';
 import { join, type Packed, pieces, sizeOf, splitAt } from '../../packed.ts';
 import type { Range } from '../../range.ts';
 import { Reserve } from '../../reserve.ts';
@@ -34,12 +35,12 @@ import { Chunks, LARGE } from './chunks.ts';
 import { openDatabase, rewrite, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type Move, moveSome } from './move.ts';
-import { CLOSED_NOW, isDamaged, rangesOf, type StoredQueue, stateOf } from './queue.ts';
-import { StoredQueues } from './queues.ts';
 import { Room } from './room.ts';
+import { CLOSED_NOW, isDamaged, queueStateOf, rangesOf, type StoredQueue } from './stored-queue.ts';
+import { StoredQueues } from './stored-queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
-import { type BatchRow, type Label, type MessageRow, type Place, type Stored, Tables } from './tables.ts';
-import { aTurn, othersTurn } from './turn.ts';
+import { type BatchRow, type Label, type MessageRow, type OrderKey, type Stored, Tables } from './tables.ts';
+import { aTurn } from './turn.ts';
 import { Vacuum } from './vacuum.ts';
 
 /**
@@ -73,18 +74,18 @@ const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
 
 /** How far a step has come that is done in parts. */
-interface Progress {
+interface StepProgress {
   answer: number;
   /** Which part is next, by the step's own account; undefined: it has happened. */
   position: number | undefined;
   /** Where to go on, which is found again when it is not known. */
-  from?: Place | undefined;
+  from?: OrderKey | undefined;
 }
 
 /** What is said of a batch that is put. */
 type NewBatch = Omit<BatchRow, 'first' | 'count' | 'chunk' | 'size'>;
 
-const DONE: Progress = { answer: 0, position: undefined };
+const DONE: StepProgress = { answer: 0, position: undefined };
 
 /**
  * Queues in an SQLite file. What is known of the queues in use is kept in memory too, so taking a
@@ -252,7 +253,7 @@ export class SqliteStore implements Store {
     name: string,
     limit: TakeLimit,
     duration: number,
-    about?: (tokens: readonly string[]) => void,
+    beforeCommit?: (tokens: readonly string[]) => void,
   ): Promise<TakeResult> {
     return this.#checked(() => {
       // Where nothing waits, as most often when somebody is about to wait, nothing is written.
@@ -264,13 +265,13 @@ export class SqliteStore implements Store {
           this.#touch(queue);
           return queue.lease(limit, now, now + duration, aTurn());
         });
-        if (taken.runs.length > 0) about?.(tokensOf(taken.runs));
+        if (taken.runs.length > 0) beforeCommit?.(tokensOf(taken.runs));
         return taken;
       });
     });
   }
 
-  takeThese(name: string, ids: readonly Range[]): Promise<Range[]> {
+  takeIds(name: string, ids: readonly Range[]): Promise<Range[]> {
     return this.#read(() => this.#queues.find(name)?.holdThese(ids) ?? []);
   }
 
@@ -323,7 +324,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  elapse(): Promise<void> {
+  runDue(): Promise<void> {
     return this.#write(() => {
       const now = this.now();
       const isOver = aTurn();
@@ -357,7 +358,7 @@ export class SqliteStore implements Store {
   async peek(name: string, limit: TakeLimit): Promise<Run[]> {
     const all: Run[] = [];
     const left = { ...limit };
-    let from: Place | undefined;
+    let from: OrderKey | undefined;
     for (;;) {
       const { runs, next } = await this.#read(() =>
         this.#queues.get(name).peek(left, this.now(), aTurn(), from),
@@ -386,7 +387,7 @@ export class SqliteStore implements Store {
       }
       return most === 0 ? DONE : { answer: 0, position: this.#nextId };
     };
-    const part = (progress: Progress) => {
+    const part = (progress: StepProgress) => {
       moved = progress.answer;
       return this.#move(from, to, most, progress);
     };
@@ -476,7 +477,7 @@ export class SqliteStore implements Store {
       this.#tables.queuesAfter(after, count).map(
         (row) =>
           // Of what is not in use all is in the file, and nothing is held.
-          this.#queues.inUse(row.name)?.state() ?? stateOf(row, 0, row.oldest_at ?? undefined),
+          this.#queues.inUse(row.name)?.state() ?? queueStateOf(row, 0, row.oldest_at ?? undefined),
       ),
     );
   }
@@ -490,8 +491,8 @@ export class SqliteStore implements Store {
     return this.#clock() + this.#ahead;
   }
 
-  safe(): Promise<void> {
-    return this.#checked(() => this.#syncer.safe());
+  synced(): Promise<void> {
+    return this.#checked(() => this.#syncer.synced());
   }
 
   stored(client: string): Promise<number> {
@@ -518,7 +519,7 @@ export class SqliteStore implements Store {
     // It matters little: on a full disk there is no room for them.
     await lastWords.catch(() => {});
     if (this.#damage !== undefined) return;
-    await this.safe();
+    await this.synced();
     this.#db.close();
     this.#syncer.close();
   }
@@ -531,7 +532,7 @@ export class SqliteStore implements Store {
         this.#tables.forgetOrigins();
         // What was held has come back.
         for (const name of this.#tables.queuesToEmpty()) {
-          let progress: Progress = { answer: 0, position: this.#nextId };
+          let progress: StepProgress = { answer: 0, position: this.#nextId };
           while (progress.position !== undefined) progress = this.#purge(name, progress);
         }
         this.#dueAt(this.#tables.nextTime(this.#swept));
@@ -719,7 +720,7 @@ export class SqliteStore implements Store {
   }
 
   /** A part of it. */
-  #move(name: string, to: string, most: number, { answer, position, from }: Progress): Progress {
+  #move(name: string, to: string, most: number, { answer, position, from }: StepProgress): StepProgress {
     const source = this.#queues.find(name);
     const known = this.#queues.find(to);
     if (source === undefined || position === undefined) return { answer, position: undefined };
@@ -760,7 +761,7 @@ export class SqliteStore implements Store {
   }
 
   /** A part of it. */
-  #purge(name: string, progress: Progress): Progress {
+  #purge(name: string, progress: StepProgress): StepProgress {
     const { answer, position, from } = progress;
     const queue = this.#queues.find(name);
     if (queue === undefined || position === undefined) return { answer, position: undefined };
@@ -843,11 +844,11 @@ export class SqliteStore implements Store {
    */
   async #inParts(
     once: Once | undefined,
-    begin: () => Progress,
-    part: (progress: Progress) => Progress,
+    begin: () => StepProgress,
+    part: (progress: StepProgress) => StepProgress,
     room = 0,
   ): Promise<number> {
-    let progress: Progress | undefined;
+    let progress: StepProgress | undefined;
     do {
       const last = progress;
       const noRoom = room > 0 ? this.#room.refusal(room) : undefined;
@@ -890,7 +891,7 @@ export class SqliteStore implements Store {
     if (once === undefined || (await this.#read(() => this.#tables.answer(once))) === undefined)
       await this.#checkLeases(name, all);
     let missing: string | undefined;
-    const part = ({ answer, position = 0 }: Progress): Progress => {
+    const part = ({ answer, position = 0 }: StepProgress): StepProgress => {
       const queue = this.#queues.get(name);
       this.#touch(queue);
       const isOver = aTurn(1);

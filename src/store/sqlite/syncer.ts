@@ -36,11 +36,11 @@ export class Syncer {
   /** To be called after each commit. */
   committed(): void {
     // When that fails, whoever asks next is told.
-    this.#unsynced ??= setTimeout(() => void this.safe().catch(() => {}), UNASKED).unref();
+    this.#unsynced ??= setTimeout(() => void this.synced().catch(() => {}), UNASKED).unref();
   }
 
   /** Fulfilled when all that was committed is on disk. */
-  async safe(): Promise<void> {
+  async synced(): Promise<void> {
     if (this.#unsynced !== undefined) this.#next ??= this.#begin();
     await (this.#next ?? this.#running);
   }

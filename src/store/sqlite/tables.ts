@@ -85,7 +85,7 @@ export interface Stored {
 }
 
 /** A place in a queue's order. */
-export interface Place {
+export interface OrderKey {
   priority: number;
   first: number;
 }
@@ -361,16 +361,16 @@ export class Tables {
     return this.#get(`SELECT ${COLUMNS} FROM batch WHERE first = ?`, first);
   }
 
-  insertReady(queue: number, { priority, first }: Place): void {
+  insertReady(queue: number, { priority, first }: OrderKey): void {
     this.#run('INSERT INTO ready (queue, priority, first) VALUES (?, ?, ?)', queue, priority, first);
   }
 
-  deleteReady(queue: number, { priority, first }: Place): void {
+  deleteReady(queue: number, { priority, first }: OrderKey): void {
     this.#run('DELETE FROM ready WHERE queue = ? AND priority = ? AND first = ?', queue, priority, first);
   }
 
   /** Of the batches that are ready the one at `place`, or the next one behind it. */
-  readyFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
+  readyFrom(queue: number, { priority, first }: OrderKey): BatchRow | undefined {
     // Two look-ups: for (priority, first) >= (?, ?) SQLite uses the index for the priority only.
     return (
       this.#ready('priority = ? AND first >= ? ORDER BY first', queue, priority, first) ??
@@ -379,7 +379,7 @@ export class Tables {
   }
 
   /** The same in the order of a lifo queue. */
-  readyBackFrom(queue: number, { priority, first }: Place): BatchRow | undefined {
+  readyBackFrom(queue: number, { priority, first }: OrderKey): BatchRow | undefined {
     return (
       this.#ready('priority = ? AND first <= ? ORDER BY first DESC', queue, priority, first) ??
       this.#ready('priority < ? ORDER BY priority DESC, first DESC', queue, priority)
@@ -387,7 +387,7 @@ export class Tables {
   }
 
   /** The same in the order of the ids. */
-  readyByAge(queue: number, { first }: Place): BatchRow | undefined {
+  readyByAge(queue: number, { first }: OrderKey): BatchRow | undefined {
     const one = this.#ready('priority = 0 AND first >= ? ORDER BY first', queue, first);
     const other = this.#ready('priority <> 0 AND first >= ? ORDER BY first', queue, first);
     return one && other ? (one.first < other.first ? one : other) : (one ?? other);
@@ -400,7 +400,7 @@ export class Tables {
   readyPage(
     queue: number,
     step: 1 | -1,
-    { priority, first }: Place,
+    { priority, first }: OrderKey,
     before: number,
     most: number,
     now: number,
@@ -431,7 +431,7 @@ export class Tables {
    * The batches of a page are in the queue `to`, with ids from `first` on in their order. Moved elsewhere, they
    * have no origin, and no key but one of that queue.
    */
-  relabel(from: number, step: 1 | -1, page: Page, to: number, { first, priority }: Place): void {
+  relabel(from: number, step: 1 | -1, page: Page, to: number, { first, priority }: OrderKey): void {
     const those = 'FROM ready WHERE queue = ? AND priority = ? AND first BETWEEN ? AND ?';
     const range = [from, page.priority, page.first, page.last];
     const label =
@@ -538,7 +538,7 @@ export class Tables {
    * A queue's batches of which messages wait, are held or delayed, with lesser ids than `before`; with `all`
    * those of which any is on lease, too. They may be deleted meanwhile.
    */
-  *batchesOf(queue: number, before: number, from: Place, all = false): Generator<BatchRow> {
+  *batchesOf(queue: number, before: number, from: OrderKey, all = false): Generator<BatchRow> {
     for (let { priority, first } = from; ; first += 1) {
       const page = this.#all<BatchRow>(
         `SELECT ${COLUMNS} FROM batch WHERE first IN

@@ -26,8 +26,3 @@ export function aTurn(least = LEAST): IsOver {
     return asked >= least && now() >= end;
   };
 }
-
-/** Fulfilled when others have had theirs. */
-export function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

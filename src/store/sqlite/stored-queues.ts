@@ -1,6 +1,6 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import { noQueue } from '../rules.ts';
-import { type Context, StoredQueue } from './queue.ts';
+import { type Context, StoredQueue } from './stored-queue.ts';
 import type { Tables } from './tables.ts';
 import type { IsOver } from './turn.ts';
 

@@ -10,11 +10,11 @@ import type { Bodies } from './bodies.ts';
 import type { Chunks } from './chunks.ts';
 import type { Undo } from './group-commit.ts';
 import { Order } from './order.ts';
-import type { BatchRow, Label, MessageRow, Page, Place, QueueRow, Stored, Tables } from './tables.ts';
+import type { BatchRow, Label, MessageRow, OrderKey, Page, QueueRow, Stored, Tables } from './tables.ts';
 import { type IsOver, never } from './turn.ts';
 
-const FIRST: Place = { priority: -Infinity, first: 0 };
-const LAST: Place = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
+const FIRST: OrderKey = { priority: -Infinity, first: 0 };
+const LAST: OrderKey = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
 
 /** No more messages are leased at a time: each is a row. */
 const MOST_LEASED = 1000;
@@ -88,7 +88,7 @@ export class StoredQueue {
   }
 
   state(): QueueState {
-    return stateOf(this.row, this.#held, this.#oldestAt());
+    return queueStateOf(this.row, this.#held, this.#oldestAt());
   }
 
   /**
@@ -100,8 +100,8 @@ export class StoredQueue {
     limit: TakeLimit,
     now: number,
     isOver: IsOver = never,
-    from?: Place,
-  ): { runs: Run[]; next: Place | undefined } {
+    from?: OrderKey,
+  ): { runs: Run[]; next: OrderKey | undefined } {
     const all: Run[] = [];
     for (const { batch, runs } of this.#next(limit, now, from)) {
       const { priority, first } = batch.row;
@@ -252,9 +252,9 @@ export class StoredQueue {
    */
   dropPending(
     before: number,
-    from: Place | undefined,
+    from: OrderKey | undefined,
     isOver: IsOver,
-  ): { dropped: number; from: Place | undefined } {
+  ): { dropped: number; from: OrderKey | undefined } {
     const pending = this.pending;
     let next = from;
     for (const row of this.#tables.batchesOf(this.row.id, before, from ?? FIRST)) {
@@ -313,7 +313,7 @@ export class StoredQueue {
   }
 
   /** The batches of a page have come, with ids from here on. */
-  joined({ count }: Page, place: Place): void {
+  joined({ count }: Page, place: OrderKey): void {
     this.row.size += count;
     this.row.put += count;
     this.#order.noticeFrom(this.step === 1 ? place : { ...place, first: place.first + count });
@@ -350,13 +350,13 @@ export class StoredQueue {
     });
   }
 
-  #notice({ first, priority }: Place): void {
+  #notice({ first, priority }: OrderKey): void {
     this.#order.notice({ first, priority });
     if (this.#age !== this.#order) this.#age.notice({ first, priority });
   }
 
   /** The batch that is ready at this place of the order, or behind it. */
-  #readyFrom(place: Place): BatchRow | undefined {
+  #readyFrom(place: OrderKey): BatchRow | undefined {
     const { id } = this.row;
     return this.step === 1 ? this.#tables.readyFrom(id, place) : this.#tables.readyBackFrom(id, place);
   }
@@ -367,13 +367,13 @@ export class StoredQueue {
     return this.#latest?.count(WAITING) === this.waiting ? [this.#latest.row] : order.waiting();
   }
 
-  *#waitingFrom(place: Place): Generator<BatchRow> {
+  *#waitingFrom(place: OrderKey): Generator<BatchRow> {
     let row = this.#readyFrom(place);
     for (; row !== undefined; row = this.#readyFrom({ ...row, first: row.first + this.step }))
       if (this.isWaiting(row)) yield row;
   }
 
-  *#next(limit: TakeLimit, now: number, from?: Place): Generator<{ batch: Batch; runs: Run[] }> {
+  *#next(limit: TakeLimit, now: number, from?: OrderKey): Generator<{ batch: Batch; runs: Run[] }> {
     // No look-up for what comes behind the last that waits.
     let count = Math.min(limit.count, this.waiting);
     let { bytes } = limit;
@@ -527,7 +527,7 @@ export class StoredQueue {
 }
 
 /** @param held how many messages are held, which is not stored */
-export function stateOf(row: QueueRow, held: number, oldestAt: number | undefined): QueueState {
+export function queueStateOf(row: QueueRow, held: number, oldestAt: number | undefined): QueueState {
   // Name by name: to copy what is left of a row takes longer than to read it.
   const { name, kind, maxsize, max_attempts, retry_delay, dead_letter, size, delayed, leased } = row;
   const { put, got, done, failed, dead, expired } = row;

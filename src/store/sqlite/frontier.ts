@@ -1,4 +1,4 @@
-import type { Place } from './tables.ts';
+import type { OrderKey } from './tables.ts';
 
 /** So many places before the front are kept apart; where there are more, the front goes back. */
 const MOST_BEFORE = 1000;
@@ -8,60 +8,60 @@ const MOST_BEFORE = 1000;
  * where some have come back. So what is held, on lease or delayed is passed over once, and not again
  * each time that a message before it comes back.
  */
-export class Front {
-  readonly #compare: (a: Place, b: Place) => number;
-  #from: Place;
+export class Frontier {
+  readonly #compare: (a: OrderKey, b: OrderKey) => number;
+  #from: OrderKey;
   /** In order. */
-  #before: Place[] = [];
+  #before: OrderKey[] = [];
 
   /** @param compare says which of two places is earlier in the order, as for Array.sort */
-  constructor(start: Place, compare: (a: Place, b: Place) => number) {
+  constructor(start: OrderKey, compare: (a: OrderKey, b: OrderKey) => number) {
     this.#from = start;
     this.#compare = compare;
   }
 
-  get from(): Place {
+  get from(): OrderKey {
     return this.#from;
   }
 
-  get before(): readonly Place[] {
+  get before(): readonly OrderKey[] {
     return this.#before;
   }
 
   /** From `from` to here nothing waits. */
-  advance(to: Place): void {
+  advance(to: OrderKey): void {
     this.#from = to;
   }
 
   /** Here, before the front, nothing waits any more. */
-  forget(place: Place): void {
+  forget(place: OrderKey): void {
     this.#before = this.#before.filter((each) => each !== place);
   }
 
   /** Something waits here. */
-  notice(place: Place): void {
+  notice(place: OrderKey): void {
     if (this.#compare(place, this.#from) >= 0) return;
     const at = this.#indexOf(place);
     const found = this.#before[at];
     if (found && this.#compare(found, place) === 0) return;
     this.#before.splice(at, 0, place);
-    if (this.#before.length > MOST_BEFORE) this.noticeFrom(this.#before[0] as Place);
+    if (this.#before.length > MOST_BEFORE) this.noticeFrom(this.#before[0] as OrderKey);
   }
 
   /** Something waits here, and at places behind it. */
-  noticeFrom(place: Place): void {
+  noticeFrom(place: OrderKey): void {
     if (this.#compare(place, this.#from) >= 0) return;
     this.#from = place;
     this.#before = this.#before.filter((each) => this.#compare(each, place) < 0);
   }
 
   /** Where in `before` the place stands, or would stand. */
-  #indexOf(place: Place): number {
+  #indexOf(place: OrderKey): number {
     let low = 0;
     let high = this.#before.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#compare(this.#before[middle] as Place, place) < 0) low = middle + 1;
+      if (this.#compare(this.#before[middle] as OrderKey, place) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
