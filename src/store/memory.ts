@@ -27,19 +27,19 @@ interface Message {
   body: Buffer;
   state: 'waiting' | 'delayed' | 'held' | 'leased';
   failures: number;
-  /** When it is no longer delayed, or its lease runs out. */
+  /** The end of its delay or of its lease. */
   until: number;
   lease: string;
   expiresAt: number;
   key: string | undefined;
-  /** Whose key it is. */
+  /** The queue that its key belongs to. */
   keyOf: Queue | undefined;
 }
 
 interface Queue extends Settings, Counts {
   name: string;
   closed: false | true | 'now';
-  /** In the order in which they are to be taken. */
+  /** The messages in the order of taking. */
   messages: Message[];
 }
 
@@ -49,7 +49,7 @@ type Counts = Pick<QueueState, 'put' | 'got' | 'done' | 'failed' | 'dead' | 'exp
 export class MemoryStore implements Store {
   readonly #queues = new Map<string, Queue>();
   readonly #positions = new Map<string, number>();
-  /** By client and `Once.seq`. */
+  /** Answers by client and `Once.seq`. */
   readonly #answers = new Map<string, Map<number, number>>();
   readonly #events: Events;
   readonly #clock: Clock;
@@ -331,7 +331,7 @@ export class MemoryStore implements Store {
     return [...this.#queues.values()].flatMap(({ messages }) => messages);
   }
 
-  /** The next messages, not those that have expired. */
+  /** The next messages that have not expired. */
   #next(queue: Queue, limit: TakeLimit): Message[] {
     const found: Message[] = [];
     let bytes = 0;
@@ -395,7 +395,7 @@ export class MemoryStore implements Store {
   }
 
   #transfer({ priority, putAt, body, key, keyOf }: Message, to: Queue, expiresAt: number): void {
-    // A dead letter: it is not to be dropped when it comes back.
+    // A dead letter is not dropped when it comes back.
     if (to.closed === 'now') to.closed = true;
     this.#add(to, {
       id: this.#nextId++,
@@ -446,7 +446,7 @@ export class MemoryStore implements Store {
     this.#events.changed(queue.name);
   }
 
-  /** Drops those of the messages that have expired and are there. */
+  /** Drops those of the messages that have expired. */
   #expire(queue: Queue, messages: Message[]): void {
     const expired = messages.filter((each) => each.expiresAt <= this.now() && queue.messages.includes(each));
     if (expired.length === 0) return;
@@ -456,12 +456,12 @@ export class MemoryStore implements Store {
   }
 }
 
-/** Whether something is due at its time. */
+/** Whether the message is due at its time. */
 function isTimed({ state }: Message): boolean {
   return state === 'leased' || state === 'delayed';
 }
 
-/** What is waiting or delayed. */
+/** Messages that are waiting or delayed. */
 function pending({ messages }: Queue): Message[] {
   return messages.filter(({ state }) => state === 'waiting' || state === 'delayed');
 }

@@ -2,7 +2,7 @@ import { MqError } from '../errors.ts';
 import { LONGEST_NAME } from '../names.ts';
 import type { Settings } from '../settings.ts';
 
-/** The rules that every engine refuses by, and the errors it refuses with. */
+/** The rules by which every engine refuses, and their errors. */
 
 export function noQueue(name: string): MqError {
   return new MqError('NOQUEUE', `there is no queue ${name}`);
@@ -47,17 +47,17 @@ export function deadLetterOf(name: string, { dead_letter }: Settings): string {
   return dead_letter || name.slice(0, LONGEST_NAME - DEAD.length) + DEAD;
 }
 
-/** Whether a message that has failed so often is given up on. */
+/** Whether a message with so many failures is given up on. */
 export function isGivenUp({ max_attempts }: Settings, failures: number): boolean {
   return max_attempts > 0 && failures >= max_attempts;
 }
 
-/** In ms: one hour. */
+/** Milliseconds of the longest delay after a failure: one hour. */
 const MOST_DELAY = 3600e3;
 
 /**
- * In ms, how long a message is delayed that has failed so often: twice as long each time, up to an
- * hour, and up to a quarter more at random, so that what failed together is not tried again together.
+ * Milliseconds of delay after a failure: twice as long each time, up to an hour, and up to a quarter more at random,
+ * so that messages that failed together are not tried again together.
  */
 export function retryDelay({ retry_delay: first }: Settings, failures: number): number {
   const delay = Math.min(first * 2 ** (failures - 1), Math.max(first, MOST_DELAY));
@@ -73,7 +73,7 @@ export function newNonce(): number {
   return Math.floor(Math.random() * 2 ** 48);
 }
 
-/** Undefined for what is not the token of any lease. */
+/** The id of the message that a token is for; undefined: it is no token. */
 export function parseLease(token: string): { id: number; nonce: number } | undefined {
   const [, id, nonce] = /^(\d{1,15})\.([0-9a-z]{1,10})$/.exec(token) ?? [];
   return nonce === undefined ? undefined : { id: Number(id), nonce: Number.parseInt(nonce, 36) };

@@ -4,7 +4,7 @@ import type { Run } from '../run.ts';
 import type { TakeLimit } from '../store.ts';
 import type { BatchRow, MessageRow } from './tables.ts';
 
-/** What can be of a message. */
+/** The states of a message. */
 export const WAITING = 0;
 export const HELD = 1;
 export const GONE = 2;
@@ -12,13 +12,13 @@ export const LEASED = 3;
 export const DELAYED = 4;
 export type State = typeof WAITING | typeof HELD | typeof GONE | typeof LEASED | typeof DELAYED;
 
-/** What has become of the messages of one batch. */
+/** The states of the messages of one batch. */
 export class Batch {
   readonly row: BatchRow;
   readonly #states: Uint8Array;
-  /** How many messages are in each state. */
+  /** The number of messages in each state. */
   readonly #counts = [0, 0, 0, 0, 0];
-  /** How often messages have failed; absent: never. */
+  /** Failures of messages; absent: none. */
   #failures: Map<number, number> | undefined;
   /** Messages before #low, and those from #high on, are not waiting. */
   #low = 0;
@@ -51,7 +51,7 @@ export class Batch {
     return this.count(WAITING) + this.count(HELD) > 0;
   }
 
-  /** How often the message has failed. */
+  /** The number of failures of a message. */
   failures(id: number): number {
     return this.#failures?.get(id) ?? 0;
   }
@@ -66,7 +66,7 @@ export class Batch {
     this.#failures.set(id, failures);
   }
 
-  /** The next messages that wait, as runs; with step -1 from the last one backwards. Changes nothing. */
+  /** The next messages that wait, as runs, from the last one backwards with step -1. Changes nothing. */
   nextRuns(messages: Packed, step: 1 | -1, limit: TakeLimit): Run[] {
     this.#offsets ??= offsetsOf(messages);
     const offsets = this.#offsets;
@@ -100,7 +100,7 @@ export class Batch {
     return this.#slice(messages, id - this.row.first, 1, 1);
   }
 
-  /** Changes the state of those of the messages that are in state `from`; answers which they were. */
+  /** Changes the state of those messages that are in state `from`. @returns their ids */
   change({ first, last }: Range, from: State, to: State): Range[] {
     const base = this.row.first;
     const end = Math.min(last, this.last) - base + 1;
@@ -123,7 +123,7 @@ export class Batch {
     return changed;
   }
 
-  /** The whole range of gone messages of which `id` is one. */
+  /** The whole range of gone messages around `id`. */
   goneAround(id: number): Range {
     let low = id - this.row.first;
     let high = low;

@@ -1,12 +1,12 @@
 import type { Packed } from '../../packed.ts';
 
-/** In bytes. */
+/** Bytes that are kept. */
 const LIMIT = 4 * 1024 * 1024;
 
-/** What a batch costs besides its bytes, about. */
+/** Bytes that a batch costs besides its messages, about. */
 const ENTRY = 1024;
 
-/** The messages of the batches used last, so that what was just put is not read back for the getter that waits. */
+/** The messages of the batches used last, so that messages that were just put are not read back for a get that waits. */
 export class Bodies {
   readonly #cached = new Map<number, Packed>();
   #bytes = 0;

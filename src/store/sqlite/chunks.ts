@@ -5,7 +5,7 @@ import type { Large, Packed } from '../../packed.ts';
 import type { BatchRow, Stored, Tables } from './tables.ts';
 import { aTurn } from './turn.ts';
 
-/** Messages of more bytes are stored in chunks: to write them at once, or to read them, takes too long and too much memory. */
+/** Bytes. Larger messages are stored in chunks: to write or read them at once takes too long and too much memory. */
 export const LARGE = 1024 * 1024;
 
 const CHUNK = 512 * 1024;
@@ -16,20 +16,20 @@ interface Steps {
 }
 
 /**
- * Large messages, in chunks of their own that follow each other. They are stored, read and deleted chunk by
- * chunk, with the steps of others between. What no batch has, not yet or not any more, stands in the table
- * `unused`, so that it is deleted, be it by the next daemon.
+ * Large messages, each in chunks that follow each other. They are stored, read and deleted chunk by chunk, with the
+ * steps of others between. Chunks that no batch has, not yet or not any more, stand in the table `unused`, so that
+ * they are deleted, be it by the next daemon.
  */
 export class Chunks {
   readonly #tables: Tables;
   readonly #steps: Steps;
   #next: number;
-  /** Those that are being stored, or read, by their first chunk: they are not deleted. */
+  /** Messages that are being stored or read, which are not deleted, by their first chunk: the number of uses. */
   readonly #busy = new Map<number, number>();
-  /** Those of which every byte was found to be as it was put, and the others. */
+  /** Messages of which every byte was found as it was put, and altered ones, by their first chunk. */
   readonly #whole = new Set<number>();
   readonly #altered = new Set<number>();
-  /** There may be some that no batch has any more. */
+  /** Whether there may be chunks that no batch has any more. */
   areUnused = false;
   #deleting: Promise<void> | undefined;
   #isEnded = false;
@@ -63,7 +63,7 @@ export class Chunks {
     return stored;
   }
 
-  /** Those that no batch was made of are deleted. */
+  /** Ends the storing of messages: those that no batch was made of are deleted. */
   release(these: Iterable<Stored>): void {
     for (const each of these) this.#unpin(each);
     void this.deleteUnused();
@@ -84,7 +84,7 @@ export class Chunks {
     };
   }
 
-  /** Deletes what no batch has. */
+  /** Deletes chunks that no batch has. */
   deleteUnused(): Promise<void> {
     this.#deleting ??= this.#deleteAll().finally(() => {
       this.#deleting = undefined;
@@ -104,7 +104,7 @@ export class Chunks {
         while ((await this.#steps.write(() => this.#deleteSome())) && !this.#isEnded);
       } while (this.areUnused);
     } catch {
-      // Such as a full disk: it is tried again with the next.
+      // On an error, such as a full disk, it is tried again with the next.
     }
   }
 

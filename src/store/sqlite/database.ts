@@ -19,7 +19,7 @@ import { STEPS } from './schema.ts';
 /** "mqst": so that no other program's database is taken for a store (PRAGMA application_id). */
 const APPLICATION_ID = 0x6d717374;
 
-/** Up to this size, in bytes, a file is checked from end to end when it is opened (about 10 ms). */
+/** Bytes. A file up to this size is checked from end to end when it is opened (about 10 ms). */
 const CHECK_UP_TO = 16 * 1024 * 1024;
 
 /**
@@ -30,7 +30,7 @@ const CHECK_UP_TO = 16 * 1024 * 1024;
 export function openDatabase(path: string, reserve: Reserve): DatabaseSync {
   try {
     const [isNew] = [path, `${path}-wal`].map((file) => !isThere(file));
-    // SQLite would make the file with the umask's rights; it holds what people send.
+    // SQLite would make the file with the umask's rights, but it holds people's messages.
     if (isNew) closeSync(openSync(path, 'a', 0o600));
     const db = new DatabaseSync(path);
     // With an exclusive lock from the first access on, WAL needs no shared memory, and a second
@@ -55,7 +55,7 @@ export function openDatabase(path: string, reserve: Reserve): DatabaseSync {
 }
 
 /**
- * Whether a file of the store is there, and can be used as one. SQLite would say less, or wait.
+ * Whether a file of the store is there and usable. SQLite would say less, or wait.
  * @throws MqError NOTALLOWED
  */
 function isThere(path: string): boolean {
@@ -79,7 +79,7 @@ function kindOf(found: Stats): string {
   return found.isFIFO() ? 'a named pipe' : 'a socket or a device';
 }
 
-/** What an error of SQLite's means for mq (https://sqlite.org/rescode.html). */
+/** The error for one of SQLite's (https://sqlite.org/rescode.html). */
 export function toMqError(error: unknown, path: string): MqError {
   if (error instanceof MqError) return error;
   const errcode =
@@ -91,7 +91,7 @@ export function toMqError(error: unknown, path: string): MqError {
   });
 }
 
-/** What an error of the file system's means, from before SQLite has opened the file, of a sync, or behind one of SQLite's. */
+/** The error for one of the file system's, before SQLite has opened the file, of a sync, or behind one of SQLite's. */
 function meaningOf(error: unknown, errcode: number, path: string): [Code, string] | undefined {
   const mayBeFull = errcode === IOERR_WRITE || errcode === CANTOPEN;
   if (isDiskFull(error) || (mayBeFull && hasNoRoom(path))) return ['DISKFULL', 'the disk is full'];
@@ -102,11 +102,11 @@ function meaningOf(error: unknown, errcode: number, path: string): [Code, string
     : undefined;
 }
 
-/** Where a quota is used up SQLite does not say so, nor where there is no room for its log as a file. */
+/** Whether the disk is full: SQLite does not say so of a quota, nor of a log that has no room as a file. */
 const IOERR_WRITE = 778;
 const CANTOPEN = 14;
 
-/** In bytes: more than SQLite writes for most commits. */
+/** Bytes, more than SQLite writes for most commits. */
 const PROBE = 1024 * 1024;
 
 function hasNoRoom(path: string): boolean {
@@ -123,7 +123,7 @@ function hasNoRoom(path: string): boolean {
 
 const FULL = 13;
 
-/** In bytes: of the reserve, until there is room for a step of the layout. */
+/** Bytes of the reserve given up at a time, until there is room for a step of the layout. */
 const FOR_A_STEP = 1024 * 1024;
 
 const MEANINGS: Record<number, [Code, string]> = {
@@ -182,8 +182,8 @@ function migrate(db: DatabaseSync, version: number, reserve: Reserve): void {
 }
 
 /**
- * Writes the file of an older layout anew, so that room in it can be given back from then on (a new one has that
- * from its first table on), where little of it is in use. Takes up to a second.
+ * Writes the file of an older layout anew, if little of it is in use, so that room in it can be given back from then
+ * on (a new file can do that from its first table on). Takes up to a second.
  */
 export function rewrite(db: DatabaseSync): void {
   if (pragma(db, 'auto_vacuum') !== 0) return;

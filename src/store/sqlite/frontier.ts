@@ -1,20 +1,20 @@
 import type { OrderKey } from './tables.ts';
 
-/** So many places before the front are kept apart; where there are more, the front goes back. */
+/** Places before the front that are kept apart; when there are more, the front goes back. */
 const MOST_BEFORE = 1000;
 
 /**
- * Where in a queue's order messages may be waiting: from the front on, and at single places before it
- * where some have come back. So what is held, on lease or delayed is passed over once, and not again
- * each time that a message before it comes back.
+ * The places in a queue's order where messages may be waiting: all from the front on, and single ones before it where
+ * messages have come back. So messages that are held, on lease or delayed are passed over once, and not again each
+ * time that a message before them comes back.
  */
 export class Frontier {
   readonly #compare: (a: OrderKey, b: OrderKey) => number;
   #from: OrderKey;
-  /** In order. */
+  /** Places before the front, in order. */
   #before: OrderKey[] = [];
 
-  /** @param compare says which of two places is earlier in the order, as for Array.sort */
+  /** @param compare the order of two places, as for Array.sort */
   constructor(start: OrderKey, compare: (a: OrderKey, b: OrderKey) => number) {
     this.#from = start;
     this.#compare = compare;
@@ -28,17 +28,17 @@ export class Frontier {
     return this.#before;
   }
 
-  /** From `from` to here nothing waits. */
+  /** Nothing waits between the front and this place: the front goes there. */
   advance(to: OrderKey): void {
     this.#from = to;
   }
 
-  /** Here, before the front, nothing waits any more. */
+  /** Nothing waits at this place before the front any more. */
   forget(place: OrderKey): void {
     this.#before = this.#before.filter((each) => each !== place);
   }
 
-  /** Something waits here. */
+  /** Something waits at this place. */
   notice(place: OrderKey): void {
     if (this.#compare(place, this.#from) >= 0) return;
     const at = this.#indexOf(place);
@@ -48,14 +48,14 @@ export class Frontier {
     if (this.#before.length > MOST_BEFORE) this.noticeFrom(this.#before[0] as OrderKey);
   }
 
-  /** Something waits here, and at places behind it. */
+  /** Something waits at this place, and at places behind it. */
   noticeFrom(place: OrderKey): void {
     if (this.#compare(place, this.#from) >= 0) return;
     this.#from = place;
     this.#before = this.#before.filter((each) => this.#compare(each, place) < 0);
   }
 
-  /** Where in `before` the place stands, or would stand. */
+  /** The index in `before` where the place stands, or would stand. */
   #indexOf(place: OrderKey): number {
     let low = 0;
     let high = this.#before.length;

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
 import { aTurn, TURN_BYTES } from './turn.ts';
 
-/** Takes back in memory what a step did there, because its transaction was not committed. */
+/** Takes back a change of a step in memory, because its transaction was not committed. */
 export type Undo = () => void;
 
 interface Step {
@@ -11,33 +11,33 @@ interface Step {
    * Any other error takes back the transaction.
    */
   run: () => unknown;
-  /** It adds messages: see `GroupCommitHooks.mayTryAgain`. */
+  /** Whether it adds messages: see `GroupCommitHooks.mayTryAgain`. */
   isPut: boolean;
   resolve: (result: never) => void;
   reject: (error: unknown) => void;
 }
 
 export interface GroupCommitHooks {
-  /** Writes what the group has left to write, within the transaction. */
+  /** Does the group's last writes, within the transaction. */
   beforeCommit: () => void;
-  /** The group has happened; it is not synced. */
+  /** Called when the group is committed; it is not synced. */
   afterCommit: () => void;
-  /** Nothing of the group has happened; the undos were called. */
+  /** Called when nothing of the group has happened, after the undos. */
   afterRollback: () => void;
-  /** How many changes were made in the file so far, and of how many bytes messages were put. */
+  /** The number of changes in the file so far, and the bytes of messages that were put. */
   changes: () => number;
   bytes: () => number;
   /**
-   * Whether a step that failed by itself is to be tried again.
-   * @param tries how often it was tried
+   * Whether a step that failed by itself is tried again.
+   * @param tries the number of tries so far
    */
   mayTryAgain: (error: unknown, isPut: boolean, tries: number) => boolean;
 }
 
 /**
- * Steps that are asked for in one turn of the event loop share a transaction, as far as there is time.
- * Their promises are fulfilled when it is committed. Where it cannot be, each step is tried in a
- * transaction of its own: a put that the full disk has no room for does not fail the others.
+ * Steps of one turn of the event loop share a transaction, as far as there is time. Their promises are fulfilled when
+ * it is committed. If that fails, each step is tried in a transaction of its own: a put for which a full disk has no
+ * room does not fail the others.
  */
 export class GroupCommit {
   readonly #db: DatabaseSync;
@@ -55,7 +55,7 @@ export class GroupCommit {
     this.#commit = db.prepare('COMMIT');
   }
 
-  /** A step that writes. */
+  /** Runs a step that writes. */
   write<T>(run: () => T, isPut = false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#steps.push({ run, isPut, resolve, reject });
@@ -63,7 +63,7 @@ export class GroupCommit {
     });
   }
 
-  /** A step that only reads, or changes memory only: at once, but never before an earlier write. */
+  /** Runs a step that only reads, or changes only memory: at once, but never before an earlier write. */
   async read<T>(run: () => T): Promise<T> {
     if (this.#steps.length > 0) return this.write(run);
     try {
@@ -72,29 +72,29 @@ export class GroupCommit {
       this.#undo();
       throw error;
     } finally {
-      // It is part of no transaction: the next one's failure must not take it back.
+      // The step is in no transaction, and the failure of the next one must not take it back.
       this.#undos = [];
     }
   }
 
-  /** Nothing waits to be committed. */
+  /** Whether nothing waits to be committed. */
   get isIdle(): boolean {
     return this.#steps.length === 0;
   }
 
-  /** A step that is not to wait for others, and throws. */
+  /** Runs a step at once, without waiting for others, which may throw. */
   atOnce(run: () => void): void {
     const failures: unknown[] = [];
     this.#alone({ run, isPut: false, resolve: () => {}, reject: (error) => failures.push(error) });
     if (failures.length > 0) throw failures[0];
   }
 
-  /** To be called by a running step before each change that it makes in memory, or right behind it. */
+  /** To be called by a running step before or right behind each of its changes in memory. */
   undo(undo: Undo): void {
     this.#undos.push(undo);
   }
 
-  /** Commits what is waiting for it, now. */
+  /** Commits now what is waiting for that. */
   flush(): void {
     while (!this.isIdle) this.#commitSome();
   }
@@ -107,7 +107,7 @@ export class GroupCommit {
     });
   }
 
-  /** As many of the steps as a turn has time for. */
+  /** Runs as many of the steps as a turn has time for. */
   #commitSome(): void {
     const steps = this.#steps;
     this.#steps = [];
@@ -129,8 +129,8 @@ export class GroupCommit {
   }
 
   /**
-   * Those for which the turn has no time wait for the next one.
-   * @returns why none of them has happened; `isFinal`: nor can one of them
+   * Runs steps in one transaction. Those for which the turn has no time wait for the next one.
+   * @returns the reason why none of them has happened; `isFinal`: none of them can
    */
   #together(steps: Step[]): { error: unknown; isFinal: boolean } | undefined {
     const settle: (() => void)[] = [];
@@ -166,12 +166,12 @@ export class GroupCommit {
     }
   }
 
-  /** How many changes the steps have made, in the file and in memory. */
+  /** The number of changes by the steps, in the file and in memory. */
   get #changes(): number {
     return this.#hooks.changes() + this.#undos.length;
   }
 
-  /** @returns the error, where even this fails: the file is damaged then */
+  /** @returns the error when even this fails: then the file is damaged */
   #rollBack(): unknown {
     try {
       // Some errors (a full disk among them) end the transaction by themselves.

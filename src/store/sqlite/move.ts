@@ -4,39 +4,39 @@ import { isDamaged, isExpired, type StoredQueue } from './stored-queue.ts';
 import type { BatchRow, OrderKey, Page, Tables } from './tables.ts';
 import { type IsOver, TURN_BYTES } from './turn.ts';
 
-/** No more batches, and bytes, are labelled anew by one statement, and no more ids lie between them. */
+/** The most batches, and bytes, that one statement labels anew, and the most ids between them. */
 const MOST_ROWS = 100;
 const MOST_BYTES = 256 * 1024;
 const MOST_IDS = 10_000;
 
-/** So many bytes of a batch take as long as a small one. */
+/** Bytes of a batch that take as long as a small one. */
 const SMALL = 8 * 1024;
 
 /** A move from one queue to the end of another, or to its own. */
 export interface Move {
   source: StoredQueue;
-  /** Makes the queue where it is not there. */
+  /** Makes the queue if it is not there. */
   target: () => StoredQueue;
-  /** Only messages with lesser ids. */
+  /** The id before which messages are moved. */
   before: number;
-  /** No more messages. */
+  /** The most messages. */
   count: number;
-  /** For how many the target has room, and the error when it has none for the next one. */
+  /** The number of messages that the target has room for, and the error when it has none for the next. */
   room: number;
   refusal: () => MqError;
   now: number;
-  /** Sets ids aside; answers the first. */
+  /** Sets ids aside. @returns the first */
   newIds: (count: number) => number;
   /** Puts messages of one batch at the target's end, as one batch. */
   copy: (runs: readonly Run[], row: BatchRow) => void;
 }
 
 /**
- * Moves what waits, in order and without what has expired, until `isOver`. Batches of which all messages
- * wait are labelled anew and not read: what was altered in them is found by whoever takes it. Where that is
- * not so of all in a page, it is looked at a smaller one.
- * @param from where to go on
- * @returns how many were moved, and where to go on; undefined: that was all
+ * Moves waiting messages, in order and without expired ones, until `isOver`. Batches of which all messages wait are
+ * labelled anew and not read, so that altered messages are found when they are taken. If not all messages of a page
+ * wait, a smaller page is looked at.
+ * @param from the place to go on from
+ * @returns the number of messages that were moved, and the place to go on from; undefined: that was all
  * @throws MqError the refusal, DAMAGED: when nothing was moved before
  */
 export function moveSome(
@@ -82,7 +82,7 @@ export function moveSome(
   return { moved, from: undefined };
 }
 
-/** Whether all messages of the batches wait, so many may be moved, and they stay in order as they are. */
+/** Whether all messages of the batches wait, as many may be moved, and their order stays. */
 function isWholePage(source: StoredQueue, page: Page, most: number): boolean {
   const { rows, whole, count, bytes, first, last } = page;
   const isSmall = rows === 1 || (bytes <= MOST_BYTES && last - first < MOST_IDS);
@@ -100,7 +100,7 @@ function relabel(tables: Tables, { source, target, newIds }: Move, page: Page): 
   return page.count;
 }
 
-/** What is to be moved of a single batch. */
+/** The messages of a single batch that are to be moved. */
 function moveOne(tables: Tables, { source, copy, refusal, now }: Move, first: number, most: number): number {
   const row = tables.batch(first) as BatchRow;
   if (isExpired(row, now) || !source.isWaiting(row)) return 0;

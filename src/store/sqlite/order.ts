@@ -3,7 +3,7 @@ import type { BatchRow, OrderKey } from './tables.ts';
 
 interface Way {
   start: OrderKey;
-  /** From the id of a batch to where the next one may be. */
+  /** The step from the id of a batch to the place where the next may be. */
   step: 1 | -1;
   compare: (a: OrderKey, b: OrderKey) => number;
   /** The batch that is ready at a place, or the next one behind it. */
@@ -14,7 +14,7 @@ interface Way {
   isWaiting: (row: BatchRow) => boolean;
 }
 
-/** An order of a queue's batches in which those are found that messages wait in. */
+/** An order of a queue's batches, which finds batches with waiting messages. */
 export class Order {
   readonly #way: Way;
   readonly #frontier: Frontier;
@@ -24,17 +24,17 @@ export class Order {
     this.#frontier = new Frontier(way.start, way.compare);
   }
 
-  /** Messages wait here, again or for the first time. */
+  /** Messages wait at this place, again or for the first time. */
   notice(place: OrderKey): void {
     this.#frontier.notice(place);
   }
 
-  /** Messages wait here and behind it. */
+  /** Messages wait at this place and behind it. */
   noticeFrom(place: OrderKey): void {
     this.#frontier.noticeFrom(place);
   }
 
-  /** The batches that messages wait in. */
+  /** The batches with waiting messages. */
   *waiting(): Generator<BatchRow> {
     const { next, step, at, isWaiting } = this.#way;
     for (const place of this.#frontier.before) {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-/** SQLite's page size, in bytes: the default. */
+/** Bytes of a page of SQLite's, the default. */
 export const PAGE = 4096;
 
 export function pragma(db: DatabaseSync, name: string): number {
@@ -9,8 +9,8 @@ export function pragma(db: DatabaseSync, name: string): number {
 
 /**
  * Brings the log into the file: a checkpoint (https://sqlite.org/wal.html#ckpt).
- * @param mode TRUNCATE: and cuts it to nothing
- * @returns whether that was all of it; a full disk may have no room
+ * @param mode TRUNCATE also cuts the log to nothing
+ * @returns whether all of it is in the file; a full disk may have no room
  */
 export function finishLog(db: DatabaseSync, mode: 'PASSIVE' | 'TRUNCATE'): boolean {
   try {

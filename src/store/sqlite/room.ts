@@ -9,65 +9,65 @@ import { finishLog, PAGE, pragma } from './pragma.ts';
 const KB = 1024;
 const MB = 1024 * KB;
 
-/** In bytes: no put takes the last of the room. A get needs less than half of it to be recorded. */
+/** Bytes of room that no put takes. The record of a get needs less than half of them. */
 const KEPT = 256 * KB;
 
-/** The reserve is of this size, in bytes, and on a small disk so much of what is free there. */
+/** Bytes of the reserve, and the part of free room that it takes on a small disk. */
 const MOST_RESERVE = 16 * MB;
 const SHARE = 1 / 8;
 
-/** Where there is much room it grows by so much at a time, in bytes: that takes some ms. */
+/** Bytes by which the reserve grows at a time when there is much room, which takes some ms. */
 const GROWTH = 4 * MB;
 
-/** So much of the reserve, and at least that in bytes, is given up at a time. */
+/** The part of the reserve that is given up at a time, and its least bytes. */
 const PORTION = 1 / 8;
 const LEAST_PORTION = 128 * KB;
 
-/** Where less is free, in bytes, the log is short: it is brought into the file, and begins anew, after so many pages. */
+/** Bytes of free room below which the log is kept short, and the pages after which it is brought into the file and begins anew. */
 const TIGHT = 128 * MB;
 const TIGHT_LOG = 64;
 // More would hold everybody up: some 15 ms for each thousand.
 const ROOMY_LOG = 1000;
 
-/** What messages take up in the file and in its log, over their bytes. */
+/** Room that messages take up in the file and in its log, as a multiple of their bytes. */
 const AROUND = 1.1;
 
-/** What was found holds for so long, in ms: others write on this disk too. */
+/** Milliseconds for which a look at the disk holds: others write on it too. */
 const LOOK_EVERY = 1000;
 
 /** In bytes. */
 interface Disk {
   free: number;
-  /** The log as a file. */
+  /** Bytes of the log as a file. */
   log: number;
-  /** What the file grows by when the log is brought into it. */
+  /** Bytes by which the file grows when the log is brought into it. */
   growth: number;
   /** In the file. */
   unused: number;
 }
 
 /**
- * Sees to it that a full disk can be drained. Whatever is done is first written into the log, and later
- * brought from there into the file, which grows by then. So a put is refused where it would leave too little
- * for that, and for what takes messages away. If others fill the disk, the reserve is given up, portion by
- * portion, by the steps that take messages away: it is as large as what the log may have for the file.
+ * The room on the disk, kept so that a full disk can be drained. Each step is first written into the log, and later
+ * brought from there into the file, which then grows. So a put is refused if it would leave too little room for that,
+ * and for steps that take messages away. If others fill the disk, these steps give up the reserve, portion by portion:
+ * it is as large as what the log may bring into the file.
  */
 export class Room {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #reserve: Reserve;
   readonly #giveBack: () => void;
-  /** So many bytes may be put before it is looked again, until then. */
+  /** Bytes that may be put before the next look at the disk, and the time of that look. */
   #credit = 0;
   #lookAt = 0;
   #logPages = 0;
   #isFull: boolean;
-  /** So many bytes were put and not committed yet. */
+  /** Bytes that were put and are not committed yet. */
   #put = 0;
-  /** All of the log is in the file: it begins anew with the next transaction. */
+  /** Whether all of the log is in the file, so that it begins anew with the next transaction. */
   #isLogDone = false;
 
-  /** @param giveBack gives some of what is unused in the file back to the disk */
+  /** @param giveBack gives unused pages of the file back to the disk */
   constructor(db: DatabaseSync, path: string, reserve: Reserve, giveBack: () => void) {
     this.#db = db;
     this.#path = path;
@@ -78,12 +78,12 @@ export class Room {
     this.#isFull = disk.free < KEPT;
   }
 
-  /** The disk was found full, and there was no room for a put since. */
+  /** Whether the disk was found full, and has had no room for a put since. */
   get isFull(): boolean {
     return this.#isFull;
   }
 
-  /** To be asked before a put of so many bytes is begun. @returns why it cannot be; nothing in it may be stored then */
+  /** To be asked before a put of so many bytes. @returns the reason to refuse it; then nothing of it may be stored */
   refusal(bytes: number): MqError | undefined {
     const size = bytes * AROUND;
     const isKnown = size <= this.#credit && now() < this.#lookAt;
@@ -97,14 +97,14 @@ export class Room {
     return undefined;
   }
 
-  /** To be called before messages are handed out. @throws MqError DISKFULL: it could not be recorded that they are done */
+  /** To be called before messages are handed out. @throws MqError DISKFULL when there is no room to record that they are done */
   checkTake(): void {
     if (!this.#isFull) return;
     const { free, log } = this.#look();
     if (free + (this.#isLogDone ? log : 0) + this.#reserve.size < KEPT / 2) throw this.#full();
   }
 
-  /** A step found the disk full. */
+  /** To be called when a step found the disk full. */
   found(): void {
     this.#isFull = true;
     this.#credit = 0;
@@ -112,8 +112,8 @@ export class Room {
   }
 
   /**
-   * A step found the disk full that takes messages away.
-   * @param isFirst it had not been tried again yet
+   * To be called when a step that takes messages away found the disk full.
+   * @param isFirst whether it has not been tried again yet
    * @returns whether there is more room now
    */
   make(isFirst: boolean): boolean {
@@ -124,17 +124,17 @@ export class Room {
     return hadMore;
   }
 
-  /** @param isAll no step waits for another transaction */
+  /** @param isAll whether no step waits for another transaction */
   committed(isAll: boolean): void {
     this.#isLogDone = false;
     if (isAll) this.#put = 0;
     if (!this.#isFull) return;
     this.#finishLog();
-    // So that the reserve is there again as soon as there is room.
+    // The reserve is filled again as soon as there is room.
     this.#hasRoom(0);
   }
 
-  /** To be called now and then, when no put waits for it. @returns whether it is to be called again soon */
+  /** To be called now and then, when no put waits. @returns whether to call it again soon */
   provide(): boolean {
     const disk = this.#look();
     this.#setLog(disk);
@@ -167,7 +167,7 @@ export class Room {
     return true;
   }
 
-  /** The size of the reserve that there should be. */
+  /** The wanted size of the reserve. */
   #wanted({ free }: Disk): number {
     return Math.floor(Math.min(MOST_RESERVE, (free + this.#reserve.size) * SHARE));
   }
@@ -177,14 +177,14 @@ export class Room {
     try {
       const { bavail, bfree, bsize } = statfsSync(dirname(this.#path));
       return {
-        // Some is kept for the superuser on many disks.
+        // Many disks keep some room for the superuser.
         free: (process.getuid?.() === 0 ? bfree : bavail) * bsize,
         log: size(`${this.#path}-wal`),
         growth: Math.max(0, pragma(this.#db, 'page_count') * PAGE - size(this.#path)),
         unused: pragma(this.#db, 'freelist_count') * PAGE,
       };
     } catch {
-      // The folder has gone, or the file is damaged: whoever writes or reads finds that out.
+      // The folder has gone, or the file is damaged, which a step that reads or writes will find.
       return { free: Infinity, log: 0, growth: 0, unused: 0 };
     }
   }
@@ -196,12 +196,12 @@ export class Room {
     this.#db.exec(`PRAGMA wal_autocheckpoint = ${pages}; PRAGMA journal_size_limit = ${pages * PAGE}`);
   }
 
-  /** Brings the log into the file, as far as there is room; then it can begin anew. */
+  /** Brings the log into the file, as far as there is room, so that it can begin anew. */
   #finishLog(): void {
     this.#isLogDone = finishLog(this.#db, 'PASSIVE');
   }
 
-  /** The same; the log as a file takes up no room then. */
+  /** Brings the log into the file, and cuts it to nothing. */
   #cutLog(): void {
     this.#isLogDone = finishLog(this.#db, 'TRUNCATE');
   }

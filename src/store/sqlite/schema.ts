@@ -1,17 +1,15 @@
 /**
- * The store file's layout, as the numbered steps that lead to it. SQLite's user_version says how
- * many of them a file has gone through. A step that was ever on main stays as it is; a change of
- * the layout is a further step, and a file of the layout before it goes to test/data.
+ * The layout of the store file, as the numbered steps that lead to it. SQLite's user_version is the number of steps
+ * that a file has gone through. A step that was ever on main stays as it is; a change of the layout is a further step,
+ * and a file of the layout before it goes to test/data.
  *
- * A batch is a row of messages, packed as in `packed.ts`, that came in one put: its messages have
- * the ids `first`, `first`+1, ... A batch is never rewritten. Of its messages, those that are gone
- * stand in `gone`, as ranges of ids that do not touch each other; when all are, the batch and its
- * ranges are deleted. What else is particular to one of its messages stands in `message`: that it is
- * on lease or delayed, or that it has failed before. A batch with a key, and a dead letter, is of one
- * message.
+ * A batch is a row of messages of one put, packed as in `packed.ts`, with the ids `first`, `first`+1, ... It is never
+ * rewritten. Messages of it that are gone stand in `gone`, as ranges of ids that do not touch each other; when all are
+ * gone, the batch and its ranges are deleted. Other particulars of single messages stand in `message`: a lease, a
+ * delay, or failures. A batch with a key has one message, and so has a dead letter.
  *
- * A batch stands in `ready` as long as any of its messages waits, or is held, which is not stored: so what
- * is on lease or delayed is in nobody's way.
+ * A batch stands in `ready` as long as any of its messages waits, or is held (holds are not stored). So messages on
+ * lease or delayed are in nobody's way.
  *
  * Times are in ms since 1970.
  */

@@ -44,52 +44,52 @@ import { aTurn } from './turn.ts';
 import { Vacuum } from './vacuum.ts';
 
 /**
- * Batches are cut at this many bytes: small enough to be loaded for one message, and large enough that
- * what mq put reads at a time is one, with what stands around each message.
+ * Bytes at which batches are cut: small enough to be loaded for one message, and large enough that the messages which
+ * mq put reads at a time are one batch.
  */
 const BATCH_BYTES = 96 * 1024;
 
-/** For how long the position of a client is kept that a dead daemon served: it may still come back. */
+/** Milliseconds for which the position of a client of a dead daemon is kept: it may still come back. */
 const KEEP_CLIENTS = 7 * 86400e3;
 
-/** The file says what time it is when what it says is so old, in ms. */
+/** Milliseconds after which the time in the file is renewed. */
 const CLOCK_EVERY = 1000;
 
-/** So many ids are set aside at a time, so that most puts do not write how far they have come. */
+/** Ids set aside at a time, so that most puts do not write the next one. */
 const RESERVE = 10_000;
 
-/** No more messages, and batches, are looked at in one turn that are due. */
+/** The most messages, and batches, that are looked at in one turn because they are due. */
 const MOST_DUE = 2000;
 
-/** What is asked for with more leases than so many is done in parts. */
+/** Leases from which on a step is done in parts. */
 const MANY_LEASES = 500;
 
-/** So many leases are settled at least in a turn. */
+/** The least leases that are settled in a turn. */
 const SOME_LEASES = 50;
 
-/** A part of a move is about so many bytes at most. */
+/** Bytes of a part of a move, about the most. */
 const MOVED = 1024 * 1024;
 
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
 
-/** How far a step has come that is done in parts. */
+/** The progress of a step that is done in parts. */
 interface StepProgress {
   answer: number;
-  /** Which part is next, by the step's own account; undefined: it has happened. */
+  /** The next part, by the step's own count; undefined: it has happened. */
   position: number | undefined;
-  /** Where to go on, which is found again when it is not known. */
+  /** The place to go on from, which can be found again. */
   from?: OrderKey | undefined;
 }
 
-/** What is said of a batch that is put. */
+/** The particulars of a batch that is put. */
 type NewBatch = Omit<BatchRow, 'first' | 'count' | 'chunk' | 'size'>;
 
 const DONE: StepProgress = { answer: 0, position: undefined };
 
 /**
- * Queues in an SQLite file. What is known of the queues in use is kept in memory too, so taking a
- * message reads one batch, and holding it writes nothing.
+ * Queues in an SQLite file. The state of queues in use is kept in memory too, so that taking a message reads one batch,
+ * and holding it writes nothing.
  */
 export class SqliteStore implements Store {
   readonly #path: string;
@@ -106,23 +106,23 @@ export class SqliteStore implements Store {
   readonly #queues: StoredQueues;
   readonly #changed = new Set<string>();
   readonly #forgotten = new Set<string>();
-  /** How far the store's clock is ahead of this process's, because that was set back: in ms. */
+  /** Milliseconds by which the store's clock is ahead of this process's, because that was set back. */
   readonly #ahead: number;
-  /** What the file says of the store's clock. */
+  /** The store's clock as the file has it. */
   #saidTime: number;
   /** `Tables.changes` as of the last commit. */
   #committed = 0;
   #nextId: number;
-  /** The file says of ids from here on that they were never used. */
+  /** The first id that was never used, as the file has it. */
   #reserved: number;
-  /** When something is due, and when that was last said to be. */
+  /** The time when something is due, and the one that was last told. */
   #due = Infinity;
   #saidDue = -Infinity;
   readonly #opening: NodeJS.Immediate;
-  /** What expired until then has been dropped, at that time in batches up to this one. */
+  /** The time up to which expired messages have been dropped, and the batch up to which those of that time have. */
   #swept = { time: -Infinity, first: 0 };
   #ended = false;
-  /** Once the file is known to be damaged, it is left alone; not where only messages in it were altered. */
+  /** Whether the file is known to be damaged, and is left alone; altered messages alone do not count. */
   #damage: MqError | undefined;
 
   /** @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR, NOTALLOWED */
@@ -182,14 +182,14 @@ export class SqliteStore implements Store {
     const chunks = new Map<number, Stored>();
     const put = (bytes: number) =>
       this.#checked(() => {
-        // Outside of the transaction: the log may have to be cut.
+        // Outside the transaction, because the log may have to be cut.
         const noRoom = this.#room.refusal(bytes);
         return this.#group.write(() => this.#put(name, messages, options, noRoom, chunks), true);
       });
     try {
       let result = await put(messages.bytes.length);
       while ('lackingChunks' in result) {
-        // What is large is stored before, so that others have their turn.
+        // Large messages are stored before, so that others have their turn.
         for (const piece of result.lackingChunks)
           chunks.set(piece.bytes.byteOffset, await this.#chunks.store(piece));
         result = await put(0);
@@ -256,7 +256,7 @@ export class SqliteStore implements Store {
     beforeCommit?: (tokens: readonly string[]) => void,
   ): Promise<TakeResult> {
     return this.#checked(() => {
-      // Where nothing waits, as most often when somebody is about to wait, nothing is written.
+      // If nothing waits, as most often when somebody is about to wait, nothing is written.
       if (this.#group.isIdle && this.#next(name).length === 0) return this.take(name, NONE);
       return this.#group.write(() => {
         const now = this.now();
@@ -476,7 +476,7 @@ export class SqliteStore implements Store {
     return this.#read(() =>
       this.#tables.queuesAfter(after, count).map(
         (row) =>
-          // Of what is not in use all is in the file, and nothing is held.
+          // Of queues that are not in use all is in the file, and nothing is held.
           this.#queues.inUse(row.name)?.state() ?? queueStateOf(row, 0, row.oldest_at ?? undefined),
       ),
     );
@@ -509,14 +509,14 @@ export class SqliteStore implements Store {
     this.#chunks.end();
     this.#group.flush();
     this.#vacuum.close();
-    // What is known to be damaged is not touched again; closing would write the log into it.
+    // A damaged file is not touched again; closing would write the log into it.
     if (this.#damage !== undefined) return;
     const lastWords = this.#write(() => {
       this.#tables.setNextId(this.#nextId);
       this.#tables.setClock(this.now());
     });
     this.#group.flush();
-    // It matters little: on a full disk there is no room for them.
+    // On a full disk there is no room for them, which matters little.
     await lastWords.catch(() => {});
     if (this.#damage !== undefined) return;
     await this.synced();
@@ -524,13 +524,13 @@ export class SqliteStore implements Store {
     this.#syncer.close();
   }
 
-  /** What an earlier daemon left; on a full disk it is left to a later one. */
+  /** Clears what an earlier daemon left; on a full disk that is left to a later one. */
   #tidy(): void {
     try {
       this.#group.atOnce(() => {
         this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
         this.#tables.forgetOrigins();
-        // What was held has come back.
+        // Held messages have come back.
         for (const name of this.#tables.queuesToEmpty()) {
           let progress: StepProgress = { answer: 0, position: this.#nextId };
           while (progress.position !== undefined) progress = this.#purge(name, progress);
@@ -562,7 +562,7 @@ export class SqliteStore implements Store {
     return this.#queues.find(name)?.peek(ONE, this.now()).runs ?? [];
   }
 
-  /** @param chunks where those of the messages are that are large, by their place in the bytes */
+  /** @param chunks places of the large messages, by their offsets in the bytes */
   #append(
     queue: StoredQueue,
     messages: Packed,
@@ -598,7 +598,7 @@ export class SqliteStore implements Store {
     };
   }
 
-  /** Whether another message than the one on this lease has the key. */
+  /** Whether a message other than the one on this lease has the key. */
   #isTaken(queue: StoredQueue | undefined, key: string | undefined, leased: MessageRow | undefined): boolean {
     if (queue === undefined || key === undefined) return false;
     const holder = this.#tables.keyHolder(queue.row.id, key);
@@ -613,7 +613,7 @@ export class SqliteStore implements Store {
     label?: Label,
   ): void {
     this.#touch(to);
-    // A dead letter: it is not to be dropped when it comes back.
+    // A dead letter is not dropped when it comes back.
     if (to.row.closed === CLOSED_NOW) to.row.closed = 1;
     const batch = {
       priority: to.row.kind === 'priority' ? priority : 0,
@@ -632,7 +632,7 @@ export class SqliteStore implements Store {
     queue.row.done += queue.finish(rangesOf(messages), [LEASED]).count;
   }
 
-  /** Messages that were on lease, or delayed, are back. */
+  /** Messages that were on lease, or delayed, come back. */
   #comeBack(queue: StoredQueue, messages: readonly MessageRow[], from: typeof LEASED | typeof DELAYED): void {
     this.#touch(queue);
     queue.comeBack(messages, from);
@@ -644,7 +644,7 @@ export class SqliteStore implements Store {
       this.#fail(queue, message, 0);
     } catch (error) {
       if (!isDamaged(error)) throw error;
-      // It cannot be given up on, and is in nobody else's way.
+      // The message cannot be given up on, and is in nobody else's way.
       this.#comeBack(queue, [message], LEASED);
     }
   }
@@ -685,7 +685,7 @@ export class SqliteStore implements Store {
     this.#drop(queue, ids);
   }
 
-  /** Of messages that are back, drops those that are not to come back. */
+  /** Drops those of the messages that are back and must not be. */
   #drop(queue: StoredQueue, ids: readonly Range[]): void {
     this.#touch(queue);
     if (queue.row.closed === CLOSED_NOW) queue.finish(ids, [WAITING, DELAYED]);
@@ -701,13 +701,13 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** @returns what is left to do */
+  /** @returns the leases that are left to settle */
   #releaseSome(name: string, ids: readonly Range[]): Promise<Range[]> {
     const isDropped = () => {
       const queue = this.#queues.inUse(name);
       return queue?.row.closed === CLOSED_NOW || queue?.areExpired(ids, this.now());
     };
-    // Steps that were asked for before this one may close the queue or open it: it is asked again then.
+    // Earlier steps may close the queue or open it, so it is looked at again then.
     const run = () => {
       const queue = this.#queues.inUse(name);
       if (queue === undefined) return [];
@@ -770,7 +770,7 @@ export class SqliteStore implements Store {
     return { answer: answer + part.dropped, position: part.from && position, from: part.from };
   }
 
-  /** Drops what has expired. */
+  /** Drops expired messages. */
   #sweep(now: number, isOver: () => boolean): void {
     const expired = this.#tables.expiredBatches(this.#swept, now, MOST_DUE);
     for (const { queue: id, ...row } of expired) {
@@ -796,7 +796,7 @@ export class SqliteStore implements Store {
       }
       if (!this.#ended) await this.#chunks.deleteUnused();
     } catch {
-      // Such as a full disk: the next removal, or the next daemon, goes on with it.
+      // On an error, such as a full disk, the next removal or the next daemon goes on.
     }
   }
 
@@ -818,7 +818,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** @param isPut it adds what may be refused on a full disk */
+  /** @param isPut whether it adds messages, which may be refused on a full disk */
   #write<T>(run: () => T, isPut = false): Promise<T> {
     return this.#checked(() => this.#group.write(run, isPut));
   }
@@ -826,7 +826,7 @@ export class SqliteStore implements Store {
   #hasMoreRoom(error: unknown, isPut: boolean, tries: number): boolean {
     if (toMqError(error, this.#path).code !== 'DISKFULL') return false;
     if (!isPut) return this.#room.make(tries === 1);
-    // A refusal has found it already.
+    // The cause of a refusal is known already.
     if (!(error instanceof MqError)) this.#room.found();
     return false;
   }
@@ -837,10 +837,10 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * A step that may be long, in parts: others' steps come between.
-   * @param begin checks it, and says where its first part begins
-   * @param part does a part, and says how far it has come
-   * @param room for how many bytes of messages a part needs room, as a put does
+   * Runs a long step in parts, with the steps of others between.
+   * @param begin checks the step. @returns the beginning of its first part
+   * @param part does a part. @returns the progress of the step
+   * @param room bytes of messages for which a part needs room, as a put does
    */
   async #inParts(
     once: Once | undefined,
@@ -853,7 +853,7 @@ export class SqliteStore implements Store {
       const last = progress;
       const noRoom = room > 0 ? this.#room.refusal(room) : undefined;
       const step = () => {
-        // Somebody else may have asked for the same step meanwhile, and go on with it, too.
+        // Somebody else may have asked for the same step meanwhile, and go on with it too.
         const said = once && this.#tables.answer(once);
         const known = said ? { ...said, from: last?.from } : last;
         if (known && known.position === undefined) return known;
@@ -869,8 +869,8 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * A step with leases: all of them, or none. Where they are many, it is looked first whether all are
-   * there, and the step is done in parts: one that goes meanwhile does not keep the others from it.
+   * Runs a step with leases: with all of them, or none. Many leases are checked first, and the step is done in parts:
+   * a lease that goes meanwhile does not keep the others from it.
    * @throws MqError NOLEASE
    */
   async #withLeases(
@@ -951,7 +951,7 @@ export class SqliteStore implements Store {
 
   #sayTime(): void {
     const [now, said] = [this.now(), this.#saidTime];
-    // Where nothing else is written, the disk may be full.
+    // Alone it is not written: the disk may be full.
     if (now < said + CLOCK_EVERY || this.#tables.changes === this.#committed) return;
     this.#tables.setClock(now);
     this.#saidTime = now;
@@ -960,7 +960,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** What is written to a file that nobody can open again is not safe. */
+  /** Checks that the file can still be opened: commits to one that nobody can open again are lost. */
   #checkFile(): void {
     if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) return;
     throw new MqError('STOREGONE', `the store was removed while it was in use: ${this.#path}`);
@@ -994,7 +994,7 @@ export class SqliteStore implements Store {
   }
 }
 
-/** The messages of those leases that are there. */
+/** The messages of those of the leases that are there. */
 function leasedOf(queue: StoredQueue, leases: readonly string[]): MessageRow[] {
   return leases.map((lease) => queue.findLease(lease)).filter((message) => message !== undefined);
 }
@@ -1009,7 +1009,7 @@ function largeIn(messages: Packed): Packed[] {
   return [...pieces(messages, BATCH_BYTES)].filter(({ bytes }) => bytes.length > LARGE);
 }
 
-/** Where the message of a batch is that is in chunks. */
+/** The place of a batch's message that is in chunks. */
 function storedOf({ chunk, size }: BatchRow): Stored {
   return { chunk: chunk as number, size: size as number };
 }
@@ -1018,7 +1018,7 @@ function labelOf({ row }: StoredQueue, key: string | undefined): Label | undefin
   return key === undefined ? undefined : { key, key_queue: row.id, origin_queue: null, origin_id: null };
 }
 
-/** The key of this queue that a message has which comes from another one. */
+/** The key of this queue that a message from another one has. */
 function keyOf({ row }: StoredQueue, label: Label | undefined): string | undefined {
   return label?.key_queue === row.id ? (label.key ?? undefined) : undefined;
 }

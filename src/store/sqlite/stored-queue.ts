@@ -16,39 +16,39 @@ import { type IsOver, never } from './turn.ts';
 const FIRST: OrderKey = { priority: -Infinity, first: 0 };
 const LAST: OrderKey = { priority: Infinity, first: Number.MAX_SAFE_INTEGER };
 
-/** No more messages are leased at a time: each is a row. */
+/** The most messages that are leased at a time: each is a row. */
 const MOST_LEASED = 1000;
 
-/** QueueRow.closed: what comes back is dropped. */
+/** QueueRow.closed: messages that come back are dropped. */
 export const CLOSED_NOW = 2;
 
-/** What a store has of which its queues are. */
+/** The parts of a store that its queues use. */
 export interface Context {
   tables: Tables;
   bodies: Bodies;
   chunks: Chunks;
-  /** Told how to take back each change that is made in memory. */
+  /** Called with an undo for each change in memory. */
   undo: (undo: Undo) => void;
 }
 
-/** One queue of the store: its row, and what has become of its messages. */
+/** A queue of the store: its row, and the states of its messages. */
 export class StoredQueue {
   readonly row: QueueRow;
   readonly #tables: Tables;
   readonly #bodies: Bodies;
   readonly #chunks: Chunks;
   readonly #undo: (undo: Undo) => void;
-  /** The batches of which not all messages are waiting, by their first id: those that were looked at. */
+  /** Batches that were looked at and of which not all messages are waiting, by their first ids. */
   readonly #active = new Map<number, Batch>();
-  /** In which messages are taken. */
+  /** The order in which messages are taken. */
   #order: Order;
-  /** That of the ids, in which the oldest is looked for. */
+  /** The order of the ids, in which the oldest is looked for. */
   #age: Order;
-  /** The batch put last, while it is in the file: most often all that waits is in it, and nothing is looked up. */
+  /** The batch that was put last, while it is in the file: most often all waiting messages are in it, and nothing is looked up. */
   #latest: Batch | undefined;
   #held = 0;
 
-  /** @param context its `undo` is told of all changes but those by `release` */
+  /** @param context its `undo` is called for all changes but those by `release` */
   constructor(row: QueueRow, { tables, bodies, chunks, undo }: Context) {
     this.row = row;
     this.#tables = tables;
@@ -59,7 +59,7 @@ export class StoredQueue {
     this.#age = this.#newAge();
   }
 
-  /** All that is known of it is in the file: it can be read again. */
+  /** Whether all that is known of it is in the file, and can be read again. */
   get isIdle(): boolean {
     return this.#active.size === 0 && this.#held === 0;
   }
@@ -72,17 +72,17 @@ export class StoredQueue {
     return this.row.size - this.#held - this.row.leased - this.row.delayed;
   }
 
-  /** How many are waiting or delayed. */
+  /** The number of messages that are waiting or delayed. */
   get pending(): number {
     return this.row.size - this.#held - this.row.leased;
   }
 
-  /** How many more messages may be put. */
+  /** The number of messages that may still be put. */
   get room(): number {
     return this.row.maxsize === 0 ? Infinity : Math.max(0, this.row.maxsize - this.pending);
   }
 
-  /** From the id of a message to that of the next one. */
+  /** The step from the id of a message to that of the next one. */
   get step(): 1 | -1 {
     return this.row.kind === 'lifo' ? -1 : 1;
   }
@@ -92,9 +92,9 @@ export class StoredQueue {
   }
 
   /**
-   * The next messages that wait, in order and without those that have expired, until `isOver`.
-   * @param from where to go on
-   * @returns where to go on; undefined: that was all
+   * The next messages that wait, in order and without expired ones, until `isOver`.
+   * @param from the place to go on from
+   * @returns them, and the place to go on from; undefined: that was all
    */
   peek(
     limit: TakeLimit,

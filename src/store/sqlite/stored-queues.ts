@@ -4,10 +4,10 @@ import { type Context, StoredQueue } from './stored-queue.ts';
 import type { Tables } from './tables.ts';
 import type { IsOver } from './turn.ts';
 
-/** When so many queues are kept in memory, and twice as many as were in use, those that are not in use are let go. */
+/** Queues in memory from which on those that are not in use are let go, once there are twice as many as were in use. */
 const MANY = 1000;
 
-/** The queues of the store, as far as they were looked at, and which of their rows are to be written. */
+/** The queues of the store, as far as they were looked at, and their rows that are to be written. */
 export class StoredQueues {
   readonly #context: Context;
   readonly #known = new Map<string, StoredQueue>();
@@ -39,13 +39,13 @@ export class StoredQueues {
     return queue;
   }
 
-  /** Undefined: it has been removed, and some of its messages are still in the file. */
+  /** The queue with this id; undefined: it has been removed, and some of its messages are still in the file. */
   withId(id: number): StoredQueue | undefined {
     const name = this.#tables.queueName(id);
     return name === undefined ? undefined : this.get(name);
   }
 
-  /** Without looking into the file: undefined too for one of which nothing is held. */
+  /** The queue if it is in memory; undefined also for a queue of which nothing is held. */
   inUse(name: string): StoredQueue | undefined {
     return this.#known.get(name);
   }
@@ -56,7 +56,7 @@ export class StoredQueues {
     return this.get(name);
   }
 
-  /** @param isOver when the rest of its messages is left to `Tables.removed` */
+  /** @param isOver tells when the rest of its messages is left to `Tables.removed` */
   remove(queue: StoredQueue, isOver: IsOver): void {
     const { id, name } = queue.row;
     this.#tables.deleteQueue(id);
@@ -74,7 +74,7 @@ export class StoredQueues {
     this.#context.undo(() => Object.assign(queue.row, before));
   }
 
-  /** Writes the rows that have changed; `written` is to follow when that is committed, `forget` when it is not. */
+  /** Writes the rows that have changed. `written` follows when that is committed, `forget` when it is not. */
   write(): void {
     for (const queue of this.#unwritten) this.#tables.updateQueue(queue.row);
   }
@@ -84,12 +84,12 @@ export class StoredQueues {
     this.letGo();
   }
 
-  /** The rows are as they were. */
+  /** The rows are again as they were. */
   forget(): void {
     this.#unwritten.clear();
   }
 
-  /** Of queues that are not in use all is in the file. */
+  /** Lets queues go that are not in use, of which all is in the file. */
   letGo(): void {
     if (this.#known.size < this.#most) return;
     for (const [name, queue] of this.#known)

@@ -6,13 +6,13 @@ export type Sync = (fd: number) => Promise<void>;
 
 export const syncFile: Sync = promisify(fdatasync);
 
-/** What is committed, and nobody asks whether it is safe, is brought to disk after so many ms. */
+/** Milliseconds after which commits are brought to disk that nobody asks about. */
 const UNASKED = 100;
 
 /**
- * Brings commits to disk while the event loop goes on: with `synchronous = NORMAL` SQLite leaves
- * them in its log, unsynced (https://sqlite.org/pragma.html#pragma_synchronous). A sync is made when
- * somebody asks for it; while one is under way, what is committed gathers for the next one.
+ * Brings commits to disk while the event loop goes on: with `synchronous = NORMAL` SQLite leaves them in its log,
+ * unsynced (https://sqlite.org/pragma.html#pragma_synchronous). A sync is made when somebody asks for it; while one is
+ * under way, further commits gather for the next one.
  *
  * The log is one file for as long as the database is open: SQLite begins it anew at its start and may
  * truncate it, but removes it only when it closes the database. It is not the file that SQLite's locks
@@ -21,11 +21,11 @@ const UNASKED = 100;
 export class Syncer {
   readonly #fd: number;
   readonly #sync: Sync;
-  /** Something was committed since the last sync began; it is brought to disk then. */
+  /** The timer of commits since the last sync began, after which they are brought to disk. */
   #unsynced: NodeJS.Timeout | undefined;
   /** Not ended, or failed: what is on disk is not known after that, whatever a later sync says (https://wiki.postgresql.org/wiki/Fsync_Errors). */
   #running: Promise<void> | undefined;
-  /** Will begin. */
+  /** The sync that will begin next. */
   #next: Promise<void> | undefined;
 
   constructor(path: string, sync: Sync) {
@@ -35,7 +35,7 @@ export class Syncer {
 
   /** To be called after each commit. */
   committed(): void {
-    // When that fails, whoever asks next is told.
+    // An error is for the next one who asks.
     this.#unsynced ??= setTimeout(() => void this.synced().catch(() => {}), UNASKED).unref();
   }
 

@@ -30,7 +30,7 @@ export interface BatchRow {
   put_at: number;
   due_at: number | null;
   expires_at: number | null;
-  /** Of one large message: see Chunks. */
+  /** The first chunk of a large message, and its size; null for other batches: see Chunks. */
   chunk: number | null;
   size: number | null;
 }
@@ -39,9 +39,9 @@ export interface BatchRow {
 export interface Page {
   priority: number;
   rows: number;
-  /** How many of these have not expired, no message is gone, and nothing is particular to any. */
+  /** The number of these that have not expired, with no message gone and nothing particular to any. */
   whole: number;
-  /** Of messages. */
+  /** The number of messages. */
   count: number;
   bytes: number;
   /** The least id of a message, and the greatest. */
@@ -66,7 +66,7 @@ export interface MessageRow {
   until: number | null;
 }
 
-/** What a step that is to happen once is answered so far, and where it is to go on; undefined: it has happened. */
+/** The answer so far to a step that takes effect once, and the position to go on from; undefined: it has happened. */
 export interface Answered {
   answer: number;
   position: number | undefined;
@@ -94,16 +94,16 @@ const COLUMNS = 'first, count, priority, put_at, due_at, expires_at, chunk, size
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** So many rows are read at a time where there may be more. */
+/** Rows read at a time where there may be more. */
 const PAGE = 500;
 
 /** The statements on the tables of schema.ts, as functions. */
 export class Tables {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
-  /** How many rows were inserted, updated or deleted. */
+  /** The number of rows that were inserted, updated or deleted. */
   changes = 0;
-  /** How many bytes of messages were put. */
+  /** Bytes of messages that were put. */
   bytes = 0;
 
   constructor(db: DatabaseSync) {
@@ -135,7 +135,7 @@ export class Tables {
     return this.#get<QueueRow>('SELECT * FROM queue WHERE name = ?', name);
   }
 
-  /** Undefined: the queue has gone. */
+  /** The name of a queue; undefined: it has gone. */
   queueName(id: number): string | undefined {
     return this.#get<{ name: string }>('SELECT name FROM queue WHERE id = ?', id)?.name;
   }
@@ -149,7 +149,7 @@ export class Tables {
     return this.#all<{ name: string }>(names, after, count).map(({ name }) => name);
   }
 
-  /** The first `count` behind the name `after`, and when what is ready and oldest in each was put. */
+  /** The first `count` queues behind the name `after`, with the time of the put of the oldest message that is ready in each. */
   queuesAfter(after: string, count: number): (QueueRow & { oldest_at: number | null })[] {
     const oldest = (which: string) =>
       `coalesce((SELECT first FROM ready WHERE queue = queue.id AND ${which} ORDER BY first LIMIT 1), 9e18)`;
@@ -162,7 +162,7 @@ export class Tables {
     );
   }
 
-  /** Those that drop what comes back, and have messages that are not on lease. */
+  /** Queues that drop messages that come back, and have messages that are not on lease. */
   queuesToEmpty(): string[] {
     const those = 'closed = 2 AND size > leased';
     return this.#all<{ name: string }>(`SELECT name FROM queue WHERE ${those}`).map(({ name }) => name);
@@ -170,7 +170,7 @@ export class Tables {
 
   insertQueue(name: string, settings: Settings): void {
     const { kind, maxsize, max_attempts, retry_delay, dead_letter } = settings;
-    // A key of a queue that was removed is not to be this one's.
+    // Keys of a removed queue of this name are not those of this one.
     this.#run(
       `INSERT INTO queue (id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size, put, got)
       VALUES (1 + max((SELECT coalesce(max(id), 0) FROM queue),
@@ -219,7 +219,7 @@ export class Tables {
     this.#run('DELETE FROM queue WHERE id = ?', id);
   }
 
-  /** The queue has gone, and its messages are still to be deleted. */
+  /** Records that a queue has gone whose messages are still to be deleted. */
   insertRemoved(id: number): void {
     this.#run('INSERT INTO removed (queue) VALUES (?)', id);
   }
@@ -303,7 +303,7 @@ export class Tables {
     );
   }
 
-  /** Those that expire until then, behind this one. */
+  /** Batches that expire until a time, behind this one. */
   expiredBatches(after: Expiry, until: number, most: number): (BatchRow & { queue: number })[] {
     return this.#all(
       `SELECT ${COLUMNS}, queue FROM batch
@@ -329,7 +329,7 @@ export class Tables {
     return this.#get('SELECT * FROM message WHERE id = ?', id);
   }
 
-  /** What is particular to messages of the batch. */
+  /** The particulars of messages of the batch. */
   messagesOf({ first, count }: BatchRow): MessageRow[] {
     return this.#all('SELECT * FROM message WHERE id >= ? AND id < ?', first, first + count);
   }
@@ -369,7 +369,7 @@ export class Tables {
     this.#run('DELETE FROM ready WHERE queue = ? AND priority = ? AND first = ?', queue, priority, first);
   }
 
-  /** Of the batches that are ready the one at `place`, or the next one behind it. */
+  /** The batch that is ready at `place`, or the next one behind it. */
   readyFrom(queue: number, { priority, first }: OrderKey): BatchRow | undefined {
     // Two look-ups: for (priority, first) >= (?, ?) SQLite uses the index for the priority only.
     return (
@@ -378,7 +378,7 @@ export class Tables {
     );
   }
 
-  /** The same in the order of a lifo queue. */
+  /** The same batch in the order of a lifo queue. */
   readyBackFrom(queue: number, { priority, first }: OrderKey): BatchRow | undefined {
     return (
       this.#ready('priority = ? AND first <= ? ORDER BY first DESC', queue, priority, first) ??
@@ -386,7 +386,7 @@ export class Tables {
     );
   }
 
-  /** The same in the order of the ids. */
+  /** The same batch in the order of the ids. */
   readyByAge(queue: number, { first }: OrderKey): BatchRow | undefined {
     const one = this.#ready('priority = 0 AND first >= ? ORDER BY first', queue, first);
     const other = this.#ready('priority <> 0 AND first >= ? ORDER BY first', queue, first);
@@ -444,7 +444,7 @@ export class Tables {
         `UPDATE batch SET queue = ?1, priority = ?, first = ${id}${label} ${which}`,
         ...[to, priority, by, ...range],
       );
-    // Where no id is lacking, as most often, they need not be counted, which takes as long as the rest.
+    // Most often no id is lacking, and counting them, which takes as long as the rest, is spared.
     if (page.last - page.first + 1 > page.count) {
       update(
         'new',
@@ -475,7 +475,7 @@ export class Tables {
     return this.#get(`SELECT ${COLUMNS}, queue FROM batch WHERE first > ? ORDER BY first LIMIT 1`, id);
   }
 
-  /** The messages of the batch; undefined: they are not those that were put. */
+  /** The messages of the batch; undefined: they were altered. */
   messages({ first, count }: BatchRow): Packed | undefined {
     const sql = 'SELECT messages, checksum FROM batch WHERE first = ?';
     const row = this.#get<{ messages: Uint8Array; checksum: number | null }>(sql, first);
@@ -508,7 +508,7 @@ export class Tables {
     return { bytes: Buffer.from(buffer, byteOffset, byteLength), checksum: row.checksum };
   }
 
-  /** One that is there. */
+  /** A chunk that is there. */
   chunkIn(first: number, last: number): number | undefined {
     const sql = 'SELECT id FROM chunk WHERE id BETWEEN ? AND ? LIMIT 1';
     return this.#get<{ id: number }>(sql, first, last)?.id;
@@ -575,7 +575,7 @@ export class Tables {
     }
   }
 
-  /** Deletes what was in a queue that has gone, until `isOver`; answers whether that was all. */
+  /** Deletes the messages of a queue that has gone, until `isOver`. @returns whether that was all */
   deleteBatches(queue: number, isOver: IsOver): boolean {
     for (const row of this.batchesOf(
       queue,
@@ -601,7 +601,7 @@ export class Tables {
     );
   }
 
-  /** `range` takes the place of the ranges within it. */
+  /** Replaces the ranges within `range` by it. */
   setGone(queue: number, { first, last }: Range): void {
     this.deleteGone({ first, last });
     this.#run('INSERT INTO gone (first, last, queue) VALUES (?, ?, ?)', first, last, queue);
@@ -619,7 +619,7 @@ export class Tables {
     this.#run('INSERT OR REPLACE INTO client (id, stored, at) VALUES (?, ?, ?)', client, stored, at);
   }
 
-  /** How far this step of the client's has come, if it has begun. */
+  /** The progress of this step of the client, if it has begun. */
   answer({ client, seq }: Once): Answered | undefined {
     const row = this.#get<{ answer: number; position: number | null }>(
       'SELECT answer, position FROM answered WHERE client = ? AND seq = ?',

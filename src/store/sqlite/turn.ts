@@ -1,18 +1,18 @@
 import { now } from '../../clock.ts';
 
 /**
- * For so long, in ms, the store works at a time: then it commits, which may take as long again, and others have
- * their turn. Whoever asks for something waits for two turns or three.
+ * Milliseconds that the store works at a time. Then it commits, which may take as long again, and others have their
+ * turn. A request waits for two or three turns.
  */
 const TURN = 5;
 
-/** In bytes: what is put within a turn is written to the disk with it, which takes longer. */
+/** Bytes that are put within a turn at most: their writing to disk is part of it, and takes longer. */
 export const TURN_BYTES = 512 * 1024;
 
-/** So much is done in any turn: what is little is one step, also where the machine is slow. */
+/** Things that are done in any turn, so that little work is one step on a slow machine, too. */
 const LEAST = 100;
 
-/** Asked for each thing that is to be done, or for some that were done together: whether the rest is for another turn. */
+/** Called for each thing that is done, or for some at once. @returns whether the rest is for another turn */
 export type IsOver = (things?: number) => boolean;
 
 export const never: IsOver = () => false;

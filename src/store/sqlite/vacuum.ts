@@ -3,42 +3,42 @@ import { now } from '../../clock.ts';
 import { finishLog, pragma } from './pragma.ts';
 import type { Room } from './room.ts';
 
-/** In ms. */
+/** Milliseconds between two looks. */
 const LOOK_EVERY = 1000;
 
-/** What was unused at so many looks, one after the other, is given back. */
+/** Looks, one after the other, at which pages must have been unused to be given back. */
 const LOOKS = 5;
 
 /** PRAGMA auto_vacuum. */
 const INCREMENTAL = 2;
 
-/** So many pages stay, for what is put next. */
+/** Pages that stay for the next puts. */
 const KEPT = 1024;
 
-/** For so long, in ms, it works at a time; and so many times as long it rests then while others work. */
+/** Milliseconds of work at a time, and how many times as long it rests then while others work. */
 const TURN = 8;
 const REST = 9;
 
-/** When it could not be done, in ms: there may be no room for it. */
+/** Milliseconds until the next try after a failure: there may be no room for it. */
 const TRY_AGAIN = 10_000;
 
-/** So many pages at first, about a millisecond's work. */
+/** Pages given back at first, about a millisecond's work. */
 const FEW = 64;
 
 /**
- * Gives room in the file back to the disk, a little at a time: what has long been unused, and at once where the
- * disk is full. Works for files that have incremental vacuum (https://sqlite.org/pragma.html#pragma_incremental_vacuum).
+ * Gives room in the file back to the disk, a little at a time: pages that have long been unused, or any as soon as
+ * the disk is full. Works for files with incremental vacuum (https://sqlite.org/pragma.html#pragma_incremental_vacuum).
  */
 export class Vacuum {
   readonly #db: DatabaseSync;
   readonly #room: Room;
   readonly #failed: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
-  /** How many pages were unused at the last looks. */
+  /** The numbers of pages that were unused at the last looks. */
   #unused: number[] = [];
-  /** So many at a time. */
+  /** Pages given back at a time. */
   #pages = FEW;
-  /** Nothing was committed since the last look, or part. */
+  /** Whether nothing was committed since the last look, or the last part. */
   #isIdle = false;
   #isClosed = false;
 
@@ -56,7 +56,7 @@ export class Vacuum {
     if (this.#timer === undefined) this.#in(LOOK_EVERY, () => this.#look());
   }
 
-  /** Gives back what can be in a turn; it is when the log is brought into the file. */
+  /** Gives back as many pages as a turn has time for; the disk has them once the log is brought into the file. */
   now(): void {
     this.#try(() => this.#part(Infinity));
   }
@@ -90,7 +90,7 @@ export class Vacuum {
     else this.#in(LOOK_EVERY, () => this.#look());
   }
 
-  /** @returns how many pages were given back, and how long that took, in ms */
+  /** @returns the number of pages that were given back, and the milliseconds that it took */
   #part(most: number): { given: number; took: number } {
     const before = pragma(this.#db, 'freelist_count');
     const begun = now();
