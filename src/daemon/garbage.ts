@@ -50,7 +50,7 @@ export class Garbage {
     if (bytesInUse() >= this.#used + GROWTH) this.#collectAll();
   }
 
-  /** What took so many bytes is needed no longer: with nobody left to make more, it would stay. */
+  /** Accounts for memory that is needed no longer. It would stay, if no further request came. */
   released(bytes: number): void {
     this.#released += bytes;
     this.#timer ??= setTimeout(

@@ -113,7 +113,7 @@ export class StoredQueue {
 
   /**
    * Holds the next messages, up to a batch that is damaged.
-   * @returns `isPart`: until `isOver`, and there may be more
+   * @returns them; `isPart`: `isOver` ended it, and there may be more
    * @throws MqError DAMAGED when there are none before it
    */
   hold(limit: TakeLimit, now: number, isOver: IsOver): { runs: Run[]; isPart: boolean } {
@@ -126,7 +126,7 @@ export class StoredQueue {
     return { runs: all, isPart: false };
   }
 
-  /** The same, on lease until then. */
+  /** Leases the next messages, as `hold` holds them, until a time. */
   lease(limit: TakeLimit, now: number, until: number, isOver: IsOver): { runs: Run[]; isPart: boolean } {
     const count = Math.min(limit.count, MOST_LEASED);
     const all: Run[] = [];
@@ -149,22 +149,22 @@ export class StoredQueue {
     return { row: batch.row, messages };
   }
 
-  /** Holds those of the messages that are waiting; answers which those were. */
+  /** Holds those of the messages that are waiting. @returns their ids */
   holdThese(ids: readonly Range[]): Range[] {
     return this.#each(ids, (batch, range) => this.#change(batch, range, WAITING, HELD)).changed;
   }
 
   /**
-   * Those of the messages that are held wait again, until `isOver`. Not undone: nothing of it is stored.
-   * @returns which those were, and what was not looked at
+   * Lets those of the messages wait again that are held, until `isOver`. Never undone, because holds are not stored.
+   * @returns their ids, and the ids that were not looked at
    */
   release(ids: readonly Range[], isOver: IsOver): { changed: Range[]; rest: Range[] } {
     return this.#each(ids, (batch, range) => this.#change(batch, range, HELD, WAITING, false), isOver);
   }
 
   /**
-   * Those of the messages that are in one of these states are gone, until `isOver`.
-   * @returns how many those were, and what was not looked at
+   * Deletes those of the messages that are in one of these states, until `isOver`.
+   * @returns their number, and the ids that were not looked at
    */
   finish(
     ids: readonly Range[],
@@ -193,9 +193,9 @@ export class StoredQueue {
     this.#tables.setUntil(id, until);
   }
 
-  /** Messages that were on lease, or were delayed, wait. */
+  /** Lets messages wait that were on lease or delayed. */
   comeBack(messages: readonly MessageRow[], from: typeof LEASED | typeof DELAYED): void {
-    // Before the rows say otherwise: batches are made of them.
+    // Before the rows change: batches are made from them.
     this.#each(rangesOf(messages), (batch, range) => this.#change(batch, range, from, WAITING));
     for (const message of messages)
       if (message.failures > 0) this.#tables.setMessage({ ...message, lease: null, until: null });
@@ -203,7 +203,7 @@ export class StoredQueue {
     for (const range of rangesOf(others)) this.#tables.deleteMessages(range);
   }
 
-  /** A message on lease has failed, and waits, or is delayed until `until`. */
+  /** Fails a message on lease: it waits, or is delayed until `until`. */
   fail(message: MessageRow, until: number | null): void {
     const { id, failures } = message;
     const batch = this.#batchOf(id);
@@ -213,7 +213,7 @@ export class StoredQueue {
     this.#change(batch, oneRange(id), LEASED, until === null ? WAITING : DELAYED);
   }
 
-  /** The messages of a batch that was put with a delay wait. */
+  /** Lets the messages of a batch wait that was put with a delay. */
   due(row: BatchRow): void {
     const batch = this.#batch(row);
     const { due_at } = batch.row;
@@ -225,7 +225,7 @@ export class StoredQueue {
     this.#change(batch, allOf(batch), DELAYED, WAITING);
   }
 
-  /** Whether any of these messages are to be dropped if they wait. */
+  /** Whether any of these messages must be dropped if they wait. */
   areExpired(ids: readonly Range[], now: number): boolean {
     let are = false;
     this.#each(ids, ({ row }) => {
@@ -246,9 +246,9 @@ export class StoredQueue {
   }
 
   /**
-   * Drops what is waiting or delayed of the messages with lesser ids than `before`, until `isOver`.
-   * @param from where to go on
-   * @returns how many messages were dropped, and where to go on; undefined: that was all
+   * Drops waiting and delayed messages with lesser ids than `before`, until `isOver`.
+   * @param from the place to go on from
+   * @returns the number of messages that were dropped, and the place to go on from; undefined: that was all
    */
   dropPending(
     before: number,
@@ -266,7 +266,7 @@ export class StoredQueue {
     return { dropped: pending - this.pending, from: undefined };
   }
 
-  /** A batch was put: its messages wait, unless they are delayed. */
+  /** Adds a batch that was put: its messages wait, unless they are delayed. */
   append(row: BatchRow, messages: Packed | undefined, label?: Label): void {
     const { first, count, priority } = row;
     this.#tables.insertBatch(row, this.row.id, messages, label);
@@ -284,13 +284,13 @@ export class StoredQueue {
     });
   }
 
-  /** Whether any of a batch's messages waits, which is ready. */
+  /** Whether any message waits in a batch that is ready. */
   isWaiting({ first }: BatchRow): boolean {
     const known = this.#known(first);
     return known === undefined || known.count(WAITING) > 0;
   }
 
-  /** Whether no message in this range of ids is held, as far as such a batch is ready. */
+  /** Whether no message in this range of ids is held, as far as its batch is ready. */
   areWaiting({ first, last }: Range): boolean {
     if (this.#active.size <= last - first) {
       for (const id of this.#active.keys()) if (id >= first && id <= last) return false;
@@ -304,7 +304,7 @@ export class StoredQueue {
     return this.#nextRuns(batch, { count: most, bytes: Infinity });
   }
 
-  /** The batches of a page are in another queue, or have other ids. */
+  /** Forgets the batches of a page, which are in another queue or have other ids. */
   left({ first, last, count }: Page): void {
     this.row.size -= count;
     const latest = this.#latest?.row.first ?? 0;
@@ -312,7 +312,7 @@ export class StoredQueue {
     this.#undo(() => this.rewind());
   }
 
-  /** The batches of a page have come, with ids from here on. */
+  /** Adds the batches of a page, with ids from here on. */
   joined({ count }: Page, place: OrderKey): void {
     this.row.size += count;
     this.row.put += count;
@@ -363,7 +363,7 @@ export class StoredQueue {
 
   /** The batches that messages wait in. */
   #waiting(order: Order): Iterable<BatchRow> {
-    // Where it is all in the latest, nothing is looked up.
+    // If all waiting messages are in the latest batch, nothing is looked up.
     return this.#latest?.count(WAITING) === this.waiting ? [this.#latest.row] : order.waiting();
   }
 
@@ -374,7 +374,7 @@ export class StoredQueue {
   }
 
   *#next(limit: TakeLimit, now: number, from?: OrderKey): Generator<{ batch: Batch; runs: Run[] }> {
-    // No look-up for what comes behind the last that waits.
+    // Nothing is looked up behind the last message that waits.
     let count = Math.min(limit.count, this.waiting);
     let { bytes } = limit;
     if (count <= 0 || bytes <= 0) return;
@@ -421,7 +421,7 @@ export class StoredQueue {
   }
 
   #batch(row: BatchRow): Batch {
-    // One of which a message is gone has others.
+    // A batch of which a message is gone has others.
     const gone = () => (row.count === 1 ? [] : this.#tables.gone(row));
     return this.#known(row.first) ?? new Batch(row, gone(), this.#tables.messagesOf(row));
   }
@@ -443,7 +443,7 @@ export class StoredQueue {
   }
 
   /**
-   * Calls `change` for each batch of this queue that has some of the ids, until `isOver`; joins what it answers.
+   * Calls `change` for each batch of this queue that has some of the ids, until `isOver`, and joins its answers.
    * @returns `rest`: the ids that were not looked at
    */
   #each(
@@ -468,7 +468,7 @@ export class StoredQueue {
     return { changed, rest: [] };
   }
 
-  /** Changes the state of those of the messages that are in state `from`, in memory; answers which those were. */
+  /** Changes the state in memory of those messages that are in state `from`. @returns their ids */
   #change(batch: Batch, range: Range, from: State, to: State, isUndone = true): Range[] {
     const wasReady = batch.isReady;
     const changed = batch.change(range, from, to);
@@ -518,7 +518,7 @@ export class StoredQueue {
     return finished;
   }
 
-  /** When the message with the least id of those that wait was put. */
+  /** The time of the put of the message with the least id among those that wait. */
   #oldestAt(): number | undefined {
     if (this.waiting === 0) return undefined;
     const [oldest] = this.#waiting(this.#age);
@@ -526,7 +526,7 @@ export class StoredQueue {
   }
 }
 
-/** @param held how many messages are held, which is not stored */
+/** @param held the number of held messages, which is not stored */
 export function queueStateOf(row: QueueRow, held: number, oldestAt: number | undefined): QueueState {
   // Name by name: to copy what is left of a row takes longer than to read it.
   const { name, kind, maxsize, max_attempts, retry_delay, dead_letter, size, delayed, leased } = row;
@@ -557,7 +557,7 @@ export function isDamaged(error: unknown): boolean {
   return error instanceof MqError && error.code === 'DAMAGED';
 }
 
-/** What comes before the first that is damaged. @throws MqError DAMAGED when that is nothing */
+/** The runs before the first damaged batch. @throws MqError DAMAGED when there are none */
 function* whole<T>(items: Iterable<T>): Generator<T> {
   let hasAny = false;
   try {

@@ -61,7 +61,7 @@ export class Syncer {
   }
 }
 
-/** Whoever waits for what was committed is served in this turn of the event loop. */
+/** Waits until those that wait for the commit are served, in this turn of the event loop. */
 function afterHandingOut(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
