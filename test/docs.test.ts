@@ -152,7 +152,7 @@ describe.each([
         `--${option.name}`,
         `-${option.short}`,
       ]);
-      // What is behind -- is a message, or the command line of another program.
+      // Words behind -- are messages, or the command line of another program.
       const [own] = (line as string).split(/ --(?= |$)/) as [string];
       for (const [word] of own.matchAll(/(?<=\s)-(-[a-z-]+|[a-z][a-z0-9]*|0[a-z]*)/g)) {
         const flags = word.startsWith('--') ? [word] : [...word.slice(1)].map((letter) => `-${letter}`);

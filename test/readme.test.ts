@@ -10,7 +10,7 @@ import { NOT_RUN, RECIPES, type Recipe, STUBS } from './readme/recipes.ts';
 interface Block {
   language: string;
   text: string;
-  /** What it is found by: its first line. */
+  /** Its first line, by which it is found. */
   name: string;
 }
 
@@ -27,7 +27,7 @@ const LIMIT = 60;
 let server: Server;
 
 beforeAll(async () => {
-  // What is downloaded is the path.
+  // The path stands for the download.
   server = createServer(({ url }, answer) => answer.end(url));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
@@ -51,7 +51,7 @@ describe.each(['without', 'with'] as const)('the README, %s a daemon that runs',
   });
 });
 
-/** What is run by itself: the whole block, or each of its lines. */
+/** The parts that are run by themselves: the whole block, or each of its lines. */
 function linesOf({ language, text }: Block, { isEachAlone }: Recipe): [language: string, text: string][] {
   if (!isEachAlone) return [[language, text]];
   return text

@@ -33,7 +33,7 @@ const test = base.extend<{ folder: string }>({
   },
 });
 
-/** What `env -i HOME=... PATH=...` leaves. */
+/** The environment that `env -i HOME=... PATH=...` leaves. */
 function minimal(home: string, path = '/usr/bin:/bin'): NodeJS.ProcessEnv {
   return { HOME: home, PATH: path };
 }

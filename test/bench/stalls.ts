@@ -59,7 +59,7 @@ function looks(): Row[] {
   ];
 }
 
-/** Who waits costs nothing to those who do not. */
+/** Clients that wait cost nothing to others. */
 function waiters(): Row[] {
   const n = QUICK ? 50 : 200;
   let waiting: Client[] = [];
@@ -68,7 +68,7 @@ function waiters(): Row[] {
     waiting = Array.from({ length: count }, open);
     for (const each of waiting) each.ask(question).catch(() => {});
     await Promise.all(waiting.map((each) => each.isConnected));
-    // What the others had has come back, and these wait.
+    // Messages of the others have come back, and these wait.
     await new Promise((resolve) => setTimeout(resolve, 500));
   };
   const put = () => write(1, () => frame('PUT', 'q', 'x'));

@@ -12,7 +12,7 @@ let [left, running] = [Number(process.argv[2]), 0];
 })();
 `;
 
-/** What a command for each message costs. */
+/** The cost of a command for each message. */
 export function work(): Row[] {
   const count = QUICK ? 1000 : 5000;
   const rounds = QUICK ? 2 : 5;

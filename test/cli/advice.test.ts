@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { test } from './mq.ts';
 
-/** What is done first, the line that fails, its status, and the two lines that it says. */
+/** The steps before, the line that fails, its status, and its two lines of output. */
 const CASES: [before: string, line: string, status: number, why: RegExp, advice: string][] = [
   ['', 'status', 69, /no daemon runs/, 'Start it with: mq start'],
   ['', 'peek nothing', 5, /there is no queue nothing/, 'mq ls shows the queues that there are.'],

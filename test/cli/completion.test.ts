@@ -98,7 +98,7 @@ test('an unknown shell is wrong usage', () => {
 });
 
 describe.skipIf(!has('bash'))('in bash', () => {
-  /** What bash would offer, for the words as bash cuts them. */
+  /** The offers of bash, for words as bash cuts them. */
   const reply = (...words: string[]) =>
     lines(
       'bash',
@@ -208,7 +208,7 @@ function mq(...args: string[]): string {
   return stdout;
 }
 
-/** What a shell prints that runs `script`, line by line. */
+/** The lines that a shell prints which runs `script`. */
 function lines(shell: string, script: string, ...args: string[]): string[] {
   const norc = { bash: '--norc', zsh: '-f', fish: '--no-config' }[shell] as string;
   const { stdout } = run(shell, [norc, '-c', script, ...args]);

@@ -288,7 +288,7 @@ describe('what is lost: nothing', () => {
     writeFileSync(go, '');
     const { out, err } = await get.done;
     expect(err).toBe('reads\nmq: get q: the daemon was stopped\n69\n');
-    // What it had said that it wrote, and nothing else, is gone.
+    // The acknowledged messages, and no others, are gone.
     expect(out + (await mq.run(['get', '-a', 'q'])).out === seq(100_000)).toBe(true);
   });
 
@@ -438,7 +438,7 @@ describe('what is lost: nothing', () => {
     expect(mq.log).toContain('mq.db: i/o error');
     await strace.done;
     const { out } = await mq.run(['get', '-a', 'q']);
-    // What became of the second is not known; the first is there.
+    // The first is there; the fate of the second is not known.
     expect(['a\n', 'a\nb\n']).toContain(out);
   });
 

@@ -6,7 +6,7 @@ import { test as base } from 'vitest';
 
 export const BIN = resolve('bin/mq');
 
-/** What has not ended by itself so long after everything was stopped does not end any more, in ms. */
+/** Milliseconds after which a process that has not ended by itself, though everything was stopped, never will. */
 const LAST_WAIT = 30_000;
 
 export interface Result {
@@ -32,7 +32,7 @@ export interface RunOptions {
 export interface Running {
   child: ChildProcess;
   done: Promise<Result>;
-  /** What it has printed so far, on standard output and standard error. */
+  /** Its output so far, on standard output and standard error. */
   out: () => string;
   err: () => string;
 }

@@ -157,7 +157,7 @@ describe(`random lines (MQ_FUZZ_SEED=${SEED})`, () => {
     },
   );
 
-  /** What a line that makes sense could mean. */
+  /** Meanings that a line could have. */
   function randomParsed(command: Command): Parsed {
     const [least, most] = command.operands;
     const count = least + below(Math.min(most - least, 4) + 1);
@@ -247,7 +247,7 @@ function optionsOf(command: Command): Option[] {
   return [...command.options, ...COMMON];
 }
 
-/** What the line means; the text of the error where it means nothing. */
+/** The meaning of a line, or the text of its error. */
 function outcomeOf(command: Command, args: string[]): Parsed | string {
   try {
     return { ...parse(command, args), renamed: [] };

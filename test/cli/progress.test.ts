@@ -155,7 +155,7 @@ async function untilShown(command: Running): Promise<void> {
   await until(() => PERCENTAGE.test(command.out()));
 }
 
-/** What is to be seen on a terminal to which this was written. */
+/** The text on a terminal to which this was written. */
 function screen(out: string): string {
   const rows = [''];
   let column = 0;

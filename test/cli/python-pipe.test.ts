@@ -21,7 +21,7 @@ mq pipe p --send <5 & conn2=$!
 exec 4<4 5>5
 `;
 
-/** What the script prints, each line one. */
+/** The lines that the script prints. */
 async function lines(mq: Mq, script: string): Promise<string[]> {
   const result: Result = await mq.sh(script);
   expect(result.err).toBe('');
@@ -82,7 +82,7 @@ describe('Connection', () => {
   });
 
   test('recv(): "Blocks until there is something to receive."', async ({ mq }) => {
-    // What unblocks it is sent only when it is seen to be waiting.
+    // It is unblocked only when it is seen to be waiting.
     const script = `${ENDS}
       { read -r x <&6; echo "$x"; } & reader=$!
       until grep -q 'State:.S' /proc/$reader/status; do :; done

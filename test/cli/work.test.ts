@@ -500,7 +500,7 @@ describe('a worker that ends', () => {
   const running = async (mq: Mq, ...args: string[]): Promise<Running> => {
     await mq.run(['put', 'q', 'a', 'b', 'c']);
     const work = mq.start(['work', 'q', '-j', '2', ...args]);
-    // What is on lease may not have begun.
+    // Messages on lease may not have begun.
     await until(() => childrenOf(work.child.pid as number).length === 2);
     return work;
   };
@@ -722,7 +722,7 @@ describe('exactly one set of outputs for each input', () => {
   });
 });
 
-/** What mq work says of messages, without how long they took. */
+/** The notes of mq work about messages, without times. */
 function withoutTimes(err: string): string {
   return err.replaceAll(/\d+\.\d{3} s/g, 'T s');
 }

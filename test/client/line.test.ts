@@ -18,7 +18,7 @@ type Serve = (request: Request) => Value | 'die' | 'silent' | 'stop';
 let home: string;
 let server: Server;
 let serves: Serve[];
-/** What was asked over each connection, without the greeting. */
+/** The requests over each connection, without the greeting. */
 let asked: Request[][];
 const sockets = new Set<Socket>();
 

@@ -19,7 +19,7 @@ import type { QueueState } from '../../src/store/queue-state.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { packed } from '../store/messages.ts';
 
-/** Who is answered before a sync of the store has ended, and who is not. */
+/** Requests that are answered before a sync of the store has ended, and those that are not. */
 describe('a session, while the store is synced', () => {
   let folder: string;
   let queues: Queues;
@@ -53,7 +53,7 @@ describe('a session, while the store is synced', () => {
   afterEach(async () => {
     giveUp.mockReset();
     await new Promise((resolve) => server.close(resolve));
-    // What the connections held is given back then.
+    // Messages that the connections held are given back then.
     await new Promise((resolve) => setImmediate(resolve));
     endSync();
     await queues.store.end().catch(() => {});

@@ -14,7 +14,7 @@ export type Event =
 /** The name of the folder itself, in a sync. */
 export const FOLDER = '.';
 
-/** What a disk writes as a whole. */
+/** Bytes that a disk writes as a whole. */
 const SECTOR = 512;
 
 type Change = Extract<Event, { what: 'write' | 'truncate' }> & { index: number };
@@ -26,7 +26,7 @@ interface Inode {
   safe: number;
 }
 
-/** What a name of the folder stands for, from this event on. */
+/** The file that a name of the folder stands for, from this event on. */
 interface Entry {
   index: number;
   inode: Inode | undefined;

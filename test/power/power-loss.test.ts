@@ -143,7 +143,7 @@ async function checkAll(events: Event[], random: Random, count: number): Promise
       0,
       ...words.filter(([word]) => word === 'safe').map(([, number]) => Number(number)),
     );
-    // What is committed, and not told of, may be there too.
+    // Commits that were not told may be there too.
     const possible = states.slice(acked, committed + MOST_AT_ONCE + 1).map(textOf);
     expect(possible, `behind event ${at}, with ${acked} of ${committed} steps safe`).toContain(
       textOf(await stateAfter(ruinOf(before, random))),
@@ -151,7 +151,7 @@ async function checkAll(events: Event[], random: Random, count: number): Promise
   }
 }
 
-/** What the store has that is opened on these files. */
+/** The contents of a store that is opened on these files. */
 async function stateAfter(ruin: Map<string, Buffer>): Promise<State> {
   const place = newFolder();
   for (const [name, bytes] of ruin) writeFileSync(join(place, name), bytes);
@@ -162,7 +162,7 @@ async function stateAfter(ruin: Map<string, Buffer>): Promise<State> {
   return state;
 }
 
-/** What the queues had after each step, and before the first. */
+/** The contents of the queues before the first step, and after each. */
 function statesIn(events: Event[]): State[] {
   const committed = events.map(wordsOf).filter(([word]) => word === 'committed');
   return [{}, ...committed.map(([, state]) => JSON.parse(state as string) as State)];

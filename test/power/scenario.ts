@@ -11,11 +11,11 @@ export type State = Record<string, string[]>;
 export interface Observer {
   /** One step was committed, with others perhaps, and this is what all queues have behind it. */
   committed(state: State): void;
-  /** So many steps are safe: `Store.synced` said so. */
+  /** Called with the number of steps that are safe, as `Store.synced` told. */
   safe(steps: number): void;
 }
 
-/** So many steps may be committed before the first of them is told of. */
+/** Steps that may be committed before the first of them is told. */
 export const MOST_AT_ONCE = 4;
 
 const QUEUES = ['a', 'b', 'c'];
@@ -174,7 +174,7 @@ export class Scenario {
   }
 }
 
-/** What a store has. Its clock is set so far ahead that no lease is left. */
+/** The contents of a store. Its clock is set so far ahead that no lease is left. */
 export async function stateOf(store: Store): Promise<State> {
   await store.runDue();
   const state: State = {};

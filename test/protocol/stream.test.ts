@@ -10,7 +10,7 @@ import {
   writeChunk,
 } from '../../src/protocol/stream.ts';
 
-/** What a scanner tells of a stream that comes in these parts; bytes that follow each other as one. */
+/** The events of a scanner for a stream that comes in these parts, with neighbouring bytes joined. */
 function read(parts: Iterable<Buffer>): string[] {
   const events: string[] = [];
   let isBytes = false;

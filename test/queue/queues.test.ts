@@ -41,7 +41,7 @@ const bodies = (taken: Taken | undefined) => taken && bodiesOf(messagesOf(taken.
 const idsOf = (taken: Taken | undefined): Range[] => (taken as Taken).runs.map(rangeOf);
 const waiting = async (queue: string) => bodiesOf(messagesOf(await queues.store.peek(queue, ALL)));
 
-/** What has become of it by now. */
+/** The outcome by now. */
 async function outcomeOf<T>(promise: Promise<T>): Promise<T | 'waits' | MqError> {
   let outcome: T | 'waits' | MqError = 'waits';
   promise.then(
@@ -549,7 +549,7 @@ test('what is due is done when the store says so, also where its clock is ahead'
   expect(bodies(await getting)).toEqual(['a']);
 });
 
-/** Whoever takes many is given one after the other. */
+/** Takes many messages, one after the other. */
 class SlowStore extends MemoryStore {
   override async take(name: string, limit: TakeLimit): Promise<TakeResult> {
     const taken = await super.take(name, { ...limit, count: Math.min(limit.count, 1) });

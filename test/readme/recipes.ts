@@ -1,10 +1,10 @@
 /** How a block of the README is run: scripts for sh, that begin in the home folder, and what comes of it. */
 export interface Recipe {
-  /** What has to be there. */
+  /** Steps before it. */
   before?: string;
-  /** What others do while it runs. */
+  /** Steps of others while it runs. */
   meanwhile?: string;
-  /** What has to be so in the end. */
+  /** The check at the end. */
   after?: string;
   input?: string;
   out?: string | RegExp;

@@ -37,7 +37,7 @@ describe('MemoryStore and SqliteStore agree', () => {
     const steps = new Steps(random);
     for (let round = 0; round < ROUNDS; round++) {
       vi.setSystemTime(Date.now() + random.of([0, 1, 2, 5, 100]));
-      // Those of one round are asked for at once: in SQLite they share a transaction.
+      // Steps of one round are asked for at once, so that they share a transaction in SQLite.
       const these = Array.from({ length: 1 + random.below(6) }, () => steps.next());
       const what = `seed ${seed}, round ${round}: ${these.map(({ name }) => name).join('; ')}`;
       const expected = await Promise.all(these.map(({ run }) => outcomeOf(run(memory))));

@@ -149,7 +149,7 @@ async function expectSomeOf(path: string, put: ReadonlySet<string>): Promise<voi
   await store.end().catch(() => {});
 }
 
-/** What is handed out until nothing waits, or there is an error. */
+/** The messages that are handed out until nothing waits, or there is an error. */
 async function drain(store: Store, queue: string): Promise<{ out: string[]; code?: string }> {
   const out: string[] = [];
   try {

@@ -82,7 +82,7 @@ describe('SqliteStore: a large message', () => {
     await putting;
     const next = openAt(crashed);
     expect(await next.stat('q')).toBeUndefined();
-    // What is put at once has chunks of its own.
+    // Messages that are put at once have chunks of their own.
     await putLarge(next, 'q', 'y');
     await vi.waitUntil(() => rowsOf(crashed, 'unused') === 0, 10_000);
     const [message] = messagesOf(await loaded(await next.peek('q', ALL)));

@@ -1720,7 +1720,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
         await store.remove(queue, false);
       }
       for (const queue of ['a', 'd', 'e', 'b', 'c']) expect(await isHeld(queue)).toBe(false);
-      // What was left behind is nobody's any more, where it came from neither.
+      // Messages that were left behind belong to no queue any more, nor does their origin.
       await store.move('a.dead', 'a');
       expect(await waiting('a')).toEqual(['probe', 'a']);
       await store.settle('a', idsOf(await take('a', 1)), 'done');
@@ -1738,7 +1738,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       const instead = { priority: 0, key: 'k', done: { queue: 'in', lease } };
       expect(await store.put('q', packed('c'), instead)).toEqual({ stored: 1 });
       expect(await stat('in')).toMatchObject({ leased: 0, done: 1 });
-      // What was answered once stays true.
+      // An answer that was given once stays true.
       await store.purge('q');
       expect(await again()).toEqual({ stored: 1 });
       expect(await waiting('q')).toEqual([]);

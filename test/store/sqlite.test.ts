@@ -301,7 +301,7 @@ describe('SqliteStore: after it was ended and opened again', () => {
 });
 
 describe('SqliteStore: after a crash', () => {
-  /** What the disk had at this moment, opened as the next daemon would. */
+  /** The store as the disk had it at this moment, opened as by the next daemon. */
   const copyOf = (path: string) => {
     const copy = join(newFolder(), 'store');
     for (const suffix of ['', '-wal'])

@@ -9,7 +9,7 @@ import { ALL, packed, SILENT } from './messages.ts';
 const folder = mkdtempSync(join(tmpdir(), 'mq-turns-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** So many messages put one by one take several turns of any kind. */
+/** Messages enough that putting them one by one takes several turns of any kind. */
 const MANY = 6000;
 
 describe('SqliteStore: others have their turn while', () => {
