@@ -14,11 +14,11 @@ const LOOK_EVERY = 200;
 /** Milliseconds for which the absent that cannot be seen are awaited: a client that lives comes back at once. */
 const MOST_ABSENCE = 15_000;
 
-/** Messages that are being settled as done. */
+/** Messages that an owner has no more, as long as that may not be recorded yet. */
 interface Settling {
   holder: string | undefined;
   queue: string;
-  ids: Range[];
+  grant: Grant;
 }
 
 /**
@@ -38,7 +38,6 @@ export class Owners {
   readonly #bound = new Map<string, Owner>();
   /** The number of owners at each queue. */
   readonly #present = new Map<string, number>();
-  /** Messages that are consumed, as long as that may not be recorded yet. */
   readonly #settling = new Set<Settling>();
   readonly #absent = new Map<string, Owner>();
   #absentTimer: NodeJS.Timeout | undefined;
@@ -110,8 +109,9 @@ export class Owners {
     // Processes that end after that have come to the next daemon, as after a crash.
     if (this.#hasEnded) return;
     this.#owners.delete(owner);
-    if (owner.holder !== undefined) this.#ledger?.ended(owner.holder);
     await this.#takeBack(owner);
+    // Not before: leases that this daemon does not end any more are for the next one to end.
+    this.#recordEnd(owner);
   }
 
   /** Records that the owner holds these messages, for the daemon after this one. */
@@ -146,11 +146,11 @@ export class Owners {
    */
   async done(owner: Owner, queue: string, ids: readonly Range[]): Promise<number> {
     const held = ids.flatMap((range) => owner.unhold(queue, range));
-    const settling: Settling = { holder: owner.holder, queue, ids: held };
+    const settling: Settling = { holder: owner.holder, queue, grant: { ids: held, leases: [] } };
     this.#settling.add(settling);
     const missing = owner.holder !== undefined && sizeOf(ids) > sizeOf(held);
     const found = missing ? [...held, ...(await this.#store.takeIds(queue, ids))] : held;
-    settling.ids = found;
+    settling.grant = { ids: found, leases: [] };
     try {
       await this.#store.settle(queue, found, 'done');
     } catch (error) {
@@ -172,8 +172,9 @@ export class Owners {
 
   /** Leases could not be handed over: their messages are back in their places. */
   async giveBackLeases(queue: string, leases: readonly string[]): Promise<void> {
+    const holder = this.#bound.get(leases[0] as string)?.holder;
     this.unbind(leases);
-    await this.#store.returnLeases(queue, leases);
+    await this.#return(holder, queue, leases);
   }
 
   /** Whether somebody holds messages. */
@@ -212,9 +213,9 @@ export class Owners {
       for (const [lease, queue] of [...owner.leases(), ...owner.unclaimed])
         yield [holder, queue, { ids: [], leases: [lease] }];
     }
-    // The daemon may be killed before this is recorded as done, and then it is still held.
-    for (const { holder, queue, ids } of this.#settling)
-      if (holder !== undefined) yield [holder, queue, { ids, leases: [] }];
+    // The daemon may be killed before this is recorded, and then its owner has it still.
+    for (const { holder, queue, grant } of this.#settling)
+      if (holder !== undefined) yield [holder, queue, grant];
   }
 
   async #takeBack(owner: Owner): Promise<void> {
@@ -228,8 +229,26 @@ export class Owners {
     owner.unclaimed.clear();
     await Promise.all([
       ...owner.takeHolds().map(([queue, ids]) => this.#store.settle(queue, ids, 'returned')),
-      ...[...leases].map(([queue, these]) => this.#store.returnLeases(queue, these)),
+      ...[...leases].map(([queue, these]) => this.#return(owner.holder, queue, these)),
     ]);
+  }
+
+  async #return(holder: string | undefined, queue: string, leases: readonly string[]): Promise<void> {
+    const settling: Settling = { holder, queue, grant: { ids: [], leases } };
+    this.#settling.add(settling);
+    try {
+      await this.#store.returnLeases(queue, leases);
+    } finally {
+      this.#settling.delete(settling);
+    }
+  }
+
+  #recordEnd({ holder }: Owner): void {
+    if (holder === undefined) return;
+    // Its process may have come back meanwhile, on another connection.
+    const isBack = [...this.#owners].some((owner) => owner.holder === holder);
+    if (isBack) this.#ledger?.rewrite(this.#grants());
+    else this.#ledger?.ended(holder);
   }
 
   /** Takes back what the absent had, once their processes have gone or have been awaited long enough. */

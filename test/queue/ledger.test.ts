@@ -419,6 +419,36 @@ describe('after a crash of the daemon', () => {
       }
     });
 
+    test('are in the ledger until it is recorded that they are back: the daemon may die before', async () => {
+      const owner = joinAs(process.pid);
+      const taken = await queues.get(owner, ['q'], BOUND);
+      await queues.get(joinAs(other.pid as number), ['q'], BOUND);
+      const recorded = () => [...(openLedger().read().get(me)?.get('q')?.leases ?? [])];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      vi.spyOn(store, 'returnLeases').mockReturnValueOnce(promise);
+      const left = queues.leave(owner);
+      expect(recorded()).toEqual(taken?.runs[0]?.leases?.tokens);
+      // Another one comes back, and the ledger begins anew.
+      const third = joinAs(other.pid as number);
+      third.isBack = true;
+      await queues.get(third, ['q'], ONE);
+      expect(recorded()).toEqual(taken?.runs[0]?.leases?.tokens);
+      resolve();
+      await left;
+      expect(recorded()).toEqual([]);
+    });
+
+    test('of a process that is back on another connection stay its own when the former one ends', async () => {
+      const former = joinAs(process.pid);
+      await queues.get(former, ['q'], BOUND);
+      const owner = joinAs(process.pid);
+      const taken = await queues.get(owner, ['q'], BOUND);
+      await queues.leave(former);
+      expect([...(openLedger().read().get(me)?.get('q')?.leases ?? [])]).toEqual(
+        taken?.runs[0]?.leases?.tokens,
+      );
+    });
+
     test('are back at once when it is dead', async () => {
       const lease = await leaseAs(other.pid as number);
       other.kill('SIGKILL');
