@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { entryOf, FOLDERS, isLazy, rulesOf } from '../src/build/folders.ts';
 
@@ -41,6 +41,21 @@ describe('imports run one way', () => {
     for (const file of files) visit(file, []);
   });
 
+  test('each file has a name of its own, but for those of a verb', () => {
+    const verbs = files.flatMap((file) => /^commands\/(.*)$/.exec(file)?.[1] ?? []);
+    const names = files.map((file) => basename(file)).filter((name) => !verbs.includes(name));
+    expect(twiceIn(names)).toEqual([]);
+  });
+
+  test('each class and each type has a name of its own', () => {
+    const names = files.flatMap((file) =>
+      [...textOf(file).matchAll(/^(?:export )?(?:abstract )?(?:class|interface|type) (\w+)/gm)].map(
+        ([, name]) => name as string,
+      ),
+    );
+    expect(twiceIn(names)).toEqual([]);
+  });
+
   test('each folder of the list is there', () => {
     for (const name of Object.keys(FOLDERS))
       expect(
@@ -79,8 +94,7 @@ function isPackage(path: string): boolean {
 
 /** By paths in src/. */
 function importsOf(file: string): Import[] {
-  const text = readFileSync(join('src', file), 'utf8');
-  const found = text.matchAll(
+  const found = textOf(file).matchAll(
     /^(?:import|export)\s(type\s)?(?:[^;']*?\sfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm,
   );
   return [...found].map(([, type, now, later]) => {
@@ -91,4 +105,12 @@ function importsOf(file: string): Import[] {
       isLazy: later !== undefined,
     };
   });
+}
+
+function textOf(file: string): string {
+  return readFileSync(join('src', file), 'utf8');
+}
+
+function twiceIn(names: readonly string[]): string[] {
+  return names.filter((name, i) => names.indexOf(name) < i);
 }

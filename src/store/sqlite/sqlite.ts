@@ -30,7 +30,7 @@ import type {
   TakeResult,
 } from '../store.ts';
 import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
-import { Bodies } from './bodies.ts';
+import { BodyCache } from './body-cache.ts';
 import { Chunks, LARGE } from './chunks.ts';
 import { openDatabase, rewrite, toMqError } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -155,7 +155,7 @@ export class SqliteStore implements Store {
       });
       this.#queues = new StoredQueues({
         tables: this.#tables,
-        bodies: new Bodies(),
+        bodies: new BodyCache(),
         chunks: this.#chunks,
         undo: (undo) => this.#group.undo(undo),
       });

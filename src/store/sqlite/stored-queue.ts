@@ -6,7 +6,7 @@ import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
 import { type Run, rangeOf } from '../run.ts';
 import type { TakeLimit } from '../store.ts';
 import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
-import type { Bodies } from './bodies.ts';
+import type { BodyCache } from './body-cache.ts';
 import type { Chunks } from './chunks.ts';
 import type { Undo } from './group-commit.ts';
 import { Order } from './order.ts';
@@ -23,9 +23,9 @@ const MOST_LEASED = 1000;
 export const CLOSED_NOW = 2;
 
 /** The parts of a store that its queues use. */
-export interface Context {
+export interface QueueContext {
   tables: Tables;
-  bodies: Bodies;
+  bodies: BodyCache;
   chunks: Chunks;
   /** Called with an undo for each change in memory. */
   undo: (undo: Undo) => void;
@@ -35,7 +35,7 @@ export interface Context {
 export class StoredQueue {
   readonly row: QueueRow;
   readonly #tables: Tables;
-  readonly #bodies: Bodies;
+  readonly #bodies: BodyCache;
   readonly #chunks: Chunks;
   readonly #undo: (undo: Undo) => void;
   /** Batches that were looked at and of which not all messages are waiting, by their first ids. */
@@ -49,7 +49,7 @@ export class StoredQueue {
   #held = 0;
 
   /** @param context its `undo` is called for all changes but those by `release` */
-  constructor(row: QueueRow, { tables, bodies, chunks, undo }: Context) {
+  constructor(row: QueueRow, { tables, bodies, chunks, undo }: QueueContext) {
     this.row = row;
     this.#tables = tables;
     this.#bodies = bodies;

@@ -1,6 +1,6 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import { noQueue } from '../rules.ts';
-import { type Context, StoredQueue } from './stored-queue.ts';
+import { type QueueContext, StoredQueue } from './stored-queue.ts';
 import type { Tables } from './tables.ts';
 import type { IsOver } from './turn.ts';
 
@@ -9,12 +9,12 @@ const MANY = 1000;
 
 /** The queues of the store, as far as they were looked at, and their rows that are to be written. */
 export class StoredQueues {
-  readonly #context: Context;
+  readonly #context: QueueContext;
   readonly #known = new Map<string, StoredQueue>();
   readonly #unwritten = new Set<StoredQueue>();
   #most = MANY;
 
-  constructor(context: Context) {
+  constructor(context: QueueContext) {
     this.#context = context;
   }
 

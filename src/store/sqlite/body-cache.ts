@@ -7,7 +7,7 @@ const LIMIT = 4 * 1024 * 1024;
 const ENTRY = 1024;
 
 /** The messages of the batches used last, so that messages that were just put are not read back for a get that waits. */
-export class Bodies {
+export class BodyCache {
   readonly #cached = new Map<number, Packed>();
   #bytes = 0;
 
