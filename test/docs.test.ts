@@ -6,6 +6,7 @@ import type { Option } from '../src/cli/command.ts';
 import { help } from '../src/cli/help.ts';
 import { type Code, EXIT_STATUS } from '../src/errors.ts';
 import type { Verb } from '../src/protocol/requests.ts';
+import { ROWS } from '../src/protocol/verbs/rows.ts';
 
 const manual = readFileSync('man/mq.1', 'utf8');
 const protocol = readFileSync('man/mq-protocol.7', 'utf8');
@@ -32,41 +33,7 @@ const NEVER_SENT = new Set<string>([
 /** Statuses that no error has: all is done; `work` has given up on a message. */
 const WITHOUT_ERROR = [0, 123];
 
-/** All verbs: the compiler sees to it that none is missing. */
-const VERBS = Object.keys({
-  HELLO: 0,
-  PUT: 0,
-  GET: 0,
-  DONE: 0,
-  FAIL: 0,
-  RETURN: 0,
-  EXTEND: 0,
-  JOIN: 0,
-  PIPE: 0,
-  PEEK: 0,
-  CREATE: 0,
-  SET: 0,
-  CLOSE: 0,
-  OPEN: 0,
-  SIZE: 0,
-  EMPTY: 0,
-  FULL: 0,
-  STAT: 0,
-  LS: 0,
-  PURGE: 0,
-  MOVE: 0,
-  RM: 0,
-  POSITION: 0,
-  STATUS: 0,
-  STOP: 0,
-  PING: 0,
-  ECHO: 0,
-  QUIT: 0,
-  INFO: 0,
-  COMMAND: 0,
-  CLIENT: 0,
-  SELECT: 0,
-} satisfies Record<Verb, 0>);
+const VERBS = Object.keys(ROWS) as Verb[];
 
 describe('mq(1)', () => {
   test.each(COMMANDS.map((command) => [command.name, command] as const))(
@@ -98,9 +65,16 @@ describe('mq(1)', () => {
 });
 
 describe('mq-protocol(7)', () => {
-  test.each(VERBS)('describes %s', (verb) => {
-    const heads = [...protocol.matchAll(/^\.Ss (.*)$/gm)].map(([, head]) => (head as string).split(' '));
-    expect(heads.filter((words) => words.includes(verb) && words.every(isHead(verb)))).not.toEqual([]);
+  test.each(VERBS)('describes %s and its options, and no others', (verb) => {
+    const names = ROWS[verb].options?.flatMap((option) => option.names) ?? [];
+    // SET refers to CREATE for its options.
+    const section = sectionOf(verb === 'SET' ? 'CREATE' : verb);
+    const words = section.split(/[^A-Z_]+/);
+    expect(words).toEqual(expect.arrayContaining([...names]));
+    const head = (section.split('\n')[0] as string).split(' ');
+    const inHead = head.filter((word) => /^[A-Z_]{2,}$/.test(word) && !VERBS.includes(word as Verb));
+    const listed = [...section.matchAll(/^\.It Cm (\w+)/gm)].map(([, word]) => word);
+    expect(names).toEqual(expect.arrayContaining([...inHead, ...listed]));
   });
 
   test('lists the error codes that can be sent', () => {
@@ -190,9 +164,15 @@ function item({ name, short, value }: Option): string {
   return `.It ${short === undefined ? '' : `Fl ${short} , `}Fl -${name}${value === undefined ? '' : ` Ar ${value}`}`;
 }
 
-/** A head begins with its verb; where it names several, it names nothing else. */
-function isHead(verb: string): (word: string, i: number, words: string[]) => boolean {
-  return (word, _, words) => words[0] === verb || word === ',' || VERBS.includes(word);
+/** The text on a verb; its head begins with the verb, or is a list of several. */
+function sectionOf(verb: Verb): string {
+  const sections = protocol.split(/^\.S[hs] /m);
+  const found = sections.find((section) => {
+    const [head] = section.split('\n') as [string];
+    return head.split(' ')[0] === verb || head.split(' , ').includes(verb);
+  });
+  expect(found, `no section has the head ${verb}`).toBeDefined();
+  return found as string;
 }
 
 /** The statuses there are, each once. */

@@ -61,20 +61,19 @@ export class WordReader {
     this.messages();
   }
 
-  /** Reads option words, as long as `options` has the next one, or up to one that answers 'end'. */
-  options(options: Record<string, () => 'end' | void>): void {
-    while (this.#left > 0) {
-      const start = this.#reader.at;
-      const word = this.#reader.bulk() as Buffer;
-      const name = word.length > LONGEST_OPTION ? '' : word.toString();
-      const option = Object.hasOwn(options, name) ? options[name] : undefined;
-      if (option === undefined) {
-        this.#reader.at = start;
-        return;
-      }
-      this.#left -= 1;
-      if (option() === 'end') return;
+  /** The next word, when it is one of these options; otherwise it stays to be read as something else. */
+  option<Option>(options: ReadonlyMap<string, Option>): [name: string, Option] | undefined {
+    if (this.#left === 0) return undefined;
+    const start = this.#reader.at;
+    const word = this.#reader.bulk() as Buffer;
+    const name = word.length > LONGEST_OPTION ? '' : word.toString();
+    const option = options.get(name);
+    if (option === undefined) {
+      this.#reader.at = start;
+      return undefined;
     }
+    this.#left -= 1;
+    return [name, option];
   }
 
   #take(what: string): void {

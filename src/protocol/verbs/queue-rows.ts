@@ -1,0 +1,86 @@
+import { LONGEST_DELAY, parseKind, type Settings } from '../../settings.ts';
+import { type Clause, count, flag, name, once, queue, type RequestOf, type Row, timeout } from './row.ts';
+
+/** A verb whose one operand is a queue. */
+export function named<V extends 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'OPEN'>(verb: V): Row<RequestOf<V>> {
+  return { start: () => ({ verb, queue: '' }) as RequestOf<V>, operands: [queue] };
+}
+
+/** CREATE or SET. */
+export function settings<V extends 'CREATE' | 'SET'>(verb: V): Row<RequestOf<V>> {
+  return {
+    start: () => ({ verb, queue: '', settings: {} }) as RequestOf<V>,
+    operands: [queue],
+    options: [
+      setting('KIND', (words) => parseKind(words.next('a kind'))),
+      setting('MAXSIZE', (words) => words.integer('MAXSIZE', 0)),
+      setting('MAX_ATTEMPTS', (words) => words.integer('MAX_ATTEMPTS', 0)),
+      setting('RETRY_DELAY', (words) => words.integer('RETRY_DELAY', 0, LONGEST_DELAY)),
+      setting('DEAD_LETTER', (words) => words.name()),
+    ],
+  };
+}
+
+function setting<Key extends keyof Settings>(
+  option: Uppercase<Key>,
+  read: (words: Parameters<Clause<unknown>['read']>[0]) => Settings[Key],
+): Clause<{ settings: Partial<Settings> }> {
+  const key = option.toLowerCase() as Key;
+  return {
+    names: [option],
+    write: ({ settings }) => (settings[key] === undefined ? [] : [option, String(settings[key])]),
+    read: (words, request) => {
+      request.settings = { ...request.settings, [key]: read(words) };
+    },
+  };
+}
+
+export const JOIN: Row<RequestOf<'JOIN'>> = {
+  start: () => ({ verb: 'JOIN', queue: '', timeout: Infinity }),
+  operands: [queue],
+  options: [timeout],
+};
+
+export const PEEK: Row<RequestOf<'PEEK'>> = {
+  start: () => ({ verb: 'PEEK', queue: '', count: 1 }),
+  operands: [queue],
+  options: [count],
+};
+
+export const RM: Row<RequestOf<'RM'>> = {
+  start: () => ({ verb: 'RM', queue: '', force: false, once: undefined }),
+  operands: [queue],
+  options: [flag('FORCE', 'force'), once],
+};
+
+export const CLOSE: Row<RequestOf<'CLOSE'>> = {
+  start: () => ({ verb: 'CLOSE', queue: '', now: false }),
+  operands: [queue],
+  options: [flag('NOW', 'now')],
+};
+
+export const MOVE: Row<RequestOf<'MOVE'>> = {
+  start: () => ({ verb: 'MOVE', queue: '', to: '', count: undefined, once: undefined }),
+  operands: [queue, name('to')],
+  options: [count, once],
+};
+
+export const PURGE: Row<RequestOf<'PURGE'>> = {
+  start: () => ({ verb: 'PURGE', queue: '', once: undefined }),
+  operands: [queue],
+  options: [once],
+};
+
+export const LS: Row<RequestOf<'LS'>> = {
+  start: () => ({ verb: 'LS', after: undefined, count: undefined }),
+  options: [
+    {
+      names: ['AFTER'],
+      write: ({ after }) => (after === undefined ? [] : ['AFTER', after]),
+      read: (words, request) => {
+        request.after = words.name();
+      },
+    },
+    count,
+  ],
+};
