@@ -19,6 +19,13 @@ type Collect = (options: { type: 'minor' | 'major' }) => void;
 /**
  * Early collection of what requests and answers leave behind. V8 by itself lets more than 100 MB of buffers
  * gather, which are not in its heap, and as much in the heap: for speed, which that does not bring here.
+ *
+ * Measured on two cores (Node 24; memory of the daemon in MB, its CPU in seconds):
+ *
+ *     step, one after the other              with this      without
+ *     100,000 queues, a PUT into each        118   24.2     328   12.6
+ *     3,000,000 lines put, and got           136    2.0     380    1.7
+ *     3,000 times PUT and GET, in turn       136    3.6     381    4.2
  */
 export class Garbage {
   readonly #collect: Collect;
