@@ -1,7 +1,7 @@
 import { MqError } from './errors.ts';
 
 /** Units in ms, in the order in which they stand in a duration. */
-const UNITS = { w: 7 * 86400e3, d: 86400e3, h: 3600e3, m: 60e3, s: 1e3, ms: 1 };
+export const UNITS = { w: 7 * 86400e3, d: 86400e3, h: 3600e3, m: 60e3, s: 1e3, ms: 1 };
 
 const NUMBER = '(\\d+(?:\\.\\d+)?|\\.\\d+)';
 

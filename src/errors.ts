@@ -47,6 +47,9 @@ export const EXIT_STATUS = {
   NOTFOUND: 127,
 } as const;
 
+/** Errors that are an expected end; -q keeps them quiet. */
+export const EXPECTED: ReadonlySet<Code> = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
+
 export interface ErrorOptions {
   cause?: unknown;
   /** Advice to the user: a second line on standard error. */

@@ -1,4 +1,4 @@
-import { readlinkSync } from 'node:fs';
+import { closeSync, readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * State that this process inherited and Node has changed by now: Node opens /dev/null in the place of closed
@@ -6,11 +6,35 @@ import { readlinkSync } from 'node:fs';
  * `pid:open:ignored`: its process id (the same process becomes Node), the descriptors that are open (of 0 and 1),
  * and a number with a bit for each ignored signal (proc_pid_stat(5), field 33). The variable is for this process
  * only, and not for those that it starts.
+ *
+ * Where this process was the native front before (src/native/become.c), `:input:begun` follow: a descriptor with what
+ * that has read of standard input, or nothing, and when it began, in ms since boot.
  */
-const [pid, open, ignored] = process.env['MQ_GIVEN']?.split(':') ?? [];
+const [pid, open, ignored, input, begun] = process.env['MQ_GIVEN']?.split(':') ?? [];
 delete process.env['MQ_GIVEN'];
 
 const isKnown = Number(pid) === process.pid;
+
+/** Whether this process was the native front before. */
+export const hasFront = isKnown && begun !== undefined;
+
+/** For how long it was, in ms; it counts for what waits at most so long. */
+export function spentBefore(): number {
+  if (!hasFront) return 0;
+  const [uptime] = readFileSync('/proc/uptime', 'latin1').split(' ');
+  return Math.max(0, Number(uptime) * 1000 - Number(begun));
+}
+
+let isInputTaken = false;
+
+/** What was read of standard input before this process was Node: once. */
+export function takeInput(): Buffer | undefined {
+  if (!hasFront || !input || isInputTaken) return undefined;
+  isInputTaken = true;
+  const bytes = readFileSync(Number(input));
+  closeSync(Number(input));
+  return bytes;
+}
 
 /**
  * Signals that end or stop a process, and that a listener which does nothing ignores. Left out are SIGTTIN and

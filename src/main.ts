@@ -3,8 +3,8 @@ import { COMMANDS, type CommandName, LEADING } from './cli/catalog.ts';
 import type { Command, Exit, Invocation, Parsed } from './cli/command.ts';
 import { end } from './cli/exit.ts';
 import { parse, parseLeading } from './cli/parse.ts';
-import { type Code, EXIT_STATUS, MqError } from './errors.ts';
-import { keepIgnored } from './inherited.ts';
+import { EXIT_STATUS, EXPECTED, MqError } from './errors.ts';
+import { hasFront, keepIgnored } from './inherited.ts';
 import { abridged } from './names.ts';
 import { complain, note, visible } from './output/terminal.ts';
 import { places } from './paths.ts';
@@ -39,9 +39,6 @@ const LOAD: Record<CommandName, () => Promise<{ run: (invocation: Invocation) =>
   work: () => import('./commands/work.ts'),
 };
 
-/** Errors that are an expected end; -q keeps them quiet. */
-const EXPECTED = new Set<Code>(['EMPTY', 'FULL', 'UNFINISHED', 'ALONE', 'CLOSED']);
-
 interface ErrorContext {
   /** The subject of an error: the command, and its first operand. */
   what: string;
@@ -69,7 +66,7 @@ async function main(args: string[]): Promise<Exit> {
 async function runLine(args: string[], context: ErrorContext): Promise<Exit> {
   const { options: leading, rest } = parseLeading(args, LEADING);
   const [name, ...words] = rest;
-  if (leading['version']) return print(`mq ${(await import('./version.ts')).VERSION}\n`);
+  if (leading['version']) return version();
   if (leading['help']) return help(name, true);
   if (name === 'help') return help(parseLeading(words, LEADING).rest[0], true);
   const command = find(name);
@@ -112,6 +109,12 @@ function leaveGoneFolder(): void {
   } catch {
     process.chdir('/');
   }
+}
+
+/** And whether this call came through the native front. */
+async function version(): Promise<Exit> {
+  const { VERSION } = await import('./version.ts');
+  return print(`mq ${VERSION} (${hasFront ? 'native front' : 'no native front'})\n`);
 }
 
 async function print(text: string): Promise<Exit> {

@@ -3,7 +3,7 @@ import { MqError } from './errors.ts';
 /** Characters of the longest name. */
 export const LONGEST_NAME = 200;
 
-const NAME = /^[A-Za-z0-9_:/][A-Za-z0-9._:/-]*$/;
+export const NAME = /^[A-Za-z0-9_:/][A-Za-z0-9._:/-]*$/;
 
 /** @throws MqError BADNAME unless `name` may name a queue or pipe. */
 export function checkName(name: string): string {

@@ -4,7 +4,7 @@ import { errnoOf, MqError } from './errors.ts';
 import { unusable } from './reasons.ts';
 
 /** Bytes of the longest socket path: sun_path holds 108 with its final NUL (unix(7)). Node cuts longer ones without a word. */
-const LONGEST_SOCKET_PATH = 107;
+export const LONGEST_SOCKET_PATH = 107;
 
 export interface Places {
   /** The state folder: `$MQ_HOME`, else `~/.local/state/mq`. */

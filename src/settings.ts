@@ -58,3 +58,6 @@ export const MOST_PRIORITY = 2 ** 31 - 1;
 
 /** Milliseconds of the longest delay, lease or time to live: a hundred years. */
 export const LONGEST_DELAY = 36525 * 86400e3;
+
+/** Bytes that V8 and SQLite still take as a whole, with room to spare. */
+export const MOST_MAX_MESSAGE = 256 * 1024 * 1024;

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 /** The folder of the package that a file is from. */
 const PACKAGE = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/;
 
+/** The licence of the C library that a front has in it which is given away. */
+const MUSL = 'src/build/musl-license.txt';
+
 const RULE = `\n${'-'.repeat(72)}\n\n`;
 
 /**
@@ -16,6 +19,7 @@ export function thirdParty(files: readonly string[]): string {
   return [
     'mq (see LICENSE) has parts of the following packages in it, in dist/mq.bin and in dist/mq.\n',
     ...entries,
+    `musl (MIT), in dist/mq-front where that is static\n\n${readFileSync(MUSL, 'utf8')}`,
   ].join(RULE);
 }
 

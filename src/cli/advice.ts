@@ -2,7 +2,7 @@ import type { Code } from '../errors.ts';
 import type { Command, Parsed } from './command.ts';
 
 /** Advice for every command that has none of its own (`Command.advice`). */
-const ADVICE: Partial<Record<Code, string>> = {
+export const ADVICE: Partial<Record<Code, string>> = {
   DAMAGED:
     'The file was left as it is. Put a copy back, or do without: purge the queue that is named, else move the file away.',
   DISKFULL: 'Queues can be emptied meanwhile. When there is room again, all goes on.',

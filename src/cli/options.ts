@@ -1,6 +1,7 @@
 import { now } from '../clock.ts';
 import { parseDuration } from '../duration.ts';
 import { MqError } from '../errors.ts';
+import { spentBefore } from '../inherited.ts';
 import type { Framing } from '../lines.ts';
 import { checkName } from '../names.ts';
 import { LONGEST_DELAY, parseInteger, parseKind, type Settings } from '../settings.ts';
@@ -9,7 +10,7 @@ import type { Invocation } from './command.ts';
 type Options = Invocation['options'];
 
 /** Milliseconds that a timer of Node's can wait. */
-const LONGEST_WAIT = 2 ** 31 - 1;
+export const LONGEST_WAIT = 2 ** 31 - 1;
 
 /**
  * The end of the wait, on the clock of now(); Infinity: none.
@@ -23,7 +24,7 @@ export function deadlineOf(options: Options): number {
   }
   const timeout = waitOf(options, 'timeout');
   if (timeout === undefined) return Infinity;
-  return timeout === 0 ? 0 : now() + timeout;
+  return timeout === 0 ? 0 : now() + timeout - spentBefore();
 }
 
 /** A duration of waiting, in ms. @throws MqError USAGE */

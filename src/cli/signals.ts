@@ -4,7 +4,7 @@ import { wasIgnored } from '../inherited.ts';
 export const CAUGHT = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter((signal) => !wasIgnored(signal));
 
 /** Milliseconds that a command has to end in good order: the daemon may hang. */
-const PATIENCE = 3000;
+export const PATIENCE = 3000;
 
 /**
  * Lets a command end in good order. The first signal calls `interrupt`; a second one, or the end of

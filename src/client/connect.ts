@@ -1,6 +1,7 @@
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { ownHolder } from '../holder.ts';
+import { TEXTS } from '../texts.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
 import { Connection, isLoss, MARGIN } from './connection.ts';
 import { type Caller, findDaemon } from './find-daemon.ts';
@@ -9,11 +10,11 @@ import { type Caller, findDaemon } from './find-daemon.ts';
 export const PATIENCE = 15_000;
 
 /** Milliseconds that a daemon has to start, at the least, whatever the command's deadline is. */
-const START = 5000;
+export const START = 5000;
 
 /** A daemon that dies more often than this, within these milliseconds, is not started again. */
-const MOST_LOSSES = 100;
-const WITHIN = 60_000;
+export const MOST_LOSSES = 100;
+export const WITHIN = 60_000;
 
 /** Connects a command to the daemon, and again when that has died. */
 export class Connector {
@@ -95,8 +96,8 @@ export class Connector {
   #countLoss(): void {
     this.#times.push(now());
     if (this.#times.length > MOST_LOSSES && now() - (this.#times.shift() as number) < WITHIN) {
-      throw new MqError('UNREACHABLE', 'the daemon keeps dying', {
-        advice: `See its log: ${this.#caller.places.log}`,
+      throw new MqError('UNREACHABLE', TEXTS.dying, {
+        advice: `${TEXTS.seeLog}${this.#caller.places.log}`,
       });
     }
   }

@@ -7,6 +7,7 @@ import { FrameScanner } from '../protocol/frames.ts';
 import { Reader } from '../protocol/reader.ts';
 import type { Greeting, Request, Verb } from '../protocol/requests.ts';
 import { Push, type Value } from '../protocol/values.ts';
+import { TEXTS } from '../texts.ts';
 
 interface Unanswered {
   resolve: (frame: Buffer) => void;
@@ -26,13 +27,13 @@ export interface RequestOptions {
 }
 
 /** Milliseconds that the daemon has for an answer before another connection asks whether it lives. */
-const DOUBT = 5000;
+export const DOUBT = 5000;
 
 /** Milliseconds of silence after which the daemon is given up on, once a limit has passed. */
 export const MARGIN = 1000;
 
 /** Requests whose answer depends on others and may take any time; they change nothing meanwhile. */
-const WAITS = new Set<Verb>(['GET', 'JOIN', 'PIPE']);
+export const WAITS: ReadonlySet<Verb> = new Set<Verb>(['GET', 'JOIN', 'PIPE']);
 
 const ERROR_TYPE = 0x2d; // -
 const PUSH_TYPE = 0x3e; // >
@@ -182,7 +183,7 @@ export class Connection {
   }
 
   #giveUp(): void {
-    this.#fail(new MqError('UNREACHABLE', 'the daemon does not answer'));
+    this.#fail(new MqError('UNREACHABLE', TEXTS.unanswered));
     this.destroy();
   }
 
@@ -230,7 +231,7 @@ export class Connection {
 
   #lost(): MqError {
     return this.#stopped
-      ? new MqError('STOPPED', 'the daemon was stopped')
+      ? new MqError('STOPPED', TEXTS.stopped)
       : new MqError('LOST', 'the daemon went away');
   }
 
@@ -250,5 +251,5 @@ export function isLoss(error: unknown): boolean {
 }
 
 function notMq(cause?: unknown): MqError {
-  return new MqError('PROTOCOL', 'what listens on the socket is not mq', { cause });
+  return new MqError('PROTOCOL', TEXTS.notMq, { cause });
 }

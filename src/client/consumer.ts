@@ -3,6 +3,7 @@ import { MqError } from '../errors.ts';
 import { Fifo } from '../fifo.ts';
 import { Reader } from '../protocol/reader.ts';
 import type { Request } from '../protocol/requests.ts';
+import { TEXTS } from '../texts.ts';
 import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';
@@ -283,5 +284,5 @@ export class Consumer {
 /** The error when messages that were written may not have been acknowledged. */
 function notKnown(cause: MqError): MqError {
   const { message, advice } = cause;
-  return new MqError('UNKNOWN', `${message}: what was printed may come again`, { cause, advice });
+  return new MqError('UNKNOWN', `${message}: ${TEXTS.mayComeAgain}`, { cause, advice });
 }

@@ -3,6 +3,7 @@ import { now } from '../clock.ts';
 import { type Code, errnoOf, MqError } from '../errors.ts';
 import { checkAccess, type Places } from '../paths.ts';
 import { unusable } from '../reasons.ts';
+import { TEXTS } from '../texts.ts';
 
 /**
  * Milliseconds for which a daemon may hold the store and not listen: it is about to end, or about to notice that
@@ -11,7 +12,7 @@ import { unusable } from '../reasons.ts';
 const IN_BETWEEN = 3000;
 
 /** Milliseconds between two looks for a daemon that somebody else is starting. */
-const LOOK_EVERY = 10;
+export const LOOK_EVERY = 10;
 
 /** The command that needs a daemon. */
 export interface Caller {
@@ -40,7 +41,7 @@ export async function findDaemon(
     const result = await open(places.socket);
     if (typeof result !== 'string') return result;
     if (result !== 'busy') {
-      if (!start) throw unreachable(places, 'NODAEMON', 'no daemon runs', 'Start it with: mq start');
+      if (!start) throw unreachable(places, 'NODAEMON', TEXTS.noDaemon, TEXTS.startIt);
       deadline = startLimit;
       const { launch } = await import('./launch.ts');
       try {
@@ -54,8 +55,8 @@ export async function findDaemon(
       }
     }
     if (now() > deadline) {
-      const advice = `See its log: ${places.log}`;
-      throw unreachable(places, 'UNREACHABLE', 'the daemon does not answer', advice);
+      const advice = `${TEXTS.seeLog}${places.log}`;
+      throw unreachable(places, 'UNREACHABLE', TEXTS.unanswered, advice);
     }
     if (result === 'busy') await delay(LOOK_EVERY);
   }

@@ -6,6 +6,7 @@ import { now } from '../clock.ts';
 import { type Code, MqError } from '../errors.ts';
 import { makeFolders, type Places } from '../paths.ts';
 import { openOwn, reasonOf } from '../reasons.ts';
+import { TEXTS } from '../texts.ts';
 import { LaunchLock } from './launch-lock.ts';
 
 /** The time without a connection after which a daemon that a command started ends. */
@@ -77,7 +78,7 @@ function openLog(path: string): number {
 
 function report(child: ChildProcess, places: Places, deadline: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const advice = `See its log: ${places.log}`;
+    const advice = `${TEXTS.seeLog}${places.log}`;
     const finish = (error?: MqError) => {
       clearTimeout(timer);
       child.removeAllListeners();

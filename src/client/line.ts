@@ -3,6 +3,7 @@ import { TOKEN } from '../holder.ts';
 import { Reader } from '../protocol/reader.ts';
 import { READING, type Request, type Verb } from '../protocol/requests.ts';
 import type { Value } from '../protocol/values.ts';
+import { TEXTS } from '../texts.ts';
 import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';
@@ -23,7 +24,7 @@ interface Pending {
 }
 
 /** Requests that take effect once though they are sent again: the daemon remembers its answers to them. */
-const ONCE = new Set<Verb>(['DONE', 'FAIL', 'RETURN', 'MOVE', 'PURGE', 'RM']);
+export const ONCE: ReadonlySet<Verb> = new Set<Verb>(['DONE', 'FAIL', 'RETURN', 'MOVE', 'PURGE', 'RM']);
 
 let lines = 0;
 
@@ -176,7 +177,7 @@ export class Line {
     const { verb } = typeof question === 'function' ? question() : question;
     if (!isSent || READING.has(verb) || !(cause instanceof MqError)) return cause;
     const { message, advice } = cause;
-    return new MqError('UNKNOWN', `${message}: it is not known whether it was done`, { cause, advice });
+    return new MqError('UNKNOWN', `${message}: ${TEXTS.mayBeDone}`, { cause, advice });
   }
 }
 

@@ -1,10 +1,11 @@
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import type { Request } from '../protocol/requests.ts';
+import { TEXTS } from '../texts.ts';
 import { Line } from './line.ts';
 
 /** The form of a lease. The daemon would take a bare number for the id of a held message. */
-const LEASE = /^\d+\.[0-9a-z]+$/;
+export const LEASE = /^\d+\.[0-9a-z]+$/;
 
 /**
  * Sends the same request for each of several leases. A lease that is gone does not keep others from being settled.
@@ -28,7 +29,7 @@ export async function settle(
   }
   if (missing.length === 0) return;
   const which = missing.map((lease) => `'${lease}'`).join(', ');
-  throw new MqError('NOLEASE', `there is no lease ${which}`);
+  throw new MqError('NOLEASE', `${TEXTS.noLease}${which}`);
 }
 
 function isNoLease(error: unknown): boolean {

@@ -11,6 +11,7 @@ import { startProgress } from '../output/progress/show.ts';
 import { leaseRenderer, type Render, renderer, renderJson } from '../output/render.ts';
 import { note } from '../output/terminal.ts';
 import { Output } from '../stdio/output.ts';
+import { TEXTS } from '../texts.ts';
 import { tty } from '../tty.ts';
 
 /** Messages asked for at a time, the most and the first number; the daemon bounds their bytes. */
@@ -69,10 +70,12 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     await consumer.finish();
   } catch (error) {
     const unknown = await lastWord(consumer);
-    if (unknown && !quiet) note(`get ${queues.join(' ')}: ${unknown.message}`);
     const ended = signal();
+    // Where nothing else is told, it is the error that is.
+    const isAside = unknown !== error || ended !== undefined || stopped;
+    if (unknown && isAside && !quiet) note(`get ${queues.join(' ')}: ${unknown.message}`);
     if (ended !== undefined) return ended;
-    if (stopped) throw new MqError('STOPPED', 'the daemon was stopped', { cause: error });
+    if (stopped) throw new MqError('STOPPED', TEXTS.stopped, { cause: error });
     if (!(error instanceof MqError)) throw error;
     if (error.code === 'READERGONE') return 'SIGPIPE';
     if (error.code === 'CLOSED' && (follow || (all && got > 0))) return 0;
@@ -87,8 +90,8 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     // Somebody at a terminal may have mistyped a name; scripts are spared the question.
     const counts =
       quiet || !tty().isatty(2) ? '' : await (await import('../output/counts.ts')).countsOf(places, queues);
-    const time = deadline === 0 ? '' : ' in time';
-    throw new MqError('EMPTY', `no ${got > 0 ? 'further ' : ''}message${time}${counts}`);
+    const time = deadline === 0 ? '' : TEXTS.inTime;
+    throw new MqError('EMPTY', `${got > 0 ? 'no further message' : TEXTS.noMessage}${time}${counts}`);
   }
   return 0;
 }

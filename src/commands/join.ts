@@ -5,6 +5,7 @@ import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { checkName } from '../names.ts';
 import { countsOf } from '../output/counts.ts';
+import { TEXTS } from '../texts.ts';
 
 /** mq join: waits until nothing in a queue is unfinished. */
 export async function run({ operands, options, places, start, quiet }: Invocation): Promise<Exit> {
@@ -15,5 +16,5 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   const answer = await ask(places, start, question, deadline);
   if (answer !== null) return 0;
   const counts = quiet ? '' : await countsOf(places, [queue]);
-  throw new MqError('UNFINISHED', `messages are unfinished${counts}`);
+  throw new MqError('UNFINISHED', `${TEXTS.unfinished}${counts}`);
 }

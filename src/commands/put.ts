@@ -11,10 +11,11 @@ import { note } from '../output/terminal.ts';
 import { type Packed, pack, pieces } from '../packed.ts';
 import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';
 import { Input } from '../stdio/input.ts';
+import { TEXTS } from '../texts.ts';
 import { tty } from '../tty.ts';
 
 /** Bytes of one frame, about. */
-const FRAME = 64 * 1024;
+export const FRAME = 64 * 1024;
 
 /** The character that Node puts in the place of bytes that are no UTF-8. */
 const REPLACEMENT = '\ufffd';
@@ -54,8 +55,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
       producer.interrupt();
     },
     () => {
-      if (!quiet)
-        note(`put ${queue}: interrupted; ${count(producer.stored)} stored, and it is not known of the rest`);
+      if (!quiet) note(`put ${queue}: ${TEXTS.interrupted}${count(producer.stored)}${TEXTS.notOfTheRest}`);
     },
   );
   producer.onError = () => input.stop();
@@ -70,7 +70,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   }
   const ended = signal();
   if (ended === undefined) return 0;
-  if (!quiet) note(`put ${queue}: interrupted; ${count(producer.stored)} stored${forCertain(failure)}`);
+  if (!quiet) note(`put ${queue}: ${TEXTS.interrupted}${count(producer.stored)}${forCertain(failure)}`);
   return ended;
 }
 
@@ -161,7 +161,7 @@ function rawArguments(messages: string[]): Buffer[] {
 /** Adds the number of messages that were stored, unless there was one only. */
 function withCount(error: unknown, stored: number, messages: number): unknown {
   if (!(error instanceof MqError) || messages === 1) return error;
-  return new MqError(error.code, `${error.message}; ${count(stored)} stored${forCertain(error)}`, {
+  return new MqError(error.code, `${error.message}; ${count(stored)}${forCertain(error)}`, {
     cause: error.cause,
     advice: error.advice,
     stored,
@@ -170,10 +170,10 @@ function withCount(error: unknown, stored: number, messages: number): unknown {
 
 /** Where it is not known of the others. */
 function forCertain(error: unknown): string {
-  return error instanceof MqError && error.code === 'UNKNOWN' ? ' for certain' : '';
+  return error instanceof MqError && error.code === 'UNKNOWN' ? TEXTS.forCertain : '';
 }
 
 function count(stored: number): string {
-  if (stored === 0) return 'nothing was';
-  return stored === 1 ? '1 message was' : `${stored} messages were`;
+  if (stored === 0) return TEXTS.noneStored;
+  return stored === 1 ? TEXTS.oneStored : `${stored}${TEXTS.manyStored}`;
 }

@@ -4,7 +4,7 @@ import type { Report } from '../client/launch.ts';
 import { serve } from '../daemon/daemon.ts';
 import { log } from '../daemon/log.ts';
 import { MqError, textOf } from '../errors.ts';
-import { parseInteger } from '../settings.ts';
+import { MOST_MAX_MESSAGE, parseInteger } from '../settings.ts';
 import { closeInherited, letGo } from '../stdio/descriptors.ts';
 
 /** Bytes of the longest message, unless --max-message says otherwise. */
@@ -12,9 +12,6 @@ const MAX_MESSAGE = 64 * 1024 * 1024;
 
 /** Bytes. The limit is also that of the words of requests. */
 const LEAST_MAX_MESSAGE = 1024;
-
-/** Bytes that V8 and SQLite still take as a whole, with room to spare. */
-const MOST_MAX_MESSAGE = 256 * 1024 * 1024;
 
 /** mq serve: the daemon. It reports its start to a command that started it, over the channel between them. */
 export async function run({ options, places }: Invocation): Promise<Exit> {

@@ -11,6 +11,7 @@ import { Queues } from '../queue/queues.ts';
 import { Reserve } from '../reserve.ts';
 import { SqliteStore } from '../store/sqlite/sqlite.ts';
 import { syncFile } from '../store/sqlite/syncer.ts';
+import { TEXTS } from '../texts.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
 import { Budget } from './budget.ts';
 import { Garbage } from './garbage.ts';
@@ -109,7 +110,7 @@ class Server implements Daemon {
 
   /** @throws MqError STOPPED once nothing can be carried out any more */
   check(): void {
-    if (this.#ended) throw new MqError('STOPPED', 'the daemon was stopped');
+    if (this.#ended) throw new MqError('STOPPED', TEXTS.stopped);
   }
 
   account(bytes: number, requests?: number): void {
@@ -165,7 +166,7 @@ class Server implements Daemon {
 
   async #stop(): Promise<void> {
     this.#listener?.close();
-    const stopped = new MqError('STOPPED', 'the daemon was stopped');
+    const stopped = new MqError('STOPPED', TEXTS.stopped);
     this.#queues?.stop(stopped);
     this.pipes.stop(stopped);
     for (const session of this.#sessions.values()) session.tell('stopped');

@@ -6,6 +6,7 @@ import { parseRequest, requestLimits } from '../protocol/parse-request.ts';
 import { READING, type Request } from '../protocol/requests.ts';
 import type { Owner } from '../queue/owner.ts';
 import type { Queues } from '../queue/queues.ts';
+import { TEXTS } from '../texts.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { type Share, SMALL } from './budget.ts';
 import type { Answer, Daemon, Peer } from './handler.ts';
@@ -286,7 +287,7 @@ export class Session implements Peer {
 /** The error when a change that was made may be on disk all the same. */
 function unsynced({ verb }: Request, error: MqError): MqError {
   if (READING.has(verb)) return error;
-  return new MqError('UNKNOWN', `${error.message}: it is not known whether it was done`, { cause: error });
+  return new MqError('UNKNOWN', `${error.message}: ${TEXTS.mayBeDone}`, { cause: error });
 }
 
 function isPut({ request }: Task): boolean {

@@ -1,9 +1,10 @@
 import { ask } from '../client/ask.ts';
 import { MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
+import { TEXTS } from '../texts.ts';
 import { toObject } from './describe.ts';
 
-const STATES = ['waiting', 'delayed', 'leased'] as const;
+export const STATES = ['waiting', 'delayed', 'leased'] as const;
 
 /**
  * The numbers of messages in these queues, as ` (2 waiting, 1 delayed)`, and the queues that do not exist. An
@@ -23,6 +24,6 @@ export async function countsOf(places: Places, queues: readonly string[]): Promi
     }
   }
   const parts = STATES.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
-  if (missing.length > 0) parts.push(`there is no queue ${missing.join(', ')}`);
+  if (missing.length > 0) parts.push(`${TEXTS.noQueue}${missing.join(', ')}`);
   return parts.length > 0 ? ` (${parts.join(', ')})` : '';
 }

@@ -1,5 +1,6 @@
 import { type Code, EXIT_STATUS, MqError } from '../errors.ts';
 import type { Packed } from '../packed.ts';
+import { TEXTS } from '../texts.ts';
 import { Push, Simple, type Value } from './values.ts';
 
 const BULK = 0x24; // $
@@ -137,11 +138,11 @@ export class Reader {
 /** `CODE [stored] text`, as written by `encode`. */
 export function readError(line: string): MqError {
   const [, code = '', stored, text = ''] = /^(\S+) ?(\d+ )?(.*)$/s.exec(line) ?? [];
-  if (!Object.hasOwn(EXIT_STATUS, code)) return new MqError('PROTOCOL', `the daemon answered: ${line}`);
+  if (!Object.hasOwn(EXIT_STATUS, code)) return new MqError('PROTOCOL', `${TEXTS.answered}${line}`);
   return new MqError(code as Code, text, stored === undefined ? {} : { stored: Number(stored) });
 }
 
 /** The error for an answer of an unexpected form. */
 export function notUnderstood(): MqError {
-  return new MqError('PROTOCOL', "the daemon's answer is not understood");
+  return new MqError('PROTOCOL', TEXTS.notUnderstood);
 }

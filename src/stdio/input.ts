@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { ReadStream } from 'node:tty';
 import { errnoOf, MqError } from '../errors.ts';
+import { takeInput } from '../inherited.ts';
 import { reasonOf } from '../reasons.ts';
 import { tty } from '../tty.ts';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
@@ -41,6 +42,8 @@ export class Input {
    */
   async read(take: TakeChunk): Promise<boolean> {
     this.check();
+    const early = this.#pipe === undefined ? takeInput() : undefined;
+    if (early !== undefined) await take(early);
     const { isatty, ReadStream } = tty();
     const isTerminal = this.#pipe === undefined && isatty(0);
     const stat = fstatSync(this.#pipe ?? 0);

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { WriteStream } from 'node:tty';
 import { errnoOf, MqError } from '../errors.ts';
 import { reasonOf } from '../reasons.ts';
+import { TEXTS } from '../texts.ts';
 import { tty } from '../tty.ts';
 import { letGo, reopen, wasClosed } from './descriptors.ts';
 
@@ -127,5 +128,5 @@ function writing(fd: number): Socket {
 function failed(cause: unknown): MqError {
   if (errnoOf(cause) === 'EPIPE')
     return new MqError('READERGONE', 'the reader of standard output went away', { cause });
-  return new MqError('OUTPUT', `standard output cannot be written: ${reasonOf(cause)}`, { cause });
+  return new MqError('OUTPUT', `${TEXTS.unwritten}${reasonOf(cause)}`, { cause });
 }

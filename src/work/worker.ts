@@ -7,6 +7,7 @@ import { type Framing, Splitter, separatorOf } from '../lines.ts';
 import { startProgress } from '../output/progress/show.ts';
 import { note } from '../output/terminal.ts';
 import { join, type Packed } from '../packed.ts';
+import { TEXTS } from '../texts.ts';
 import type { Echo } from './echo.ts';
 import { type End, Execution, type ExecutionOptions } from './execution.ts';
 import { isUntold, reportEnd, reportLost } from './report.ts';
@@ -72,7 +73,7 @@ export class Worker {
       stdout: echo?.stdout ?? 'inherit',
       stderr: echo?.stderr ?? 'inherit',
     };
-    leaser.onStopped = () => this.#end(new MqError('STOPPED', 'the daemon was stopped'));
+    leaser.onStopped = () => this.#end(new MqError('STOPPED', TEXTS.stopped));
     leaser.onError = (error) => this.#end(error);
     for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));
   }

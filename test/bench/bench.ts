@@ -1,5 +1,6 @@
 import { beanstalkd } from './beanstalkd.ts';
 import { fifo } from './fifo.ts';
+import { front } from './front.ts';
 import { latency } from './latency.ts';
 import { load } from './load.ts';
 import { cleanUp, median, type Row } from './measure.ts';
@@ -24,7 +25,20 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const rows = [redis, multiprocessing, beanstalkd, fifo, startup, latency, load, memory, work, pipe, stalls]
+const rows = [
+  redis,
+  multiprocessing,
+  beanstalkd,
+  fifo,
+  front,
+  startup,
+  latency,
+  load,
+  memory,
+  work,
+  pipe,
+  stalls,
+]
   .flatMap((group) => group())
   .filter(({ name }) => only === undefined || name.startsWith(only));
 let below = rows.length === 0;

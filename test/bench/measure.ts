@@ -32,7 +32,7 @@ const home = join(folder, 'home');
 mkdirSync(home, { mode: 0o700 });
 export const SOCKET = join(home, 'mq.sock');
 
-const env = { ...process.env, MQ_HOME: home, MQ_SOCKET: '', MQ_NO_START: '' };
+export const env = { ...process.env, MQ_HOME: home, MQ_SOCKET: '', MQ_NO_START: '' };
 const running = new Set<ChildProcess>();
 
 /** A process that is ended with the benchmark, if it does not end before. */
@@ -86,8 +86,8 @@ export function missing(...commands: string[]): string | undefined {
   return absent.length === 0 ? undefined : `not installed: ${absent.join(', ')}`;
 }
 
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
+export async function until(condition: () => boolean, limit = 10_000): Promise<void> {
+  const deadline = performance.now() + limit;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error('waited in vain');
     await new Promise((resolve) => setTimeout(resolve, 5));

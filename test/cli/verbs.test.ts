@@ -221,7 +221,7 @@ describe('help', () => {
     expect(help).toMatchObject({ status: 0, err: '' });
     expect(help.out).toMatch(/mq put QUEUE/);
     expect(await mq.run([])).toMatchObject({ status: 2, out: '' });
-    expect((await mq.run(['--version'])).out).toMatch(/^mq \d+\.\d+\.\d+\n$/);
+    expect((await mq.run(['--version'])).out).toMatch(/^mq \d+\.\d+\.\d+ \((no )?native front\)\n$/);
   });
 
   test('mq VERB --help explains a command, with examples', async ({ mq }) => {
