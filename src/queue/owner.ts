@@ -101,6 +101,13 @@ export class Owner {
     return all;
   }
 
+  /** All leases that it has not claimed; they are not its after that. */
+  takeUnclaimed(): [lease: string, queue: string][] {
+    const all = [...this.unclaimed];
+    this.unclaimed.clear();
+    return all;
+  }
+
   /** Takes away all leases that are bound to it. */
   takeLeases(): [lease: string, queue: string][] {
     const all = this.leases();

@@ -96,9 +96,7 @@ export class Owners {
   /** The owner has acknowledged and claimed all that it still has, and asks for more: the rest is back. */
   async reclaim(owner: Owner): Promise<void> {
     owner.isBack = false;
-    const claimed = owner.takeLeases();
-    await this.#takeBack(owner);
-    for (const [lease, queue] of claimed) this.#bind(owner, queue, [lease]);
+    await this.#takeBack(owner, owner.takeUnclaimed());
     this.#ledger?.rewrite(this.#grants());
   }
 
@@ -109,7 +107,7 @@ export class Owners {
     // Processes that end after that have come to the next daemon, as after a crash.
     if (this.#hasEnded) return;
     this.#owners.delete(owner);
-    await this.#takeBack(owner);
+    await this.#takeBack(owner, [...owner.takeLeases(), ...owner.takeUnclaimed()]);
     // Not before: leases that this daemon does not end any more are for the next one to end.
     this.#recordEnd(owner);
   }
@@ -119,7 +117,7 @@ export class Owners {
     this.#record(owner, queue, { ids, leases: [] });
   }
 
-  /** Binds leases to the owner, and records that. */
+  /** Binds leases to the owner, which must not be gone, and records that. */
   bind(owner: Owner, queue: string, leases: readonly string[]): void {
     // Bound first: a ledger that is begun anew has all that is bound.
     this.#bind(owner, queue, leases);
@@ -218,18 +216,18 @@ export class Owners {
       if (holder !== undefined) yield [holder, queue, grant];
   }
 
-  async #takeBack(owner: Owner): Promise<void> {
-    const leases = new Map<string, string[]>();
-    for (const [lease, queue] of [...owner.takeLeases(), ...owner.unclaimed]) {
+  /** These leases of the owner, and all that it holds, are back. */
+  async #takeBack(owner: Owner, leases: [lease: string, queue: string][]): Promise<void> {
+    const byQueue = new Map<string, string[]>();
+    for (const [lease, queue] of leases) {
       this.#bound.delete(lease);
-      const others = leases.get(queue);
+      const others = byQueue.get(queue);
       if (others) others.push(lease);
-      else leases.set(queue, [lease]);
+      else byQueue.set(queue, [lease]);
     }
-    owner.unclaimed.clear();
     await Promise.all([
       ...owner.takeHolds().map(([queue, ids]) => this.#store.settle(queue, ids, 'returned')),
-      ...[...leases].map(([queue, these]) => this.#return(owner.holder, queue, these)),
+      ...[...byQueue].map(([queue, these]) => this.#return(owner.holder, queue, these)),
     ]);
   }
 

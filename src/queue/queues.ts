@@ -103,6 +103,8 @@ export class Queues {
   async get(owner: Owner, queues: readonly string[], options: GetOptions): Promise<Taken | undefined> {
     this.#check(owner);
     if (owner.isBack) await this.#owners.reclaim(owner);
+    // It may have gone meanwhile: messages that it gets now would never be back.
+    this.#check(owner);
     const taken = await this.#getters.get(queues, owner.ended ? { ...options, timeout: 0 } : options, owner);
     if (taken) await this.#checkLarge(owner, taken);
     return taken;
@@ -143,8 +145,9 @@ export class Queues {
     if (binding === undefined) return;
     this.#owners.unbind(leases);
     for (const lease of leases) owner.unclaimed.delete(lease);
-    if (binding === 'hold') this.#owners.bind(owner, queue, leases);
-    else this.#owners.free(owner, queue, leases);
+    if (binding === 'free') this.#owners.free(owner, queue, leases);
+    else if (owner.gone) await this.#owners.giveBackLeases(queue, leases);
+    else this.#owners.bind(owner, queue, leases);
   }
 
   /** @see Owners.done */

@@ -438,6 +438,32 @@ describe('after a crash of the daemon', () => {
       expect(recorded()).toEqual([]);
     });
 
+    test.for([
+      ['what it had is taken back', 'returnLeases', 'get'],
+      ['it claims one', 'extend', 'extend'],
+    ] as const)('are back when its connection ends while %s', async ([, step, verb]) => {
+      const owner = joinAs(process.pid);
+      const taken = await queues.get(owner, ['q'], { ...BOUND, limit: { count: 2, bytes: Infinity } });
+      const [first = '', second = ''] = taken?.runs[0]?.leases?.tokens ?? [];
+      await restart();
+      const after = joinAs(process.pid);
+      await queues.extend(after, 'q', [first], 60_000, 'hold');
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const original = store[step].bind(store) as (...args: unknown[]) => Promise<void>;
+      vi.spyOn(store, step).mockImplementationOnce(async (...args: unknown[]) => {
+        await original(...args);
+        await promise;
+      });
+      const asked =
+        verb === 'get'
+          ? queues.get(after, ['q'], BOUND)
+          : queues.extend(after, 'q', [second], 60_000, 'hold');
+      const left = queues.leave(after);
+      resolve();
+      await Promise.allSettled([asked, left]);
+      expect(await store.stat('q')).toMatchObject({ waiting: 4, leased: 0, held: 0 });
+    });
+
     test('of a process that is back on another connection stay its own when the former one ends', async () => {
       const former = joinAs(process.pid);
       await queues.get(former, ['q'], BOUND);
