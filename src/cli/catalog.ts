@@ -5,7 +5,7 @@ const TIMEOUT: Option = {
   name: 'timeout',
   short: 't',
   value: 'DURATION',
-  summary: 'wait at most so long, then status 3',
+  summary: 'wait at most this long, then status 3',
 };
 const NULL: Option = { name: 'null', short: '0', summary: 'messages end in NUL instead of newline' };
 const JSON_OPTION: Option = { name: 'json', summary: 'one JSON object a line' };
@@ -20,12 +20,12 @@ const SETTINGS: readonly Option[] = [
   {
     name: 'retry-delay',
     value: 'DURATION',
-    summary: 'how long a message waits that failed (default 1s); twice as long each time, up to 1h',
+    summary: 'how long a failed message is delayed (default 1s); doubled each time, up to 1h',
   },
   {
     name: 'dead-letter',
     value: 'QUEUE',
-    summary: 'where messages go that are given up on (default QUEUE.dead)',
+    summary: 'the queue for messages that are given up on (default QUEUE.dead)',
   },
 ];
 
@@ -54,8 +54,8 @@ const CATALOG = [
       NULL,
       { name: 'whole', short: 'w', summary: 'all of standard input is one message' },
       { name: 'priority', short: 'p', value: 'N', summary: 'in a priority queue: lowest first (default 0)' },
-      { name: 'delay', value: 'DURATION', summary: 'can be got only after so long' },
-      { name: 'ttl', value: 'DURATION', summary: 'dropped when nobody got it for so long' },
+      { name: 'delay', value: 'DURATION', summary: 'the messages can be got only after this time' },
+      { name: 'ttl', value: 'DURATION', summary: 'drop messages that nobody got in this time' },
       {
         name: 'key',
         value: 'KEY',
@@ -70,11 +70,11 @@ const CATALOG = [
     },
     examples: [
       ['mq put jobs hello', 'put one message'],
-      ['mq put jobs -- "$x"', 'one that may begin with a hyphen'],
+      ['mq put jobs -- "$x"', 'put one that may begin with a hyphen'],
       ['find . -name "*.jpg" | mq put jobs', 'put each line of standard input'],
       ['mq put -w backup < dump.sql', 'put a whole file as one message'],
       ['mq put -t 5s jobs hello', 'wait at most 5 seconds for room'],
-      ['mq put --key nightly jobs backup', 'unless the last one is still to be done'],
+      ['mq put --key nightly jobs backup', 'put it unless the last one is unfinished'],
     ],
     mayStart: true,
   },
@@ -100,22 +100,22 @@ const CATALOG = [
         summary: 'print LEASE<TAB>message; it comes back unless it is done in time',
       },
       NULL,
-      { name: 'whole', short: 'w', summary: 'print nothing behind a message' },
+      { name: 'whole', short: 'w', summary: 'print nothing after a message' },
       JSON_OPTION,
     ],
     examples: [
       ['mq get jobs', 'wait for a message and print it'],
       ['mq get -n jobs', 'print a message if there is one, else status 3'],
       ['while job=$(mq get jobs); do ...; done', 'one after the other, until it is closed'],
-      ['mq get -f lines | awk ...', 'for a reader that takes all there is'],
+      ['mq get -f lines | awk ...', 'for a reader that reads to the end'],
       ['mq get urgent jobs', 'from urgent if it has one, else from jobs'],
-      ['mq get --lease 5m jobs', 'comes back in 5 minutes unless mq done says that it is done'],
+      ['mq get --lease 5m jobs', 'it comes back in 5 minutes unless mq done settles it'],
     ],
     mayStart: true,
   },
   {
     name: 'work',
-    summary: 'run a command for each message of one or several queues; what fails is tried again',
+    summary: 'run a command for each message of one or several queues; failed ones are tried again',
     usage: 'QUEUE... -- COMMAND [ARG...]',
     operands: [1, Infinity],
     runs: 'always',
@@ -124,7 +124,7 @@ const CATALOG = [
       {
         name: 'lease',
         value: 'DURATION',
-        summary: 'a message comes back when the worker hangs for so long (default 60s)',
+        summary: 'a message comes back when the worker hangs for this long (default 60s)',
       },
       {
         name: 'into',
@@ -136,23 +136,23 @@ const CATALOG = [
       {
         name: 'whole',
         short: 'w',
-        summary: 'nothing behind a message; with --into: all of the output is one',
+        summary: 'add nothing after a message; with --into: all of the output is one message',
       },
-      { name: 'verbose', short: 'v', summary: 'a line for each message that is finished' },
+      { name: 'verbose', short: 'v', summary: 'report how each message ended' },
     ],
     advice: { CLOSED: 'mq open OUT lets messages in again.' },
     examples: [
       ['mq work jobs -- handle {}', 'the message as an argument'],
       ['mq work jobs -j 4 -- handle', 'on standard input, four at a time'],
-      ['mq work jobs -- wc -l -- {}', 'one that may begin with a hyphen'],
+      ['mq work jobs -- wc -l -- {}', 'an argument that may begin with a hyphen'],
       ['mq work jobs -- sh -c \'gzip "$1"\' sh {}', 'not as a part of the script: it would be run'],
-      ['mq work in --into out -- ./convert', 'what it prints, into another queue'],
+      ['mq work in --into out -- ./convert', 'put its output into another queue'],
     ],
     mayStart: true,
   },
   {
     name: 'done',
-    summary: 'say that leased messages are done',
+    summary: 'mark leased messages as done',
     usage: 'QUEUE LEASE...',
     operands: [2, Infinity],
     options: [],
@@ -161,11 +161,11 @@ const CATALOG = [
   },
   {
     name: 'fail',
-    summary: 'say that leased messages have failed: they come back later',
+    summary: 'mark leased messages as failed: they come back later',
     usage: 'QUEUE LEASE...',
     operands: [2, Infinity],
     options: [
-      { name: 'delay', value: 'DURATION', summary: 'after so long, instead of the retry delay of the queue' },
+      { name: 'delay', value: 'DURATION', summary: 'the delay, instead of the retry delay of the queue' },
     ],
     examples: [['mq fail jobs "$lease" --delay 10m', 'try it again in ten minutes']],
     mayStart: true,
@@ -196,7 +196,7 @@ const CATALOG = [
     runs: 'maybe',
     options: [
       { name: 'send', summary: 'one way: standard input comes out at the other end' },
-      { name: 'recv', summary: 'one way: what goes in at the other end comes out here' },
+      { name: 'recv', summary: 'one way: standard input of the other end comes out here' },
       NOWAIT,
       TIMEOUT,
     ],
@@ -216,7 +216,7 @@ const CATALOG = [
     options: [
       { name: 'count', short: 'c', value: 'N', summary: 'print up to N messages (default 1)' },
       NULL,
-      { name: 'whole', short: 'w', summary: 'print nothing behind a message' },
+      { name: 'whole', short: 'w', summary: 'print nothing after a message' },
       JSON_OPTION,
     ],
     examples: [['mq peek -c 3 jobs', 'print the next three messages']],
@@ -284,7 +284,7 @@ const CATALOG = [
   },
   {
     name: 'stat',
-    summary: 'show all about one queue',
+    summary: 'show one queue in detail',
     usage: 'QUEUE',
     operands: ONE,
     options: [JSON_OPTION],
@@ -293,10 +293,10 @@ const CATALOG = [
   },
   {
     name: 'close',
-    summary: 'take no more puts; gets drain what is there',
+    summary: 'refuse further puts; gets drain the queue',
     usage: 'QUEUE',
     operands: ONE,
-    options: [{ name: 'now', summary: 'drop what is waiting or delayed, too' }],
+    options: [{ name: 'now', summary: 'also drop messages that are waiting or delayed' }],
     examples: [['mq close jobs', 'the consumers end once it is drained']],
     mayStart: true,
   },
@@ -320,12 +320,12 @@ const CATALOG = [
   },
   {
     name: 'move',
-    summary: 'move what is waiting to the end of another queue',
+    summary: 'move the waiting messages to the end of another queue',
     usage: 'FROM TO',
     operands: [2, 2],
     options: [{ name: 'count', short: 'c', value: 'N', summary: 'move N messages at most' }],
     advice: { CLOSED: 'mq open TO lets messages in again.' },
-    examples: [['mq move jobs.dead jobs', 'try once more what was given up on']],
+    examples: [['mq move jobs.dead jobs', 'try messages again that were given up on']],
     mayStart: true,
   },
   {
@@ -333,7 +333,7 @@ const CATALOG = [
     summary: 'remove a queue',
     usage: 'QUEUE',
     operands: ONE,
-    options: [{ name: 'force', summary: 'with its messages' }],
+    options: [{ name: 'force', summary: 'remove it with its messages' }],
     advice: { NOTEMPTY: 'mq rm --force QUEUE removes it with its messages.' },
     examples: [['mq rm jobs', 'remove it if it is empty']],
     mayStart: true,
@@ -356,7 +356,7 @@ const CATALOG = [
       {
         name: 'idle-exit',
         value: 'DURATION',
-        summary: 'end after so long without a connection; 0 (default): never',
+        summary: 'end after this long without a connection; 0 (default): never',
       },
       { name: 'max-message', value: 'BYTES', summary: 'the longest message taken (default 67108864)' },
     ],
