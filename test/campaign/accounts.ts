@@ -1,13 +1,13 @@
 import type { Run } from './run.ts';
 
 /**
- * What was put, and where it was seen. An item is one message; each time that it came out it has a
- * sighting, which says what must, can and cannot become of it after that.
+ * The record of messages that were put and seen. An item is one message. It has a sighting for each time
+ * that it came out, which says what must, can and cannot happen to it after that.
  */
 
 /**
- * final: it is gone for good by this; back: it is not, so it must be seen again; maybe: either, since
- * whoever had it was killed, say, and `why` is the rule that allows it.
+ * final: the message is gone for good; back: it is not, and must be seen again; maybe: either, for example
+ * since its holder was killed, and `why` is the rule that allows it.
  */
 export type Fate = 'final' | 'maybe' | 'back';
 
@@ -15,41 +15,41 @@ export interface Sighting {
   how: 'got' | 'leased' | 'ran';
   /** The command that it came out of. */
   run: Run;
-  /** When that was noticed: not before it came out. In ms, as all times here. */
+  /** The time when that was noticed: not before it came out. In ms, as all times here. */
   at: number;
   fate: Fate;
   why: string;
-  /** The item is gone since then at the latest, where it is. */
+  /** The latest time at which the item was gone, if it was. */
   goneBy?: number;
   lease?: string;
   attempt?: number;
-  /** This counts as an attempt, as far as is known. */
+  /** Whether this counts as an attempt, as far as is known. */
   counts?: 'yes' | 'maybe' | 'no';
 }
 
 export interface Item {
-  /** As it is shown: its serial, or where it comes from. */
+  /** The name in reports: its serial, or where it comes from. */
   name: string;
   put: Put;
-  /** Which of the put's it is, from 0. */
+  /** Its place among the items of the put, from 0. */
   index: number;
   bytes: number;
   sightings: Sighting[];
 }
 
-/** Items that were put in order, in one command: what is stored of them is the first so many. */
+/** Items that were put in order, by one command: if not all are stored, the first ones are. */
 export interface Put {
   queue: string;
-  /** Undefined for what a command of `mq work --into` printed. */
+  /** Undefined for the output of a command of `mq work --into`. */
   run: Run | undefined;
   items: Item[];
-  /** So many are stored for sure, and so many at most. */
+  /** The number of items that are stored for sure, and at most. */
   least: number;
   most: number;
   why: string;
-  /** All of them or none. */
+  /** All items are stored, or none. */
   isAtomic?: boolean;
-  /** Not to be seen before that. */
+  /** Time before which no item may be seen. */
   dueAt?: number;
   isMortal?: boolean;
   key?: string;
@@ -68,11 +68,11 @@ interface Printed {
 }
 
 export class Accounts {
-  /** How many bytes of messages may have been in pipes whose readers went away, by queue. */
+  /** Bytes of messages, by queue, that may have been in pipes whose readers went away. */
   readonly leaks = new Map<string, number>();
   readonly puts: Put[] = [];
   readonly violations: Violation[] = [];
-  /** How often each rule allowed something that looks like a fault. */
+  /** The number of times that each rule allowed something that looks like a fault. */
   readonly allowed = new Map<string, number>();
   readonly #items = new Map<string, Item>();
   readonly #leases = new Map<string, Item>();
@@ -93,7 +93,7 @@ export class Accounts {
     return item;
   }
 
-  /** It is known now what became of a put. */
+  /** Enters the outcome of a put. */
   settle(put: Put, least: number, most: number, why: string): void {
     Object.assign(put, { least, most, why });
     this.#count(put.queue, most - put.items.length);
@@ -122,7 +122,7 @@ export class Accounts {
     return sighting;
   }
 
-  /** What came out of each run, in order. */
+  /** The messages that came out of each run, in order. */
   printed(): Iterable<[Run, Printed[]]> {
     return this.#printed;
   }
@@ -143,7 +143,7 @@ export class Accounts {
     this.allowed.set(rule, (this.allowed.get(rule) ?? 0) + count);
   }
 
-  /** About how many messages of a queue are still there. */
+  /** The number of messages that are still in a queue, about. */
   backlog(queue: string): number {
     return this.#backlogs.get(queue) ?? 0;
   }
@@ -153,7 +153,7 @@ export class Accounts {
   }
 }
 
-/** Whether it is stored for sure: it was said to be, or it or a later one of the same put has been seen. */
+/** The number of items that are stored for sure: they were reported as stored, or one of them or a later one was seen. */
 export function storedOf(put: Put): number {
   let stored = put.least;
   for (const { index, sightings } of put.items)

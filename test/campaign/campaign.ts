@@ -12,10 +12,10 @@ import { World } from './world.ts';
  * npm run campaign -- [--seed N] [--duration 30m] [--round 20s] [--without NAME,...] [--keep-going]
  *
  * Producers, consumers and workers of all kinds use queues, while they and the daemon are killed, stopped
- * and interrupted at random. In the end nothing is lost, altered or doubled but what mq(1) allows, and the
- * counters are right. It goes in rounds: each empties its queues and gives a verdict. On a violation it
- * says what happened to the messages, leaves the state folder, and exits 1. The seed decides what is
- * done; what comes of that is up to the machine.
+ * and interrupted at random. In the end no message is lost, altered or doubled unless mq(1) allows it, and
+ * the counters are right. The campaign goes in rounds: each empties its queues and gives a verdict. On a
+ * violation it says what happened to the messages, leaves the state folder, and exits 1. The seed decides the
+ * actions; their outcome depends on the machine.
  */
 const { values } = parseArgs({
   options: {
@@ -76,7 +76,7 @@ function add(map: Map<string, number>, key: string, count: number): void {
   map.set(key, (map.get(key) ?? 0) + count);
 }
 
-/** Ends all that was started. */
+/** Ends all processes that were started. */
 async function cleanUp(): Promise<void> {
   world.isEnding = true;
   for (let last = false; ; last = true) {
@@ -88,7 +88,7 @@ async function cleanUp(): Promise<void> {
         process.kill(pid, 'SIGCONT');
         process.kill(pid, last ? 'SIGKILL' : 'SIGTERM');
       } catch {
-        // It has ended by itself.
+        // The process has ended by itself.
       }
     }
     await pause(last ? 50 : 1000);

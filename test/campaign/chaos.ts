@@ -5,7 +5,7 @@ import type { Run } from './run.ts';
 import { pause } from './status.ts';
 import { type DaemonEvent, HANG, type World, within } from './world.ts';
 
-/** In ms, from one blow to the next, on average. */
+/** Mean time from one blow to the next, in ms. */
 const EVERY = 350;
 
 /** A version later than any: see HELLO of mq-protocol(7). */
@@ -34,7 +34,7 @@ export async function chaos(world: World, random: Random): Promise<void> {
   }
 }
 
-/** A daemon that is about to start is one too. */
+/** Sends a signal to all daemons, also to one that is about to start. */
 function strike(world: World, signal: NodeJS.Signals): number[] {
   const pids = world.daemons();
   for (const pid of pids) send(pid, signal);
@@ -56,7 +56,7 @@ async function killDaemon(world: World): Promise<void> {
     world.daemonEvents.push({ what: 'SIGKILL', at, until: Date.now() });
 }
 
-/** Stops it for a while; now and then it is killed before it goes on. */
+/** Stops the daemon for a while; now and then it is killed before it goes on. */
 async function holdDaemon(world: World, random: Random): Promise<void> {
   const event = begin(world, 'SIGSTOP');
   const pids = strike(world, 'SIGSTOP');
@@ -83,7 +83,7 @@ async function stopDaemon(world: World, random: Random): Promise<void> {
   await pause(random.scale(1, 300));
 }
 
-/** As a newer client does it. */
+/** Replaces the daemon as a newer client does. */
 async function replaceDaemon(world: World): Promise<void> {
   const event = begin(world, 'replaced');
   const answers = await new Promise<string>((resolve) => {
@@ -96,7 +96,7 @@ async function replaceDaemon(world: World): Promise<void> {
     socket.on('close', () => resolve(text));
     socket.write(request('HELLO', '3') + request('HELLO', '3', 'MQ', '5', NEWER, 'REPLACE'));
   });
-  // One that another blow hit meanwhile has not heard it, nor has the one behind it.
+  // A daemon that another blow hit meanwhile has not read the request, nor has its successor.
   const [, pid] = /pid\r\n:(\d+)/.exec(answers) ?? [];
   if (pid !== undefined && answers.includes('OUTDATED')) await untilGone(world, [Number(pid)]);
   event.until = Date.now();
@@ -127,7 +127,7 @@ async function hitClient(world: World, random: Random): Promise<void> {
   else hit(world, run, random);
 }
 
-/** The daemon and a client at about the same time. */
+/** Hits the daemon and a client at about the same time. */
 async function hitBoth(world: World, random: Random): Promise<void> {
   const runs = [...world.live].filter(mayBeHit);
   const order = [

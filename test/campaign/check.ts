@@ -4,12 +4,12 @@ import { checkStat, type Moves, type Stat } from './others.ts';
 import { QUEUES, specOf } from './queues.ts';
 import type { World } from './world.ts';
 
-/** In ms: what clocks are rounded by. */
+/** Error of rounded clocks, in ms. */
 const ROUNDING = 50;
 
 /**
- * The verdict on a round, once everything that came out is entered.
- * @param counted what the queues count, once they are empty
+ * Gives the verdict on a round, once all messages that came out are entered.
+ * @param counted the counters of the queues, once they are empty
  */
 export function check(world: World, counted?: { stats: Stat[]; moves: Moves }): void {
   for (const put of world.accounts.puts) checkPut(world, put);
@@ -20,7 +20,7 @@ export function check(world: World, counted?: { stats: Stat[]; moves: Moves }): 
   if (counted) checkCounters(world, counted.stats, counted.moves);
 }
 
-/** What is stored of a put is as much as it said, and the first so many of its messages. */
+/** A put stored as many messages as it said, and they are its first ones. */
 function checkPut(world: World, put: Put): void {
   const { items, least, most, why } = put;
   const seen = items.filter(({ sightings }) => sightings.length > 0);
@@ -71,12 +71,12 @@ function checkItem(world: World, item: Item): void {
   const early = sightings.find(({ at }) => put.dueAt !== undefined && at < put.dueAt - ROUNDING);
   if (early) accounts.violate('too early', 'it came before its delay was over', [item], [early.run]);
   checkAttempts(world, item);
-  // All but one of those that might have been the last time were not.
+  // Only one of the sightings that might have been the last one was.
   const maybes = sightings.filter(({ fate }) => fate === 'maybe');
   for (const { why } of final ? maybes : maybes.slice(0, -1)) accounts.allow(`it comes again after ${why}`);
 }
 
-/** What counts as an attempt is known; where leases do not run out nothing else does. */
+/** A message has no more attempts than its sightings explain. Where leases run out, that counts too, and is not checked. */
 function checkAttempts(world: World, item: Item): void {
   if (
     QUEUES.some(
@@ -101,7 +101,7 @@ function checkAttempts(world: World, item: Item): void {
   }
 }
 
-/** A get says in order what it has written: of what a killed one wrote, the last so many come again. */
+/** A get acknowledges its messages in order: only the last ones that a killed get wrote come again. */
 function checkWords(world: World): void {
   for (const [run, printed] of world.accounts.printed()) {
     let again: Item | undefined;
@@ -120,7 +120,7 @@ function checkWords(world: World): void {
   }
 }
 
-/** What readers left in their pipes is gone; more than that is not. */
+/** No more is lost than readers left in their pipes. */
 function checkLeaks(world: World): void {
   for (const { name } of QUEUES.filter(({ isLossy }) => isLossy)) {
     const lost = world.accounts.puts

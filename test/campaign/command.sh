@@ -1,4 +1,4 @@
-# What the workers of the campaign run: notes the message, prints outputs for --into, and ends as its lease says.
+# The command that the workers of the campaign run: notes the message, prints outputs for --into, and ends as its lease says.
 # $1: lines COUNT | whole | keep | argument MESSAGE
 set -u
 LC_ALL=C
@@ -19,7 +19,7 @@ case $1 in
     tee "$file" | sed -n "h;$all"
     ;;
 esac
-# See endOf in workers.ts.
+# The same rule as endOf in workers.ts.
 case $MQ_LEASE in
   *[0-5]) exit 3 ;;
   *[67]) kill -KILL $$ ;;

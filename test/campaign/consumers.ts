@@ -7,10 +7,10 @@ import { checkStatus, finish, ranOutOfPatience } from './status.ts';
 import { FileSink, type Pace, PIPE_SIZE, PipeSink, type Sink, SocketSink } from './stdio.ts';
 import type { World } from './world.ts';
 
-/** Bytes: a message of a queue that loses some is shorter, and the reader had a part of it. */
+/** Bytes. Messages of a lossy queue are shorter; a reader that went away may have had a part of one more. */
 const LONGEST_LOSSY = 1000;
 
-/** One `mq get` of one kind or another. */
+/** Runs one `mq get`, of a kind chosen at random. */
 export async function consume(world: World, random: Random): Promise<void> {
   const queues = choose(world, random);
   const [spec] = queues as [QueueSpec];
@@ -45,7 +45,7 @@ export async function consume(world: World, random: Random): Promise<void> {
   if (fate.fate === 'final') checkCount(world, run, entries.length, most, args, hasLeft);
 }
 
-/** What a get has printed is gone, unless it could not say so. */
+/** The fate of messages that a get has printed: they are gone, unless it could not tell the daemon. */
 export function fateOf(world: World, run: Run): Pick<Sighting, 'fate' | 'why'> & { goneBy?: number } {
   const ended = run.ended as number;
   if (run.wasKilled) return { fate: 'maybe', why: 'a get that was killed' };
@@ -59,7 +59,7 @@ export function fateOf(world: World, run: Run): Pick<Sighting, 'fate' | 'why'> &
   return { fate: 'final', why: run.end, goneBy: ended };
 }
 
-/** Most often one queue that has messages; now and then two, or one twice. */
+/** Chooses one queue that has messages, most often; now and then two, or one twice. */
 function choose(world: World, random: Random): QueueSpec[] {
   const taken = QUEUES.filter(({ taken }) => taken === 'get' || random.chance(0.03));
   const first = random.weighted(
@@ -76,7 +76,7 @@ function formatOf(random: Random, { framing }: QueueSpec): Format {
   return framing === 'text' ? 'lines' : framing;
 }
 
-/** How many messages a get is to have, and for how long it waits. */
+/** The number of messages that a get is to have, and how long it waits. */
 function extent(random: Random): { args: string[]; most: number; isEndless: boolean } {
   const wait = random.pick([['-n'], ['-t', '200ms'], ['-t', '2s'], []]);
   const isEndless = wait.length === 0;
@@ -112,7 +112,7 @@ function paceOf(random: Random): Pace {
   ]);
 }
 
-/** The status says whether all came that was wanted. */
+/** The status says whether all wanted messages came. */
 function checkCount(
   world: World,
   run: Run,

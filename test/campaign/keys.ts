@@ -9,14 +9,14 @@ import type { World } from './world.ts';
 
 const QUEUE = 'keys';
 
-/** Few, so that most are held by something. */
+/** Few keys, so that most are held at any time. */
 const KEYS = ['a', 'b', 'c', 'key with spaces', 'schlüssel'];
 
-/** Puts with a key: while that is held they do nothing, and succeed. */
+/** Puts with a key: they do nothing while the key is held, and succeed. */
 export class Keys {
   readonly #option: '--key' | '--id';
 
-  /** @param help of mq put */
+  /** @param help the help of mq put */
   constructor(help: string) {
     this.#option = help.includes('--key') ? '--key' : '--id';
   }
@@ -47,7 +47,7 @@ export class Keys {
   }
 }
 
-/** Two of a key at a time, and a put that succeeded with nothing there that held its key. */
+/** Finds keys that two messages held at a time, and puts that succeeded and stored nothing, with a key that was free. */
 export function checkKeys(world: World): void {
   const puts = world.accounts.puts.filter(({ key }) => key !== undefined);
   for (const put of puts) {
@@ -58,7 +58,7 @@ export function checkKeys(world: World): void {
   }
 }
 
-/** Nobody may have put it while another was there for sure: from the end of its put to the start of who took it. */
+/** No other message had the key for sure during the put: from the end of its own put until a command that took it began. */
 function checkAlone(world: World, put: Put, others: Put[]): void {
   for (const other of others) {
     const [item] = other.items as [Item];
@@ -70,7 +70,7 @@ function checkAlone(world: World, put: Put, others: Put[]): void {
   }
 }
 
-/** Another has to have been there at some time of the put: it was not gone before that began. */
+/** Another message had the key at some time of the put: it was not gone before the put began. */
 function checkHeld(world: World, put: Put, others: Put[]): void {
   const began = put.run?.began as number;
   const ended = put.run?.ended as number;

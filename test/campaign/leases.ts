@@ -8,23 +8,23 @@ import { checkStatus, finish, pause } from './status.ts';
 import { PipeSink } from './stdio.ts';
 import type { World } from './world.ts';
 
-/** In ms: what an extended lease has. */
+/** Duration of an extended lease, in ms. */
 const EXTENDED = 20_000;
 
-/** A lease that the campaign has of a queue. */
+/** A lease that the campaign has on a message. */
 interface Holding {
   sighting: Sighting & { lease: string };
-  /** It cannot have run out before that. */
+  /** Time before which the lease cannot run out. */
   until: number;
-  /** It was free of its get when that ended, as far as is known. */
+  /** Whether the lease outlived its get, as far as is known. */
   isFirm: boolean;
 }
 
-/** Those that are kept until the round ends; they are settled then, since they do not run out. */
+/** Takes leases and settles them. Some are kept until the round ends, and settled then, since they do not run out. */
 export class Leases {
   readonly #kept: { queue: string; holdings: Holding[] }[] = [];
 
-  /** One `mq get --lease`, and what becomes of its leases. */
+  /** Runs one `mq get --lease`, and decides what happens to its leases. */
   async take(world: World, random: Random): Promise<void> {
     const specs = QUEUES.filter(({ taken }) => taken === 'lease');
     const spec = random.weighted(specs.map((each) => [1 + world.accounts.backlog(each.name), each] as const));
@@ -36,7 +36,7 @@ export class Leases {
     }
   }
 
-  /** Settles what is left. */
+  /** Settles the leases that are left. */
   async end(world: World): Promise<void> {
     for (const { queue, holdings } of this.#kept.splice(0))
       await settle(world, queue, 'done', holdings, 'untouched');
@@ -113,7 +113,7 @@ async function extend(world: World, queue: string, holding: Holding): Promise<vo
   if (run.status === 5) checkMissing(world, run, holding, false);
 }
 
-/** Says done or fail until it is known what became of each lease. */
+/** Runs done or fail until the outcome of each lease is known. */
 async function settle(
   world: World,
   queue: string,
@@ -123,14 +123,14 @@ async function settle(
   more: string[] = [],
 ): Promise<void> {
   let left = holdings;
-  /** An earlier one may have settled them. */
+  /** An earlier run may have settled them. */
   let isUnsure = false;
   while (left.length > 0) {
     const run = world.start(role, [verb, ...more, queue, ...left.map(({ sighting }) => sighting.lease)]);
     await finish(world, run, 5000);
     checkStatus(world, run, [0, 5]);
     if (run.status !== 0 && run.status !== 5) {
-      // 69 says that nothing was done.
+      // Status 69 says that nothing was done.
       isUnsure ||= run.status !== 69;
       await pause(50);
       continue;
@@ -163,7 +163,7 @@ function fateOfMissing(
   return { fate: 'maybe', why: 'a done that had no answer', counts: 'maybe' };
 }
 
-/** @returns whether a lease may be gone; that it is not is entered as a violation */
+/** @returns whether a lease may be gone; if it may not, that is entered as a violation */
 function checkMissing(
   world: World,
   run: Run,

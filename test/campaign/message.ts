@@ -2,16 +2,16 @@ import { crc32 } from 'node:zlib';
 import type { Random } from './random.ts';
 
 /**
- * Messages that know who they are: `m/SERIAL/CHECKSUM/LENGTH/PAYLOAD`. What a command of `mq work --into`
- * makes of one is `o/INDEX/COUNT/LEASE/` and that message. The checksum is over serial and payload, the
- * length is the payload's, so that an altered one, or a part of one, is noticed.
+ * Messages that identify themselves: `m/SERIAL/CHECKSUM/LENGTH/PAYLOAD`. A command of `mq work --into` puts
+ * `o/INDEX/COUNT/LEASE/` in front of its input. The checksum is over serial and payload, the length is that
+ * of the payload, so that an altered message, or a part of one, is noticed.
  */
 export type Framing = 'lines' | 'null' | 'whole';
 
 export interface Input {
   kind: 'input';
   serial: number;
-  /** Its length with the header. */
+  /** The length with the header. */
   length: number;
 }
 
@@ -25,13 +25,13 @@ export interface Output {
   length: number;
 }
 
-/** Why bytes are no message: too few of them, or other ones than were put. */
+/** Why bytes are no message: some are missing, or they are not those that were put. */
 export type Flaw = 'cut' | 'altered';
 
 const HEADER = /^m\/(\d+)\/([0-9a-f]{8})\/(\d+)\//;
 const OUTPUT = /^o\/(\d+)\/(\d+)\/([0-9]+\.[0-9a-z]+)\//;
 
-/** Longer than any header. */
+/** Bytes. No header is longer. */
 const LONGEST_HEADER = 80;
 
 export function makeMessage(random: Random, serial: number, size: number, framing: Framing | 'text'): Buffer {
@@ -56,7 +56,7 @@ export function readMessage(bytes: Buffer): Input | Output | Flaw {
   return { kind: 'output', input, lease, index: Number(index), count: Number(count), length };
 }
 
-/** Whose message this is, though it may be damaged. */
+/** The serial of a message that may be damaged. */
 export function serialIn(bytes: Buffer): number | undefined {
   const [, serial] = /m\/(\d+)\//.exec(bytes.toString('latin1', 0, LONGEST_HEADER * 2)) ?? [];
   return serial === undefined ? undefined : Number(serial);

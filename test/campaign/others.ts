@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 import { checkStatus, finish, pause } from './status.ts';
 import type { World } from './world.ts';
 
-/** What `mq stat --json` says of a queue. */
+/** The counters that `mq stat --json` prints. */
 export interface Stat {
   name: string;
   waiting: number;
@@ -17,10 +17,10 @@ export interface Stat {
   expired: number;
 }
 
-/** How many messages were moved from one queue to another, as far as that was told. */
+/** Moves messages from one queue to another, and counts them, as far as the command told it. */
 export class Moves {
   told = 0;
-  /** Some had no answer. */
+  /** Some moves had no answer. */
   isUnsure = false;
 
   async move(world: World, random: Random): Promise<void> {
@@ -52,7 +52,7 @@ export async function closeAndOpen(world: World, random: Random): Promise<void> 
   closing.until = Date.now();
 }
 
-/** What a queue's counters say must fit together at any moment. */
+/** Checks that the counters of each queue fit together, as they must at any moment. */
 export async function audit(world: World): Promise<void> {
   const { run, out } = await world.ask('ls', '--json');
   checkStatus(world, run, [0]);
@@ -62,7 +62,7 @@ export async function audit(world: World): Promise<void> {
   }
 }
 
-/** Whatever came in is there, or went out in a way that is counted; or was moved. */
+/** Each message that came in is still there, went out in a way that is counted, or was moved. */
 export function checkStat(world: World, stat: Stat): void {
   const { name, put, done, expired, dead, waiting, delayed, leased } = stat;
   const spec = QUEUES.find((each) => each.name === name);

@@ -14,14 +14,14 @@ export interface Entry {
 
 interface Printed {
   entries: Entry[];
-  /** What stands behind the last whole message. */
+  /** The bytes after the last whole message. */
   rest: Buffer;
 }
 
-/** A message of up to so many bytes, with what ends it, goes into a pipe as a whole or not at all. */
+/** Bytes. A message up to this length, with its terminator, goes into a pipe as a whole or not at all. */
 const ATOMIC = 4096;
 
-/** Standard output of get, as messages. */
+/** Cuts standard output of get into messages. */
 export function printed(bytes: Buffer, format: Format, isLeased: boolean): Printed {
   if (format === 'whole') return sequence(bytes, isLeased);
   const separator = format === 'null' ? 0 : 0x0a;
@@ -35,7 +35,7 @@ export function printed(bytes: Buffer, format: Format, isLeased: boolean): Print
   return { entries, rest: bytes.subarray(start) };
 }
 
-/** With nothing between them, each says where it ends; what has no header ends with the output. */
+/** Cuts messages with nothing between them, by the length in each header; bytes without a header run to the end. */
 function sequence(bytes: Buffer, isLeased: boolean): Printed {
   const entries: Entry[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -71,7 +71,7 @@ function fromJson(line: Buffer): Entry {
   return { body: bytes, lease, attempt };
 }
 
-/** Enters what a run has printed; answers the sightings, undefined for what is no message of this round. */
+/** Enters the messages that a run has printed; returns the sightings, undefined for bytes of no message here. */
 export function record(
   world: World,
   run: Run,
@@ -94,7 +94,7 @@ export function record(
   });
 }
 
-/** Whose sighting these bytes are; what is none is a violation. */
+/** The item of these bytes; if there is none, that is a violation. */
 export function itemOf(world: World, run: Run, body: Buffer): Item | undefined {
   const { accounts } = world;
   const message = readMessage(body);
@@ -117,7 +117,7 @@ export function itemOf(world: World, run: Run, body: Buffer): Item | undefined {
   return item;
 }
 
-/** All that a command printed for one input is put in one step: with one of them the others are known of. */
+/** The item of one output. The outputs of one command are put in one step, so all are entered with the first. */
 function outputItem(world: World, { input, lease, index, count }: Output): Item | undefined {
   const { accounts } = world;
   const source = accounts.item(String(input.serial));
@@ -136,7 +136,7 @@ export function outputName(source: string, lease: string, index: number): string
   return `${source}/${lease}/${index}`;
 }
 
-/** Only what was interrupted leaves a part of a message behind, and in a pipe only of a long one. */
+/** Only an interrupted command leaves a part of a message behind, and in a pipe only of a long one. */
 function checkRest(world: World, run: Run, rest: Buffer, isPipe: boolean): void {
   if (rest.length === 0) return;
   const serial = serialIn(rest);

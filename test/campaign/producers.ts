@@ -8,15 +8,15 @@ import { checkStatus, finish, ranOutOfPatience } from './status.ts';
 import { Feed, type Piece } from './stdio.ts';
 import type { World } from './world.ts';
 
-/** No more is put into a queue that has so many messages, so that it can be emptied in time. */
+/** Messages in a queue beyond which no more are put, so that it can be emptied in time. */
 const MOST_BACKLOG = 3000;
 
-/** Why it is not known whether all or nothing of a put is stored. */
+/** The reason why all or nothing of a put is stored, and not known which. */
 const ALL_OR_NOTHING = 'interrupted without a word';
 
 const MEBIBYTE = 1024 * 1024;
 
-/** One put of one kind or another. */
+/** Runs one put, of a kind chosen at random. */
 export async function produce(world: World, random: Random): Promise<void> {
   const open = QUEUES.filter(
     ({ name, fed }) => fed !== 'no' && fed !== 'key' && world.accounts.backlog(name) < MOST_BACKLOG,
@@ -29,7 +29,7 @@ export async function produce(world: World, random: Random): Promise<void> {
   else await putStream(world, random, spec, options(random, spec));
 }
 
-/** What a put may be told besides its messages. */
+/** Options of a put, chosen at random. */
 function options(random: Random, { hasPriorities, create }: QueueSpec): string[] {
   const all: string[] = [];
   if (hasPriorities) all.push('-p', String(random.between(-3, 3)));
@@ -54,7 +54,7 @@ async function putStream(world: World, random: Random, spec: QueueSpec, more: st
   const messages = Array.from({ length: count }, () => message(world, random, spec, spec.framing));
   const separator = spec.framing === 'null' ? '\0' : '\n';
   const parts: Buffer[] = messages.map(({ bytes }) => Buffer.concat([bytes, Buffer.from(separator)]));
-  // The last line may lack its end.
+  // The last line may lack its newline or NUL.
   const last = parts.at(-1) as Buffer;
   if (random.chance(0.2)) parts[count - 1] = last.subarray(0, -1);
   const all: Buffer = Buffer.concat(parts);
@@ -66,7 +66,7 @@ async function putStream(world: World, random: Random, spec: QueueSpec, more: st
   let end = 0;
   const ends = parts.map(({ length }) => (end += length));
   const lines = ends.filter((each) => each <= given.bytes).length;
-  // Without its end the last line is a message only once the end of input has come.
+  // Without its newline the last line is a message only once the end of input has come.
   const isWhole = given.bytes === all.length && (given.hasEnded || all.at(-1) === separator.charCodeAt(0));
   const complete = given.bytes === all.length && !isWhole ? count - 1 : lines;
   settle(world, put as Put, {
@@ -173,15 +173,15 @@ function* pieces(random: Random, bytes: Buffer): Generator<Piece> {
 }
 
 interface Given {
-  /** So many whole messages the put may have read. */
+  /** The number of whole messages that the put may have read. */
   complete: number;
-  /** It may have read all that there was to come. */
+  /** Whether it may have read the end of its input. */
   hasEnded: boolean;
-  /** Of more than one message it has to say how many were stored, where it stops early. */
+  /** Whether a put that stops early has to say how many messages were stored: one of several messages has. */
   said: boolean;
 }
 
-/** What a put's end says about what is stored. */
+/** Derives from the end of a put how much is stored. */
 function settle(world: World, put: Put, given: Given): void {
   const run = put.run as Run;
   const isLimited = run.args.includes('-n') || run.args.includes('-t');
@@ -191,7 +191,7 @@ function settle(world: World, put: Put, given: Given): void {
   world.accounts.settle(put, least, most, why);
 }
 
-/** How many are stored at least and at most, and why. */
+/** The least and the greatest number of stored messages, and the reason. */
 function storedBy(
   { accounts }: World,
   run: Run,
@@ -223,12 +223,12 @@ function storedBy(
     return [0, complete, 'it was interrupted, and had no answer for 3 s'];
   }
   if (!said) return [0, complete, 'it was interrupted'];
-  // Before it can catch signals it has stored nothing, and as it becomes another process to end (main.ts) all.
+  // A put cannot catch signals at its start, when nothing is stored, and at its end (main.ts), when everything is.
   accounts.allow('put interrupted in its first or last moment, without a word: all or nothing is stored');
   return [0, complete === items.length && hasEnded ? complete : 0, ALL_OR_NOTHING];
 }
 
-/** How many messages a put says were stored. */
+/** The number of stored messages that a put states. */
 export function numberTold(errors: string): number | undefined {
   const [all, number] = /(?:(\d+) messages? (?:was|were)|nothing was) stored/.exec(errors) ?? [];
   if (all === undefined) return undefined;

@@ -1,32 +1,32 @@
 import type { Framing } from './message.ts';
 
-/** One queue of the campaign: what goes in, and who takes it out. */
+/** One queue of the campaign: the messages that go in, and the commands that take them out. */
 export interface QueueSpec {
   name: string;
   framing: Framing | 'text';
-  /** Of `mq create`; undefined: it comes into being with the first message. */
+  /** Options of `mq create`; undefined: the queue comes into being with its first message. */
   create?: string[];
-  /** The payload of most messages is no longer; some are up to a hundred times as long. */
+  /** Bytes of the longest payload of most messages; some are up to a hundred times as long. */
   size: number;
-  /** Who puts: streams and operands; whole messages; with a delay; with a key; nobody but mq itself. */
+  /** How messages are put: as streams and operands; whole; with a delay; with a key; by nobody but mq itself. */
   fed: 'stream' | 'whole' | 'delay' | 'key' | 'no';
   hasPriorities?: boolean;
   /** Messages may expire. */
   isMortal?: boolean;
   /** Readers go away, and with them what is in their pipes. */
   isLossy?: boolean;
-  /** Who takes: `mq get`, `mq get --lease`, `mq work`. */
+  /** How messages are taken: `mq get`, `mq get --lease`, `mq work`. */
   taken: 'get' | 'lease' | 'work';
   /** In ms. Leases of `Infinity` (ten minutes) do not run out in a campaign, whatever the machine does. */
   lease?: number;
-  /** For work: where its commands' outputs go, and a queue that is worked on together with this one now and then. */
+  /** For work: the queue for outputs of its commands, and a queue that is worked on together with this one now and then. */
   into?: string;
   also?: string;
-  /** Where messages are moved from here now and then. */
+  /** The queue to which messages are moved from here now and then. */
   moves?: string;
 }
 
-/** What `mq get --lease` and `mq work` are told where a lease is not to run out. */
+/** Lease of `mq get --lease` and `mq work` where it is not to run out. */
 export const LONG_LEASE = '10m';
 
 const RETRIES = ['--retry-delay', '50ms'];
@@ -111,7 +111,7 @@ const OWN: QueueSpec[] = [
   { name: 'keys', framing: 'text', size: 20, fed: 'key', taken: 'get' },
 ];
 
-/** Those for what was given up on; it goes back to where it came from. */
+/** The dead-letter queues; their messages are moved back to the queues that they came from. */
 const DEAD: QueueSpec[] = OWN.filter(({ create }) => create?.includes('--max-attempts')).map(
   ({ name, framing, size }) => ({
     name: `${name}.dead`,
@@ -131,7 +131,7 @@ export function specOf(name: string): QueueSpec {
   return spec;
 }
 
-/** Whether messages are moved into it, or out of it by anything but failures. */
+/** Whether messages are moved into the queue, or out of it by anything but failures. */
 export function isMoved({ name, moves }: QueueSpec): boolean {
   return moves !== undefined || QUEUES.some((each) => each.moves === name);
 }

@@ -1,4 +1,4 @@
-/** Numbers that a seed decides: the same plan again, though not the same course of processes. */
+/** Random numbers from a seed. The same seed gives the same plan, though processes take another course. */
 export class Random {
   #state: number;
 
@@ -6,12 +6,12 @@ export class Random {
     this.#state = typeof seed === 'number' ? seed >>> 0 : hash(seed);
   }
 
-  /** Of its own, so that what one actor does changes nothing for the others. */
+  /** Random numbers of their own for one actor, so that it changes nothing for the others. */
   fork(name: string): Random {
     return new Random(`${this.#state}:${name}`);
   }
 
-  /** From 0 to 1 (mulberry32). */
+  /** A number from 0 to 1 (mulberry32). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;
@@ -25,7 +25,7 @@ export class Random {
     return least + Math.floor(this.next() * (most - least + 1));
   }
 
-  /** Small ones more often than large ones: evenly many in 1 to 10 as in 10 to 100. */
+  /** A whole number, more often small than large: 1 to 10 is as likely as 10 to 100. */
   scale(least: number, most: number): number {
     return Math.round(least * (most / least) ** this.next());
   }
@@ -38,7 +38,7 @@ export class Random {
     return from[Math.floor(this.next() * from.length)] as T;
   }
 
-  /** One of these, each as often as its weight says. */
+  /** One of the choices, each as often as its weight says. */
   weighted<T>(choices: readonly (readonly [weight: number, choice: T])[]): T {
     let left = this.next() * choices.reduce((sum, [weight]) => sum + weight, 0);
     for (const [weight, choice] of choices) {

@@ -2,10 +2,10 @@ import type { Item, Sighting, Violation } from './accounts.ts';
 import { type Run, timeOf } from './run.ts';
 import type { World } from './world.ts';
 
-/** So many violations of a kind are shown in full, and so many messages of each. */
+/** Violations of a kind that are shown in full, and messages of each. */
 const SHOWN = 3;
 
-/** What went wrong in a round: each kind, with messages, and what happened to them. */
+/** Describes the violations of a round: each kind, with messages and what happened to them. */
 export function report(world: World): string {
   const { violations } = world.accounts;
   const kinds = [...new Set(violations.map(({ kind }) => kind))];

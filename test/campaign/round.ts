@@ -16,10 +16,10 @@ import { pause } from './status.ts';
 import { Workers } from './workers.ts';
 import { HANG, type World } from './world.ts';
 
-/** What one actor does again and again, until the round ends. */
+/** An action that an actor repeats until the round ends. */
 type Act = (random: Random) => Promise<void>;
 
-/** One round: queues are made, used while everything is struck, emptied, and accounted for. */
+/** Runs one round: makes queues, uses them while daemon and commands are struck, empties them, and checks the accounts. */
 export async function round(world: World, number: number, duration: number): Promise<void> {
   const random = world.random.fork(`round ${number}`);
   Object.assign(world, {
@@ -61,7 +61,7 @@ export async function round(world: World, number: number, duration: number): Pro
   for (const { name } of stats) await expectOk(world, 'rm', ...(areStuck ? ['--force'] : []), name);
 }
 
-/** In ms, about: between two acts of one actor. */
+/** Longest rest between two acts of one actor, in ms. */
 const REST: Record<string, number> = { move: 1000, close: 4000, audit: 2000, keys: 300 };
 
 async function repeat(world: World, random: Random, rest: number, act: Act): Promise<void> {
@@ -80,7 +80,7 @@ async function expectOk(world: World, ...args: string[]): Promise<void> {
   if (run.status !== 0) world.accounts.violate(`status ${run.end}`, 'nothing is under way', [], [run]);
 }
 
-/** Workers that are told to end wait for room for the outputs that they have. */
+/** Makes room for the outputs of workers that are told to end: they wait for it. */
 async function makeRoom(world: World): Promise<void> {
   const places = QUEUES.flatMap(({ into }) => into ?? []);
   while ([...world.live].some(({ role }) => role === 'worker')) {
@@ -89,7 +89,7 @@ async function makeRoom(world: World): Promise<void> {
   }
 }
 
-/** Commands of workers that were killed run on. */
+/** Waits for commands of workers that were killed: they run on. */
 async function orphansEnd(world: World): Promise<void> {
   const deadline = Date.now() + HANG;
   for (;;) {
@@ -101,7 +101,7 @@ async function orphansEnd(world: World): Promise<void> {
   }
 }
 
-/** Takes all that is there and that will come; answers the counters at the end. */
+/** Takes all messages, also those that come later; returns the counters at the end. */
 async function empty(world: World): Promise<{ stats: Stat[]; areStuck: boolean }> {
   let deadline = Date.now() + HANG;
   for (;;) {
@@ -121,7 +121,7 @@ async function empty(world: World): Promise<{ stats: Stat[]; areStuck: boolean }
   }
 }
 
-/** Says who had messages of the queue last, and whom the daemon takes for those who have them. */
+/** Reports the runs that had messages of the queue last, and the holders that the daemon has on record. */
 function saysStuck(world: World, { name, delayed, leased }: Stat): void {
   const takers = world.runs.filter(
     ({ role, args }) => ['worker', 'leaser'].includes(role) && args.includes(name),
@@ -142,7 +142,7 @@ async function takeAll(world: World, name: string): Promise<void> {
   const end = new Promise((resolve) => run.child.stdout?.on('end', resolve));
   await world.end(run);
   await end;
-  // 3: it may have expired meanwhile.
+  // 3: the messages may have expired meanwhile.
   if (run.status !== 0 && run.status !== 3)
     world.accounts.violate(`status ${run.end}`, 'nothing is under way', [], [run]);
   const output = printed(Buffer.concat(chunks), 'json', false);

@@ -1,20 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 
-/** Whom a signal of the campaign may hit. */
+/** Kind of a run; a signal of the campaign never hits one that is untouched. */
 export type Role = 'producer' | 'consumer' | 'leaser' | 'settler' | 'worker' | 'other' | 'untouched';
 
 export interface RunOptions {
   role: Role;
   env: NodeJS.ProcessEnv;
-  /** Descriptors; without: /dev/null. 'pipe' is what Node makes: a pair of sockets. */
+  /** Descriptors; undefined: /dev/null; 'pipe': a pair of sockets, which Node makes. */
   stdin?: number | 'pipe' | undefined;
   stdout?: number | 'pipe' | undefined;
-  /** A file for its standard error, gone when it has ended. */
+  /** Path of a file for standard error; it is removed when the command has ended. */
   errors: string;
 }
 
-/** A command as it runs, and all that was done to it. */
+/** A running command, and the signals that were sent to it. */
 export class Run {
   readonly id: number;
   readonly role: Role;
@@ -27,7 +27,7 @@ export class Run {
   signal: NodeJS.Signals | undefined;
   /** Its standard error, once it has ended. */
   errors = '';
-  /** What was sent to it while it ran. */
+  /** Signals that were sent to it while it ran. */
   readonly signals: { signal: NodeJS.Signals; at: number }[] = [];
   readonly exited: Promise<void>;
 
@@ -61,7 +61,7 @@ export class Run {
     this.signals.push({ signal, at: Date.now() });
   }
 
-  /** What lets it end in good order: the first such signal. */
+  /** Signals that ask it to end; it ends in good order by the first. */
   get interrupts(): { signal: NodeJS.Signals; at: number }[] {
     return this.signals.filter(({ signal }) => ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signal));
   }

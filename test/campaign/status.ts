@@ -1,13 +1,13 @@
 import type { Run } from './run.ts';
 import type { World } from './world.ts';
 
-/** In ms: a command that was interrupted and cannot have an answer ends by itself after 3 s. */
+/** In ms. An interrupted command that gets no answer ends by itself after 3 s. */
 const PATIENCE = 2900;
 
-/** In ms: for so long a command waits for a daemon that does not answer. */
+/** In ms. A command waits 15 s for a daemon that does not answer. */
 const ANSWER = 14_900;
 
-/** Whether a run has ended as one of these statuses says, or as what was done to it allows; else that is a violation. */
+/** Enters a violation unless a run ended with one of these statuses, or with one that a blow to it or the daemon allows. */
 export function checkStatus(world: World, run: Run, natural: readonly number[]): void {
   const { signal, status, errors } = run;
   const refuse = (why: string) =>
@@ -28,7 +28,7 @@ export function checkStatus(world: World, run: Run, natural: readonly number[]):
   } else refuse(whatBefell(world, run));
 }
 
-/** With a time limit a command ends by it, whether the daemon answers or not. */
+/** Whether a command has a time limit; it ends by it, whether the daemon answers or not. */
 function isLimited({ args }: Run): boolean {
   return args.includes('-n') || args.includes('-t') || args.includes('-a');
 }
@@ -38,7 +38,7 @@ function whatBefell(world: World, run: Run): string {
   return `; to the daemon meanwhile: ${[...new Set(events.map(({ what }) => what))].join(', ') || 'nothing'}`;
 }
 
-/** The time was up in which it could tell the daemon, or ask it, before it ended. */
+/** Whether the time was up in which an interrupted run could still tell or ask the daemon something. */
 export function ranOutOfPatience(run: Run): boolean {
   const [first] = run.interrupts;
   return first !== undefined && (run.ended as number) - first.at >= PATIENCE;

@@ -14,19 +14,19 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Random } from './random.ts';
 import type { Run } from './run.ts';
 
-/** What a pipe holds (pipe(7)). */
+/** Bytes that a pipe holds (pipe(7)). */
 export const PIPE_SIZE = 64 * 1024;
 
-/** So many pipes are made with one mkfifo(1). */
+/** Pipes that one mkfifo(1) makes. */
 const AT_ONCE = 32;
 
-/** In ms: between two looks at a pipe where nothing was. */
+/** Time between two looks at a pipe that was empty or full, in ms. */
 const LOOK_EVERY = 5;
 
-/** In ms: so often it is looked whether to wait on. */
+/** Time between two looks whether to wait on, in ms. */
 const SLICE = 100;
 
-/** Pipes of which the campaign has one end: what is in them outlives whoever had the other. */
+/** Pipes of which the campaign has one end: their content outlives the process that had the other. */
 export class Pipes {
   readonly #folder: string;
   #names: string[] = [];
@@ -36,7 +36,7 @@ export class Pipes {
     this.#folder = folder;
   }
 
-  /** `far` is for the process, and blocks; `near` does not. */
+  /** Makes a pipe. Its end `far` is for the process, and blocks; `near` does not. */
   open(near: 'reads' | 'writes'): { near: number; far: number } {
     const path = this.#next();
     const both = openSync(path, constants.O_RDWR);
@@ -60,28 +60,28 @@ export class Pipes {
 
 export interface Piece {
   bytes: Buffer;
-  /** How long to wait before it, in ms. */
+  /** Time to wait before it, in ms. */
   after: number;
 }
 
-/** Standard input of a command, and an account of how much of it the kernel took. */
+/** Standard input of a command, and the number of bytes that the kernel took. */
 export class Feed {
-  /** For the command. */
+  /** The end for the command. */
   readonly far: number | 'pipe';
   /** Bytes that the command may have read. */
   given = 0;
-  /** The command may have seen the end. */
+  /** Whether the command may have seen the end. */
   hasEnded = false;
   readonly #near: number | undefined;
 
-  /** @param pipes none: what Node calls a pipe, a pair of sockets */
+  /** @param pipes undefined: a pair of sockets, which Node calls a pipe */
   constructor(pipes: Pipes | undefined) {
     const ends = pipes?.open('writes');
     this.#near = ends?.near;
     this.far = ends?.far ?? 'pipe';
   }
 
-  /** Gives these, piece by piece, and the end unless `open`; returns when that is done or the run has ended. */
+  /** Writes the pieces and the end; returns when that is done or the run has ended. */
   async give(run: Run, pieces: Iterable<Piece>, stop: () => boolean): Promise<void> {
     if (typeof this.far === 'number') closeSync(this.far);
     // A command may end before it has read everything.
@@ -120,11 +120,11 @@ export class Feed {
   }
 }
 
-/** Standard output of a command; all of it, whatever becomes of the command. */
+/** Standard output of a command: all of it, however the command ends. */
 export interface Sink {
-  /** For the command. */
+  /** The end for the command. */
   readonly far: number | 'pipe';
-  /** What the command has printed, once it has ended. */
+  /** @returns the output of the command, once it has ended */
   finish(run: Run): Promise<Buffer>;
 }
 
@@ -161,7 +161,7 @@ export class SocketSink implements Sink {
 
 export class PipeSink implements Sink {
   readonly far: number;
-  /** It stopped reading for good before the command had ended. */
+  /** Whether it stopped reading for good before the command had ended. */
   hasLeft = false;
   readonly #near: number;
   readonly #random: Random;
@@ -181,7 +181,7 @@ export class PipeSink implements Sink {
     const chunks: Buffer[] = [];
     let read = 0;
     for (;;) {
-      // Looked at first: what it had written before it ended is read after that.
+      // Asked before the read, which then finds all bytes of a command that has ended.
       const wasLive = run.isLive;
       const chunk = this.#read(wasLive ? this.#random.scale(1, most) : PIPE_SIZE);
       if (chunk?.length === 0 || (chunk === undefined && !wasLive)) break;
@@ -199,7 +199,7 @@ export class PipeSink implements Sink {
     return Buffer.concat(chunks);
   }
 
-  /** Undefined when nothing is there yet; empty at the end. */
+  /** @returns undefined when nothing is there yet; empty at the end */
   #read(size: number): Buffer | undefined {
     const buffer = Buffer.allocUnsafeSlow(size);
     try {
@@ -211,12 +211,12 @@ export class PipeSink implements Sink {
   }
 }
 
-/** How a reader reads. */
+/** The pace of a reader. */
 export interface Pace {
-  /** Bytes at a time, at most. */
+  /** Most bytes that are read at a time. */
   most: number;
-  /** In ms, between two reads. */
+  /** Time between two reads, in ms. */
   pause: number;
-  /** Bytes after which it goes away. */
+  /** Bytes after which the reader goes away. */
   leavesAfter?: number;
 }

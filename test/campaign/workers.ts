@@ -14,12 +14,12 @@ const COMMAND = resolve('test/campaign/command.sh');
 interface Worker {
   run: Run;
   spec: QueueSpec;
-  /** How many outputs its commands print; undefined without --into. */
+  /** The number of outputs that each of its commands prints; undefined without --into. */
   outputs: number | undefined;
   isArgument: boolean;
 }
 
-/** Workers, and what their commands noted. */
+/** Workers, and the notes of their commands. */
 export class Workers {
   readonly #folder: string;
   readonly #workers = new Map<number, Worker>();
@@ -29,7 +29,7 @@ export class Workers {
     mkdirSync(this.#folder, { recursive: true });
   }
 
-  /** One `mq work`, for some time or until nothing is left. */
+  /** Runs one `mq work`, for some time or until nothing is left. */
   async work(world: World, random: Random): Promise<void> {
     const specs = QUEUES.filter(({ taken }) => taken === 'work');
     const spec = random.weighted(specs.map((each) => [5 + world.accounts.backlog(each.name), each] as const));
@@ -64,7 +64,7 @@ export class Workers {
     checkStatus(world, run, [0, 123]);
   }
 
-  /** Enters what the commands noted, once all of them have ended and what they printed has come out. */
+  /** Enters the notes of the commands, once all of them have ended and their outputs have come out. */
   collect(world: World): void {
     for (const name of readdirSync(this.#folder)) {
       const path = join(this.#folder, name);
@@ -109,12 +109,12 @@ export class Workers {
   }
 }
 
-/** What a command with this lease ends with: as its last character says, to be known without a note of it. */
+/** How a command with this lease ends. The last character of the lease decides, so that no note of it is needed. */
 function endOf(lease: string): 'fails' | 'succeeds' {
   return /[0-7]$/.test(lease) ? 'fails' : 'succeeds';
 }
 
-/** It let all its commands finish, and told the daemon of it. */
+/** Whether a worker let all its commands finish, and told the daemon. */
 function wasClean(world: World, run: Run): boolean {
   return (
     !run.wasKilled &&
@@ -153,7 +153,7 @@ function back(why: string): Pick<Sighting, 'fate' | 'why'> {
   return { fate: 'back', why };
 }
 
-/** The message without what `mq work` puts behind it. */
+/** The message without the terminator that `mq work` adds. */
 function withoutEnd(noted: Buffer, { spec, isArgument }: Worker): Buffer {
   return isArgument || spec.framing === 'whole' || noted.length === 0 ? noted : noted.subarray(0, -1);
 }

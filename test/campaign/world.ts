@@ -7,20 +7,20 @@ import { Pipes } from './stdio.ts';
 
 const BIN = resolve('bin/mq');
 
-/** What does not end by itself within so long, in ms, though it should at once, hangs. */
+/** In ms. A command or daemon that should end at once, and has not after this time, hangs. */
 export const HANG = 120_000;
 
 export interface DaemonEvent {
   what: 'SIGKILL' | 'SIGSTOP' | 'SIGTERM' | 'stop' | 'replaced';
   at: number;
-  /** When it was over: it could have an effect on who ran meanwhile. */
+  /** The time when it was over: it could affect each run until then. */
   until: number;
 }
 
-/** Where the campaign takes place: a state folder, the processes in it, what happened. */
+/** The place of the campaign: a state folder, its processes, and the record of events. */
 export class World {
   readonly home: string;
-  /** For files of the campaign. */
+  /** Folder for files of the campaign. */
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
   readonly pipes: Pipes;
@@ -30,14 +30,14 @@ export class World {
   accounts = new Accounts();
   daemonEvents: DaemonEvent[] = [];
   closings: { queue: string; at: number; until: number }[] = [];
-  /** No more actions are to begin. */
+  /** Whether the round ends: no more actions are to begin. */
   isEnding = false;
-  /** How many commands of each verb were run. */
+  /** The number of commands that were run, by verb. */
   readonly commands = new Map<string, number>();
-  /** Signals to the daemon, and to commands. */
+  /** The numbers of signals to the daemon, and to commands. */
   kills = 0;
   hits = 0;
-  /** Those that run, and all of this round. */
+  /** The commands that run, and all commands of this round. */
   readonly live = new Set<Run>();
   runs: Run[] = [];
   #lastRun = 0;
@@ -77,7 +77,7 @@ export class World {
     return run;
   }
 
-  /** Waits for the end of a command that should end soon; one that hangs is killed, and told of. */
+  /** Waits for the end of a command that should end soon; one that hangs is a violation, and is killed. */
   async end(run: Run): Promise<void> {
     if (await within(HANG, run.exited)) return;
     run.send('SIGCONT');
@@ -86,7 +86,7 @@ export class World {
     await run.exited;
   }
 
-  /** Runs a command of the campaign's own, with its output; nobody is to disturb it. */
+  /** Runs a command for the campaign itself, which no blow hits; returns its output. */
   async ask(...args: string[]): Promise<{ run: Run; out: string }> {
     const run = this.start('untouched', args, { stdout: 'pipe' });
     const chunks: Buffer[] = [];
@@ -97,7 +97,7 @@ export class World {
     return { run, out: Buffer.concat(chunks).toString() };
   }
 
-  /** The path of a file that is not there. */
+  /** The path of a new file. */
   file(name: string): string {
     return join(this.folder, `${name}-${++this.#files}`);
   }
@@ -115,7 +115,7 @@ export class World {
     return !this.without.has(name);
   }
 
-  /** Whether something like this befell the daemon while the run was there. */
+  /** Whether one of these events befell the daemon during the run. */
   befell(run: Run, ...what: DaemonEvent['what'][]): boolean {
     const end = run.ended ?? Number.POSITIVE_INFINITY;
     return this.daemonEvents.some(
@@ -131,7 +131,7 @@ export class World {
     return wasClosed ? [4] : [];
   }
 
-  /** Processes of this state folder, and which of them are daemons. */
+  /** The processes of this state folder. */
   processes(): { pid: number; command: string; isDaemon: boolean }[] {
     const mine = `MQ_HOME=${this.home}\0`;
     return readdirSync('/proc')
@@ -144,7 +144,7 @@ export class World {
           const isDaemon = command.split('\0').includes('serve');
           return [{ pid: Number(name), command: command.replaceAll('\0', ' ').trim(), isDaemon }];
         } catch {
-          // It has ended meanwhile, or is another user's.
+          // The process has ended meanwhile, or belongs to another user.
           return [];
         }
       });
@@ -166,7 +166,7 @@ export class World {
   }
 }
 
-/** Whether a promise is fulfilled within so many ms. */
+/** Whether a promise is fulfilled within this time, in ms. */
 export async function within(time: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
