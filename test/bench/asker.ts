@@ -3,10 +3,10 @@ import { Client } from './client.ts';
 import { scheduleOf } from './processes.ts';
 
 /**
- * asker.ts SOCKET PID: asks the daemon with this pid something every 10 ms, until standard input ends; says
- * "asks" when it begins, and then, as JSON, what was longest between question and answer: the wait, without
- * what daemon and asker waited for a processor (a busy machine is not the daemon's fault), and the
- * daemon's own work.
+ * asker.ts SOCKET PID: asks the daemon with this pid something every 10 ms, until standard input ends. It
+ * prints "asks" when it begins, and at the end two maxima as JSON: the wait from question to answer, without
+ * the time in which daemon and asker waited for a processor (a busy machine is not the daemon's fault), and
+ * the daemon's own work in that time.
  */
 const EVERY = 10;
 

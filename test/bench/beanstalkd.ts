@@ -56,7 +56,7 @@ function put(path: string, requests: string, n: number): Promise<void> {
   });
 }
 
-/** A hundred jobs at a time: with more of them reserved, beanstalkd gets slow. */
+/** Reserves and deletes a hundred jobs at a time: with more of them reserved, beanstalkd gets slow. */
 function reserveAndDelete(path: string, n: number): Promise<void> {
   let asked = Math.min(n, 100);
   let deleted = 0;
@@ -69,7 +69,7 @@ function reserveAndDelete(path: string, n: number): Promise<void> {
 
 type Hear = (line: string, write: (requests: string) => void, done: () => void) => void;
 
-/** Sends requests, and has each line of the answers heard until that is done. */
+/** Sends requests, and passes each line of the answers to `hear` until that calls `done`. */
 function talk(path: string, requests: string, hear: Hear): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);

@@ -14,7 +14,7 @@ import { work } from './work.ts';
 
 /**
  * npm run bench [-- --quick] [-- --only NAME]: mq beside its peers on this machine. Measurements of one
- * row take turns, so that both have the same luck; medians are shown. Status 1: below a floor.
+ * row take turns, so that load hits both alike; medians are shown. Status 1: a target is missed.
  */
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 

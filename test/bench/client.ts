@@ -11,7 +11,7 @@ interface Unanswered {
   reject: (error: unknown) => void;
 }
 
-/** A client that only asks and hears: mq's own needs the build. */
+/** A client that only sends requests and reads answers: mq's own client needs the build. */
 export class Client {
   readonly isConnected: Promise<unknown>;
   readonly #socket;

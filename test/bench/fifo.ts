@@ -1,6 +1,6 @@
 import { missing, QUICK, type Row, sh } from './measure.ts';
 
-/** The kernel's own pipe, without a disk: the ceiling. */
+/** The kernel's own pipe, without a disk: nothing is faster. */
 export function fifo(): Row[] {
   const n = QUICK ? 200_000 : 1_000_000;
   const mq = async () =>

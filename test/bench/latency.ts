@@ -6,7 +6,7 @@ import { BIN, call, folder, median, NODE, output, QUICK, type Row, SOCKET, start
 
 const ECHO = `require('node:net').createServer((socket) => socket.pipe(socket)).listen(process.argv[2]);`;
 
-/** From an open client's put until a waiting `mq get -f` has printed it: one by one. */
+/** Time from a put over an open connection until a waiting `mq get -f` has printed the message, one by one. */
 export function latency(): Row[] {
   const n = QUICK ? 100 : 500;
   const row = {

@@ -1,6 +1,6 @@
 import { missing, QUICK, type Row, sh } from './measure.ts';
 
-/** Several at once on one queue, beside one of each; and lines of 1 KB, beside the kernel's pipe and a disk. */
+/** Several puts and gets at once, beside one of each; and lines of 1 KB, beside the kernel's pipe and a disk. */
 export function load(): Row[] {
   const n = QUICK ? 200_000 : 1_000_000;
   const lines = QUICK ? 20_000 : 100_000;
@@ -39,7 +39,7 @@ export function load(): Row[] {
   ];
 }
 
-/** In millions of lines a second; each put takes its own share, and the gets all there is. */
+/** Millions of lines a second; each put takes its share of the lines, and the gets take them all. */
 async function throughput(n: number, each: number[], input: string): Promise<number> {
   await sh('"$mq" rm --force a 2>/dev/null || :; "$mq" create a');
   const gets = each.map((i) => `"$mq" get -f a >got${i} & gets="$gets $!"`).join('\n');

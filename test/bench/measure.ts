@@ -10,13 +10,13 @@ export interface Row {
   peer: string;
   unit: 'M/s' | 'MB/s' | 'ms' | 'MB';
   rounds: number;
-  /** Why it cannot be measured here. */
+  /** The reason why it cannot be measured here. */
   skip?: string | undefined;
   prepare?: () => Promise<void>;
-  /** One measurement each; rounds take turns. */
+  /** One measurement of mq, and one of the peer; they take turns. */
   mq: () => Promise<number>;
   other?: () => Promise<number>;
-  /** What this release keeps to: of the ratio mq / peer, or of mq's figure where there is no peer. */
+  /** Targets of this release: for the ratio mq / peer, or for mq's figure where there is no peer. */
   least?: number;
   most?: number;
 }
@@ -26,7 +26,7 @@ export const BIN = resolve('bin/mq');
 export const STANDALONE = resolve('dist/mq');
 export const NODE = resolve('node_modules/.bin/node');
 
-/** Everything is in here; gone at the end. */
+/** The folder of all files of the benchmark; removed at the end. */
 export const folder = mkdtempSync(join(tmpdir(), 'mq-bench-'));
 const home = join(folder, 'home');
 mkdirSync(home, { mode: 0o700 });
@@ -35,7 +35,7 @@ export const SOCKET = join(home, 'mq.sock');
 export const env = { ...process.env, MQ_HOME: home, MQ_SOCKET: '', MQ_NO_START: '' };
 const running = new Set<ChildProcess>();
 
-/** A process that is ended with the benchmark, if it does not end before. */
+/** Starts a process that is ended with the benchmark, if it does not end before. */
 export function start(command: string, args: string[], options: SpawnOptions = {}): ChildProcess {
   const child = spawn(command, args, {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -48,7 +48,7 @@ export function start(command: string, args: string[], options: SpawnOptions = {
   return child;
 }
 
-/** Runs a script of sh, in which $mq is mq; answers the seconds it took. */
+/** Runs a script of sh, in which $mq is mq; returns the seconds that it took. */
 export async function sh(script: string): Promise<number> {
   const begun = performance.now();
   await ended(start('sh', ['-ec', script], { env: { ...env, mq: BIN } }), script);
@@ -80,7 +80,7 @@ export function isInstalled(command: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
 }
 
-/** Undefined when all are installed. */
+/** The commands that are not installed, as a reason to skip a row; undefined when all are. */
 export function missing(...commands: string[]): string | undefined {
   const absent = commands.filter((command) => !isInstalled(command));
   return absent.length === 0 ? undefined : `not installed: ${absent.join(', ')}`;
@@ -101,7 +101,7 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2;
 }
 
-/** Ends what still runs, and the daemon, and removes the folder. */
+/** Ends the processes that still run, and the daemon, and removes the folder. */
 export function cleanUp(): void {
   for (const child of running) child.kill('SIGKILL');
   spawnSync(BIN, ['stop'], { env });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { BIN, call, output, QUICK, type Row, SOCKET, sh } from './measure.ts';
 
-/** The daemon's memory does not grow with what waits in its queues, nor the time that it takes to start. */
+/** Memory and start time of the daemon do not grow with the messages that wait in its queues. */
 export function memory(): Row[] {
   const n = QUICK ? 1_000_000 : 10_000_000;
   const queues = QUICK ? 10_000 : 100_000;
@@ -35,7 +35,7 @@ function memoryRow(name: string, what: string): Row {
   };
 }
 
-/** With what the row before it has put. */
+/** The start with the messages that the row before has put. */
 function restartRow(name: string, what: string): Row {
   return {
     name,
@@ -51,7 +51,7 @@ function restartRow(name: string, what: string): Row {
   };
 }
 
-/** A new store, with what is put then. */
+/** Makes a new store, and fills it with `put`. */
 async function begin(put: () => Promise<unknown>): Promise<void> {
   await sh('"$mq" stop; rm -f home/mq.db*; "$mq" create m');
   await put();

@@ -40,7 +40,7 @@ export function pipe(): Row[] {
       what: 'a line to an mq pipe -- cat and back',
       peer: 'three socats, one with EXEC:cat',
       unit: 'ms',
-      // The kernel places three processes on two cores now so, now so: each round is another throw.
+      // The kernel places three processes on two cores differently in each round: it takes many.
       rounds: QUICK ? 5 : 15,
       skip,
       most: 2,
@@ -63,17 +63,17 @@ export function pipe(): Row[] {
 const SENDER = join(folder, 'sender.sock');
 const RECEIVER = join(folder, 'receiver.sock');
 
-/** It listens for the second one once somebody has connected to the first. */
+/** Runs socat between two sockets. It listens on the second one once somebody has connected to the first. */
 function middleman(...options: string[]): Promise<void> {
   return run('socat', [...options, `UNIX-LISTEN:${SENDER}`, `UNIX-LISTEN:${RECEIVER}`]);
 }
 
-/** Fulfilled when it has ended with status 0. */
+/** Runs a command; fulfilled when it has ended with status 0. */
 function run(command: string, args: string[]): Promise<void> {
   return ended(start(command, args), [command, ...args].join(' '));
 }
 
-/** Lines before those that count: the code that carries them is compiled meanwhile. */
+/** Lines before the measured ones: V8 compiles the code that carries them meanwhile. */
 const WARM_UP = 500;
 
 /** The median of the times that a line takes through a process and back, in ms. */

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** For how long a process's main thread has run, and waited for a processor, in ms. */
+/** Times, in ms, for which the main thread of a process has run, and has waited for a processor. */
 export interface Schedule {
   run: number;
   delay: number;
@@ -11,7 +11,7 @@ export function scheduleOf(pid: number | 'self'): Schedule {
   return { run: (run as number) / 1e6, delay: (delay as number) / 1e6 };
 }
 
-/** Resident, in MB: now, and at most since `forgetPeak`. */
+/** Resident memory in MB: now, and the peak since `forgetPeak`. */
 export function memoryOf(pid: number): { now: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const megabytes = (field: string) =>

@@ -5,15 +5,15 @@ import { Client } from './client.ts';
 import { BIN, ended, NODE, output, type Row, SOCKET, sh, start } from './measure.ts';
 import { forgetPeak, memoryOf, scheduleOf } from './processes.ts';
 
-/** What a request cost: its own time in ms, that of the others, and memory in MB. */
+/** The cost of a request: its own time and that of the others in ms, and memory in MB. */
 interface Figures {
-  /** Without what the daemon waited for a processor: that is the machine's. */
+  /** Duration, without the time in which the daemon waited for a processor, which depends on the machine. */
   took: number;
-  /** The longest that somebody waited who asked something every 10 ms. */
+  /** The longest wait of a client that asked something every 10 ms. */
   wait: number;
-  /** The longest that the daemon worked while somebody waited. */
+  /** The longest work of the daemon while that client waited. */
   work: number;
-  /** How much more the daemon had than before, at most, and a second after the end. */
+  /** Memory of the daemon beyond that before: at its peak, and a second after the end. */
   peak: number;
   left: number;
 }
@@ -27,7 +27,7 @@ const TITLES = {
   left: '  more memory, after it',
 } as const;
 
-/** A row for each of the figures that has a limit. */
+/** One row for each figure that has a limit. */
 export function stall(
   name: string,
   what: string,
@@ -53,7 +53,7 @@ export function stall(
   }));
 }
 
-/** In ms, how long the daemon works for each of `n` times that this is done. */
+/** The mean work of the daemon in ms for `act`, over `n` times. */
 export async function workOf(n: number, act: () => Promise<unknown>): Promise<number> {
   const pid = daemonPid();
   const { run } = scheduleOf(pid);
@@ -65,7 +65,7 @@ export function open(): Client {
   return new Client(SOCKET);
 }
 
-/** Over a connection of its own. */
+/** Calls `ask` with a connection of its own. */
 export async function asking<T>(ask: (connection: Client) => Promise<T>): Promise<T> {
   const connection = open();
   try {
@@ -75,12 +75,12 @@ export async function asking<T>(ask: (connection: Client) => Promise<T>): Promis
   }
 }
 
-/** A new store. */
+/** Makes a new store. */
 export async function anew(): Promise<void> {
   await sh('"$mq" stop; rm -f home/mq.db*; "$mq" create asked');
 }
 
-/** Requests that are made out one by one and written as fast as they are read; fulfilled when all are answered with a line. */
+/** Writes requests as fast as the daemon reads them; fulfilled when all are answered with a line. */
 export function write(count: number, request: (i: number) => string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(SOCKET);

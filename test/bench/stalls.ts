@@ -8,8 +8,8 @@ import { QUICK, type Row, SOCKET, sh } from './measure.ts';
 import { anew, asking, frame, open, stall, workOf, write } from './stall.ts';
 
 /**
- * Nobody is held up: whatever somebody asks for, others have their turn. Each request that can be long
- * beside its limits, or beside the same request where less is in its way.
+ * No client is held up: whatever one asks for, the others have their turn. The rows show each request that
+ * can be long beside its limits, or beside the same request under less load.
  */
 export function stalls(): Row[] {
   return [...looks(), ...waiters(), ...moves(), ...lists(), ...leases(), ...others(), ...large()];
@@ -21,7 +21,7 @@ const TURN = { wait: 50, work: 50 };
 const MANY = QUICK ? 5000 : 20_000;
 const LEASES = QUICK ? 20_000 : 100_000;
 
-/** SIZE, EMPTY, FULL and STAT cost the same whatever waits. */
+/** SIZE, EMPTY, FULL and STAT cost the same however many messages wait. */
 function looks(): Row[] {
   const look = () =>
     asking(async (connection) => {
@@ -68,7 +68,7 @@ function waiters(): Row[] {
     waiting = Array.from({ length: count }, open);
     for (const each of waiting) each.ask(question).catch(() => {});
     await Promise.all(waiting.map((each) => each.isConnected));
-    // Messages of the others have come back, and these wait.
+    // Messages of closed connections come back in this time, and the new requests begin to wait.
     await new Promise((resolve) => setTimeout(resolve, 500));
   };
   const put = () => write(1, () => frame('PUT', 'q', 'x'));
@@ -162,7 +162,7 @@ function moves(): Row[] {
   ];
 }
 
-/** What else can be much at once. */
+/** Other requests that can be large. */
 function others(): Row[] {
   const prepare = () => anew().then(() => write(LEASES, () => frame('PUT', 'q', 'x')));
   const row = (name: string, what: string, act: () => Promise<unknown>, before = prepare) =>
@@ -250,7 +250,7 @@ function leases(): Row[] {
   ];
 }
 
-/** More than fits into memory at once. */
+/** More large messages at once than the daemon may hold in memory. */
 function large(): Row[] {
   const [n, size] = QUICK ? [10, 64] : [20, 64];
   const megabytes = size * 1024 * 1024;
@@ -266,7 +266,7 @@ function large(): Row[] {
   ];
 }
 
-/** Sends this over a connection of its own, and reads as many bytes. */
+/** Sends these chunks over a connection of its own, and reads at least this many bytes. */
 async function exchange(chunks: (string | Buffer)[], least: number): Promise<void> {
   const socket = connect(SOCKET);
   for (const chunk of chunks) socket.write(chunk);
@@ -280,7 +280,7 @@ async function exchange(chunks: (string | Buffer)[], least: number): Promise<voi
 
 const GET = { verb: 'GET', timeout: 0, count: undefined, hold: false } as const;
 
-/** So many messages, on lease. */
+/** Takes this many messages on lease; returns the leases. */
 async function lease(connection: Client, queue: string, count: number, hold = false): Promise<string[]> {
   const leases: string[] = [];
   while (leases.length < count) {

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BIN, call, folder, missing, NODE, QUICK, type Row, STANDALONE, start, until } from './measure.ts';
 
-/** The cost of each call in a script, with a daemon that runs already. */
+/** The time of one call, as in a script, with a daemon that runs already. */
 export function startup(): Row[] {
   const empty = join(folder, 'empty.js');
   const socket = join(folder, 'startup.sock');

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folder, missing, NODE, QUICK, type Row, sh } from './measure.ts';
 
-/** Eight at a time, as `mq work -j 8` and `xargs -P 8` do it. */
+/** A script that runs eight commands at a time, as `mq work -j 8` and `xargs -P 8` do. */
 const LOOP = `
 const { spawn } = require('node:child_process');
 let [left, running] = [Number(process.argv[2]), 0];
