@@ -92,7 +92,7 @@ const CATALOG = [
         value: 'N',
         summary: 'get N messages, each printed as it comes (default 1)',
       },
-      { name: 'all', short: 'a', summary: 'get what is there now, without waiting' },
+      { name: 'all', short: 'a', summary: 'get the messages that are there now, without waiting' },
       { name: 'follow', short: 'f', summary: 'go on until the queue is closed and drained' },
       {
         name: 'lease',
@@ -115,7 +115,7 @@ const CATALOG = [
   },
   {
     name: 'work',
-    summary: 'run a command for each message of one or several queues; failed ones are tried again',
+    summary: 'run a command for each message of one or several queues; failed messages are tried again',
     usage: 'QUEUE... -- COMMAND [ARG...]',
     operands: [1, Infinity],
     runs: 'always',
