@@ -2,7 +2,7 @@ import { join, offsetsOf, type Packed } from '../../packed.ts';
 import type { Range } from '../../range.ts';
 import type { Run } from '../run.ts';
 import type { TakeLimit } from '../store.ts';
-import type { BatchRow, MessageRow } from './tables.ts';
+import type { BatchRow, MessageRow } from './tables/table-rows.ts';
 
 /** The states of a message. */
 export const WAITING = 0;

@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import type { MqError } from '../../errors.ts';
 import { othersTurn } from '../../others-turn.ts';
 import type { Large, Packed } from '../../packed.ts';
-import type { BatchRow, Stored, Tables } from './tables.ts';
+import type { BatchRow, Stored } from './tables/table-rows.ts';
+import type { Tables } from './tables/tables.ts';
 import { aTurn } from './turn.ts';
 
 /** Bytes. Larger messages are stored in chunks: to write or read them at once takes too long and too much memory. */
@@ -37,7 +38,7 @@ export class Chunks {
   constructor(tables: Tables, steps: Steps) {
     this.#tables = tables;
     this.#steps = steps;
-    this.#next = tables.nextChunk(CHUNK);
+    this.#next = tables.chunk.next(CHUNK);
   }
 
   /** Stores a message; it is deleted again unless a batch is made of it before `release`. */
@@ -48,10 +49,10 @@ export class Chunks {
     try {
       for (let at = 0; at < bytes.length; ) {
         at = await this.#steps.write(() => {
-          if (at === 0) this.#tables.insertUnused(stored);
+          if (at === 0) this.#tables.chunk.insertUnused(stored);
           const i = at / CHUNK;
           const piece = bytes.subarray(at, at + CHUNK);
-          this.#tables.insertChunk(stored.chunk + i, piece, checksumOf(piece, i));
+          this.#tables.chunk.insert(stored.chunk + i, piece, checksumOf(piece, i));
           return at + CHUNK;
         }, true);
       }
@@ -100,7 +101,7 @@ export class Chunks {
     try {
       do {
         this.areUnused = false;
-        if (this.#isEnded || this.#tables.unused().length === 0) return;
+        if (this.#isEnded || this.#tables.chunk.unused().length === 0) return;
         while ((await this.#steps.write(() => this.#deleteSome())) && !this.#isEnded);
       } while (this.areUnused);
     } catch {
@@ -111,16 +112,16 @@ export class Chunks {
   /** @returns whether there may be more */
   #deleteSome(): boolean {
     const isOver = aTurn(1);
-    for (const stored of this.#tables.unused()) {
+    for (const stored of this.#tables.chunk.unused()) {
       if (this.#busy.has(stored.chunk)) continue;
       const last = stored.chunk + countOf(stored) - 1;
       for (;;) {
-        const found = this.#tables.chunkIn(stored.chunk, last);
+        const found = this.#tables.chunk.findIn(stored.chunk, last);
         if (found === undefined) break;
-        this.#tables.deleteChunk(found);
+        this.#tables.chunk.delete(found);
         if (isOver()) return true;
       }
-      this.#tables.deleteUnused(stored.chunk);
+      this.#tables.chunk.deleteUnused(stored.chunk);
       this.#whole.delete(stored.chunk);
       this.#altered.delete(stored.chunk);
     }
@@ -138,7 +139,7 @@ export class Chunks {
     this.#pin(stored);
     try {
       for (let i = 0; i < countOf(stored); i++) {
-        const piece = await this.#steps.read(() => this.#tables.chunk(stored.chunk + i));
+        const piece = await this.#steps.read(() => this.#tables.chunk.find(stored.chunk + i));
         const length = Math.min(CHUNK, stored.size - i * CHUNK);
         if (piece?.bytes.length !== length || checksumOf(piece.bytes, i) !== piece.checksum) {
           this.#altered.add(stored.chunk);

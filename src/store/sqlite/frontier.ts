@@ -1,4 +1,4 @@
-import type { OrderKey } from './tables.ts';
+import type { OrderKey } from './tables/table-rows.ts';
 
 /** Places before the front that are kept apart; when there are more, the front goes back. */
 const MOST_BEFORE = 1000;

@@ -1,7 +1,8 @@
 import type { MqError } from '../../errors.ts';
 import type { Run } from '../run.ts';
 import { isDamaged, isExpired, type StoredQueue } from './stored-queue.ts';
-import type { BatchRow, OrderKey, Page, Tables } from './tables.ts';
+import type { BatchRow, OrderKey, Page } from './tables/table-rows.ts';
+import type { Tables } from './tables/tables.ts';
 import { type IsOver, TURN_BYTES } from './turn.ts';
 
 /** The most batches, and bytes, that one statement labels anew, and the most ids between them. */
@@ -52,9 +53,9 @@ export function moveSome(
   let written = 0;
   let size = MOST_ROWS;
   while (moved < count) {
-    const page = tables.readyPage(source.row.id, step, place, before, size, now);
+    const page = tables.ready.page(source.row.id, step, place, before, size, now);
     if (page === undefined) {
-      const priority = tables.priorityAfter(source.row.id, place.priority, before);
+      const priority = tables.ready.priorityAfter(source.row.id, place.priority, before);
       if (priority === undefined) return { moved, from: undefined };
       place = { priority, first: step === 1 ? 0 : before - 1 };
       continue;
@@ -94,7 +95,7 @@ function relabel(tables: Tables, { source, target, newIds }: Move, page: Page): 
   const to = target();
   const priority = to.row.kind === 'priority' ? page.priority : 0;
   const place = { first: newIds(page.count), priority };
-  tables.relabel(source.row.id, source.step, page, to.row.id, place);
+  tables.ready.relabel(source.row.id, source.step, page, to.row.id, place);
   source.left(page);
   to.joined(page, place);
   return page.count;
@@ -102,7 +103,7 @@ function relabel(tables: Tables, { source, target, newIds }: Move, page: Page): 
 
 /** The messages of a single batch that are to be moved. */
 function moveOne(tables: Tables, { source, copy, refusal, now }: Move, first: number, most: number): number {
-  const row = tables.batch(first) as BatchRow;
+  const row = tables.batch.find(first) as BatchRow;
   if (isExpired(row, now) || !source.isWaiting(row)) return 0;
   if (most === 0) throw refusal();
   const runs = source.runsIn(row, most);

@@ -1,5 +1,5 @@
 import { Frontier } from './frontier.ts';
-import type { BatchRow, OrderKey } from './tables.ts';
+import type { BatchRow, OrderKey } from './tables/table-rows.ts';
 
 interface Way {
   start: OrderKey;

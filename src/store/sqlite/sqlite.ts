@@ -39,7 +39,8 @@ import { Room } from './room.ts';
 import { CLOSED_NOW, isDamaged, queueStateOf, rangesOf, type StoredQueue } from './stored-queue.ts';
 import { StoredQueues } from './stored-queues.ts';
 import { type Sync, Syncer, syncFile } from './syncer.ts';
-import { type BatchRow, type Label, type MessageRow, type OrderKey, type Stored, Tables } from './tables.ts';
+import type { BatchRow, Label, MessageRow, OrderKey, Stored } from './tables/table-rows.ts';
+import { Tables } from './tables/tables.ts';
 import { aTurn } from './turn.ts';
 import { Vacuum } from './vacuum.ts';
 
@@ -146,8 +147,8 @@ export class SqliteStore implements Store {
         this.#checkFile();
       });
       this.#tables = new Tables(this.#db);
-      this.#nextId = this.#reserved = this.#tables.nextId();
-      this.#saidTime = this.#tables.clock();
+      this.#nextId = this.#reserved = this.#tables.store.nextId();
+      this.#saidTime = this.#tables.store.clock();
       this.#ahead = Math.max(0, this.#saidTime - clock());
       this.#chunks = new Chunks(this.#tables, {
         read: (run) => this.#read(run),
@@ -163,8 +164,8 @@ export class SqliteStore implements Store {
         beforeCommit: () => this.#beforeCommit(),
         afterCommit: () => this.#afterCommit(),
         afterRollback: () => this.#afterRollback(),
-        changes: () => this.#tables.changes,
-        bytes: () => this.#tables.bytes,
+        changes: () => this.#tables.sql.changes,
+        bytes: () => this.#tables.sql.bytes,
         mayTryAgain: (error, isPut, tries) => this.#hasMoreRoom(error, isPut, tries),
       });
       this.#tidy();
@@ -208,17 +209,17 @@ export class SqliteStore implements Store {
     chunks: ReadonlyMap<number, Stored>,
   ): PutResult | { lackingChunks: Packed[] } {
     const { client, priority, key, done, once } = options;
-    const answer = once && this.#tables.answer(once);
+    const answer = once && this.#tables.client.answer(once);
     if (answer !== undefined) return { stored: answer.answer };
-    const known = client === undefined ? 0 : this.#tables.stored(client.id) - client.index;
+    const known = client === undefined ? 0 : this.#tables.client.stored(client.id) - client.index;
     if (known >= messages.count) return { stored: messages.count };
     const queue = this.#queues.find(name);
     const input = done && this.#queues.get(done.queue);
     const leased = input?.leased(done?.lease as string);
     checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
     const record = (stored: number) => {
-      if (client) this.#tables.setStored(client.id, client.index + stored, Date.now());
-      if (once) this.#tables.setAnswer(once, { answer: stored, position: undefined }, Date.now());
+      if (client) this.#tables.client.setStored(client.id, client.index + stored, Date.now());
+      if (once) this.#tables.client.setAnswer(once, { answer: stored, position: undefined }, Date.now());
     };
     const finish = () => {
       if (input && leased) this.#done(input, [leased]);
@@ -328,18 +329,18 @@ export class SqliteStore implements Store {
     return this.#write(() => {
       const now = this.now();
       const isOver = aTurn();
-      for (const message of this.#tables.dueMessages(now, MOST_DUE)) {
+      for (const message of this.#tables.message.due(now, MOST_DUE)) {
         if (isOver()) break;
         const queue = this.#queues.withId(message.queue);
-        if (queue === undefined) this.#tables.deleteMessages({ first: message.id, last: message.id });
+        if (queue === undefined) this.#tables.message.delete({ first: message.id, last: message.id });
         else if (message.lease === null) this.#comeBack(queue, [message], DELAYED);
         else this.#runOut(queue, message);
       }
-      for (const row of this.#tables.dueBatches(now, MOST_DUE)) {
+      for (const row of this.#tables.batch.due(now, MOST_DUE)) {
         if (isOver()) break;
         const queue = this.#queues.withId(row.queue);
         if (queue === undefined) {
-          this.#tables.deleteBatch(row.first);
+          this.#tables.batch.delete(row.first);
           continue;
         }
         this.#touch(queue);
@@ -437,7 +438,7 @@ export class SqliteStore implements Store {
       if (settings.kind && settings.kind !== kind && size > 0) throw notEmpty(name, size);
       this.#touch(queue);
       Object.assign(queue.row, settings);
-      this.#tables.updateSettings(queue.row);
+      this.#tables.queue.updateSettings(queue.row);
       queue.rewind();
     });
   }
@@ -465,16 +466,16 @@ export class SqliteStore implements Store {
   }
 
   count(): Promise<number> {
-    return this.#read(() => this.#tables.countQueues());
+    return this.#read(() => this.#tables.queue.count());
   }
 
   names(after = '', count: number): Promise<string[]> {
-    return this.#read(() => this.#tables.queueNames(after, count));
+    return this.#read(() => this.#tables.queue.names(after, count));
   }
 
   list(after = '', count = Infinity): Promise<QueueState[]> {
     return this.#read(() =>
-      this.#tables.queuesAfter(after, count).map(
+      this.#tables.queue.after(after, count).map(
         (row) =>
           // Of queues that are not in use all is in the file, and nothing is held.
           this.#queues.inUse(row.name)?.state() ?? queueStateOf(row, 0, row.oldest_at ?? undefined),
@@ -496,7 +497,7 @@ export class SqliteStore implements Store {
   }
 
   stored(client: string): Promise<number> {
-    return this.#read(() => this.#tables.stored(client));
+    return this.#read(() => this.#tables.client.stored(client));
   }
 
   forget(client: string): void {
@@ -512,8 +513,8 @@ export class SqliteStore implements Store {
     // A damaged file is not touched again; closing would write the log into it.
     if (this.#damage !== undefined) return;
     const lastWords = this.#write(() => {
-      this.#tables.setNextId(this.#nextId);
-      this.#tables.setClock(this.now());
+      this.#tables.store.setNextId(this.#nextId);
+      this.#tables.store.setClock(this.now());
     });
     this.#group.flush();
     // On a full disk there is no room for them, which matters little.
@@ -528,10 +529,10 @@ export class SqliteStore implements Store {
   #tidy(): void {
     try {
       this.#group.atOnce(() => {
-        this.#tables.forgetBefore(Date.now() - KEEP_CLIENTS);
-        this.#tables.forgetOrigins();
+        this.#tables.client.forgetBefore(Date.now() - KEEP_CLIENTS);
+        this.#tables.batch.forgetOrigins();
         // Held messages have come back.
-        for (const name of this.#tables.queuesToEmpty()) {
+        for (const name of this.#tables.queue.toEmpty()) {
           let progress: StepProgress = { answer: 0, position: this.#nextId };
           while (progress.position !== undefined) progress = this.#purge(name, progress);
         }
@@ -572,7 +573,7 @@ export class SqliteStore implements Store {
   ): void {
     for (const piece of pieces(messages, BATCH_BYTES)) {
       const stored = chunks.get(piece.bytes.byteOffset);
-      if (stored) this.#tables.deleteUnused(stored.chunk);
+      if (stored) this.#tables.chunk.deleteUnused(stored.chunk);
       this.#appendBatch(queue, stored ?? piece, batch, label);
     }
   }
@@ -601,7 +602,7 @@ export class SqliteStore implements Store {
   /** Whether a message other than the one on this lease has the key. */
   #isTaken(queue: StoredQueue | undefined, key: string | undefined, leased: MessageRow | undefined): boolean {
     if (queue === undefined || key === undefined) return false;
-    const holder = this.#tables.keyHolder(queue.row.id, key);
+    const holder = this.#tables.batch.keyHolder(queue.row.id, key);
     return holder !== undefined && holder !== leased?.id;
   }
 
@@ -622,7 +623,7 @@ export class SqliteStore implements Store {
       expires_at,
     };
     if ('chunk' in messages) {
-      this.#tables.deleteUnused(messages.chunk);
+      this.#tables.chunk.deleteUnused(messages.chunk);
       this.#appendBatch(to, messages, batch, label);
     } else for (const piece of pieces(messages, BATCH_BYTES)) this.#appendBatch(to, piece, batch, label);
   }
@@ -660,7 +661,7 @@ export class SqliteStore implements Store {
     if (dead) {
       row.dead += 1;
       const { row: batch, messages } = dead;
-      const label = this.#tables.label(batch);
+      const label = this.#tables.batch.label(batch);
       queue.finish(ids, [LEASED]);
       const name = deadLetterOf(row.name, row);
       const { priority, put_at: putAt } = batch;
@@ -672,7 +673,7 @@ export class SqliteStore implements Store {
         {
           key: label?.key ?? null,
           key_queue: label?.key_queue ?? null,
-          origin_queue: this.#tables.originQueue(row.name),
+          origin_queue: this.#tables.batch.originQueue(row.name),
           origin_id: message.id,
         },
       );
@@ -731,7 +732,7 @@ export class SqliteStore implements Store {
       return queue;
     };
     const copy = (runs: readonly Run[], row: BatchRow) => {
-      const label = this.#tables.label(row);
+      const label = this.#tables.batch.label(row);
       const queue = target();
       source.finish(runs.map(rangeOf), [WAITING]);
       const { priority, put_at: putAt, expires_at } = row;
@@ -772,7 +773,7 @@ export class SqliteStore implements Store {
 
   /** Drops expired messages. */
   #sweep(now: number, isOver: () => boolean): void {
-    const expired = this.#tables.expiredBatches(this.#swept, now, MOST_DUE);
+    const expired = this.#tables.batch.expired(this.#swept, now, MOST_DUE);
     for (const { queue: id, ...row } of expired) {
       if (isOver()) return;
       const queue = this.#queues.withId(id);
@@ -786,11 +787,11 @@ export class SqliteStore implements Store {
   /** Deletes, part by part, the messages of queues that were removed. */
   async #deleteRemoved(): Promise<void> {
     const part = (id: number) => () => {
-      if (this.#tables.deleteBatches(id, aTurn())) this.#tables.deleteRemoved(id);
+      if (this.#tables.deleteBatches(id, aTurn())) this.#tables.queue.deleteRemoved(id);
     };
     try {
       while (!this.#ended) {
-        const id = this.#tables.removed();
+        const id = this.#tables.queue.removed();
         if (id === undefined) break;
         await this.#write(part(id));
       }
@@ -854,13 +855,13 @@ export class SqliteStore implements Store {
       const noRoom = room > 0 ? this.#room.refusal(room) : undefined;
       const step = () => {
         // Somebody else may have asked for the same step meanwhile, and go on with it too.
-        const said = once && this.#tables.answer(once);
+        const said = once && this.#tables.client.answer(once);
         const known = said ? { ...said, from: last?.from } : last;
         if (known && known.position === undefined) return known;
         const place = known ?? begin();
         if (noRoom && place.position !== undefined) throw noRoom;
         const next = part(place);
-        if (once) this.#tables.setAnswer(once, next, Date.now());
+        if (once) this.#tables.client.setAnswer(once, next, Date.now());
         return next;
       };
       progress = await this.#write(step, room > 0);
@@ -888,7 +889,7 @@ export class SqliteStore implements Store {
         return step(queue, messages);
       });
     }
-    if (once === undefined || (await this.#read(() => this.#tables.answer(once))) === undefined)
+    if (once === undefined || (await this.#read(() => this.#tables.client.answer(once))) === undefined)
       await this.#checkLeases(name, all);
     let missing: string | undefined;
     const part = ({ answer, position = 0 }: StepProgress): StepProgress => {
@@ -909,7 +910,7 @@ export class SqliteStore implements Store {
     };
     const answer = await this.#inParts(once, () => ({ answer: 0, position: 0 }), part);
     if (missing === undefined) return answer;
-    if (once) await this.#write(() => this.#tables.deleteAnswer(once));
+    if (once) await this.#write(() => this.#tables.client.deleteAnswer(once));
     throw noLease(name, missing);
   }
 
@@ -944,16 +945,16 @@ export class SqliteStore implements Store {
 
   #beforeCommit(): void {
     this.#queues.write();
-    for (const client of this.#forgotten) this.#tables.forget(client);
-    if (this.#nextId > this.#reserved) this.#tables.setNextId(this.#nextId + RESERVE);
+    for (const client of this.#forgotten) this.#tables.client.forget(client);
+    if (this.#nextId > this.#reserved) this.#tables.store.setNextId(this.#nextId + RESERVE);
     this.#sayTime();
   }
 
   #sayTime(): void {
     const [now, said] = [this.now(), this.#saidTime];
     // Alone it is not written: the disk may be full.
-    if (now < said + CLOCK_EVERY || this.#tables.changes === this.#committed) return;
-    this.#tables.setClock(now);
+    if (now < said + CLOCK_EVERY || this.#tables.sql.changes === this.#committed) return;
+    this.#tables.store.setClock(now);
     this.#saidTime = now;
     this.#group.undo(() => {
       this.#saidTime = said;
@@ -970,7 +971,7 @@ export class SqliteStore implements Store {
     if (this.#nextId > this.#reserved) this.#reserved = this.#nextId + RESERVE;
     this.#queues.written();
     this.#forgotten.clear();
-    this.#committed = this.#tables.changes;
+    this.#committed = this.#tables.sql.changes;
     if (this.#chunks.areUnused) void this.#chunks.deleteUnused();
     this.#room.committed(this.#group.isIdle);
     this.#vacuum.committed();

@@ -10,7 +10,8 @@ import type { BodyCache } from './body-cache.ts';
 import type { Chunks } from './chunks.ts';
 import type { Undo } from './group-commit.ts';
 import { Order } from './order.ts';
-import type { BatchRow, Label, MessageRow, OrderKey, Page, QueueRow, Stored, Tables } from './tables.ts';
+import type { BatchRow, Label, MessageRow, OrderKey, Page, QueueRow, Stored } from './tables/table-rows.ts';
+import type { Tables } from './tables/tables.ts';
 import { type IsOver, never } from './turn.ts';
 
 const FIRST: OrderKey = { priority: -Infinity, first: 0 };
@@ -185,12 +186,12 @@ export class StoredQueue {
 
   findLease(token: string): MessageRow | undefined {
     const lease = parseLease(token);
-    const message = lease && this.#tables.message(lease.id);
+    const message = lease && this.#tables.message.find(lease.id);
     return message?.queue === this.row.id && message.lease === lease?.nonce ? message : undefined;
   }
 
   extend({ id }: MessageRow, until: number): void {
-    this.#tables.setUntil(id, until);
+    this.#tables.message.setUntil(id, until);
   }
 
   /** Lets messages wait that were on lease or delayed. */
@@ -198,16 +199,16 @@ export class StoredQueue {
     // Before the rows change: batches are made from them.
     this.#each(rangesOf(messages), (batch, range) => this.#change(batch, range, from, WAITING));
     for (const message of messages)
-      if (message.failures > 0) this.#tables.setMessage({ ...message, lease: null, until: null });
+      if (message.failures > 0) this.#tables.message.set({ ...message, lease: null, until: null });
     const others = messages.filter(({ failures }) => failures === 0);
-    for (const range of rangesOf(others)) this.#tables.deleteMessages(range);
+    for (const range of rangesOf(others)) this.#tables.message.delete(range);
   }
 
   /** Fails a message on lease: it waits, or is delayed until `until`. */
   fail(message: MessageRow, until: number | null): void {
     const { id, failures } = message;
     const batch = this.#batchOf(id);
-    this.#tables.setMessage({ ...message, failures: failures + 1, lease: null, until });
+    this.#tables.message.set({ ...message, failures: failures + 1, lease: null, until });
     batch.setFailures(id, failures + 1);
     this.#undo(() => batch.setFailures(id, failures));
     this.#change(batch, oneRange(id), LEASED, until === null ? WAITING : DELAYED);
@@ -217,7 +218,7 @@ export class StoredQueue {
   due(row: BatchRow): void {
     const batch = this.#batch(row);
     const { due_at } = batch.row;
-    this.#tables.clearDue(row.first);
+    this.#tables.batch.clearDue(row.first);
     batch.row.due_at = null;
     this.#undo(() => {
       batch.row.due_at = due_at;
@@ -269,13 +270,13 @@ export class StoredQueue {
   /** Adds a batch that was put: its messages wait, unless they are delayed. */
   append(row: BatchRow, messages: Packed | undefined, label?: Label): void {
     const { first, count, priority } = row;
-    this.#tables.insertBatch(row, this.row.id, messages, label);
+    this.#tables.batch.insert(row, this.row.id, messages, label);
     if (messages) this.#bodies.set(first, messages);
     this.#latest = new Batch(row, [], []);
     this.row.size += count;
     this.row.put += count;
     if (row.due_at === null) {
-      this.#tables.insertReady(this.row.id, row);
+      this.#tables.ready.insert(this.row.id, row);
       this.#notice({ priority, first });
     } else this.row.delayed += count;
     this.#undo(() => {
@@ -333,7 +334,7 @@ export class StoredQueue {
       step,
       compare: (a, b) => step * (a.priority - b.priority || a.first - b.first),
       next: (place) => this.#readyFrom(place),
-      at: (place) => this.#tables.batch(place.first),
+      at: (place) => this.#tables.batch.find(place.first),
       isWaiting: (row) => this.isWaiting(row),
     });
   }
@@ -344,8 +345,8 @@ export class StoredQueue {
       start: FIRST,
       step: 1,
       compare: (a, b) => a.first - b.first,
-      next: (place) => this.#tables.readyByAge(this.row.id, place),
-      at: (place) => this.#tables.batch(place.first),
+      next: (place) => this.#tables.ready.byAge(this.row.id, place),
+      at: (place) => this.#tables.batch.find(place.first),
       isWaiting: (row) => this.isWaiting(row),
     });
   }
@@ -358,7 +359,7 @@ export class StoredQueue {
   /** The batch that is ready at this place of the order, or behind it. */
   #readyFrom(place: OrderKey): BatchRow | undefined {
     const { id } = this.row;
-    return this.step === 1 ? this.#tables.readyFrom(id, place) : this.#tables.readyBackFrom(id, place);
+    return this.step === 1 ? this.#tables.ready.from(id, place) : this.#tables.ready.backFrom(id, place);
   }
 
   /** The batches that messages wait in. */
@@ -401,7 +402,7 @@ export class StoredQueue {
   }
 
   #damaged(): MqError {
-    const where = `${this.#tables.path}: other queues go on`;
+    const where = `${this.#tables.sql.path}: other queues go on`;
     return new MqError('DAMAGED', `messages of queue ${this.row.name} were altered in ${where}`);
   }
 
@@ -409,7 +410,7 @@ export class StoredQueue {
     const { id, step, failures, messages } = run;
     const tokens = Array.from({ length: messages.count }, (_, i) => {
       const lease = newNonce();
-      this.#tables.setMessage({ id: id + i * step, queue: this.row.id, failures, lease, until });
+      this.#tables.message.set({ id: id + i * step, queue: this.row.id, failures, lease, until });
       return leaseToken(id + i * step, lease);
     });
     this.row.got += messages.count;
@@ -422,21 +423,21 @@ export class StoredQueue {
 
   #batch(row: BatchRow): Batch {
     // A batch of which a message is gone has others.
-    const gone = () => (row.count === 1 ? [] : this.#tables.gone(row));
-    return this.#known(row.first) ?? new Batch(row, gone(), this.#tables.messagesOf(row));
+    const gone = () => (row.count === 1 ? [] : this.#tables.gone.ofBatch(row));
+    return this.#known(row.first) ?? new Batch(row, gone(), this.#tables.message.ofBatch(row));
   }
 
   #batchOf(id: number): Batch {
     const active = this.#active.get(id);
     if (active) return active;
-    const row = this.#tables.batchAround(id);
+    const row = this.#tables.batch.around(id);
     if (row === undefined) throw new Error(`message ${id} has gone`);
     return this.#batch(row);
   }
 
   #bodiesOf({ row }: Batch): Packed {
     return this.#bodies.get(row.first, () => {
-      const messages = this.#tables.messages(row);
+      const messages = this.#tables.batch.messages(row);
       if (messages !== undefined) return messages;
       throw this.#damaged();
     });
@@ -457,7 +458,7 @@ export class StoredQueue {
       while (id <= range.last) {
         if (isOver()) return { changed, rest: [{ first: id, last: range.last }, ...ids.slice(i + 1)] };
         const active = this.#active.get(id);
-        const row = active?.row ?? this.#tables.batchAround(id);
+        const row = active?.row ?? this.#tables.batch.around(id);
         if (row === undefined || row.first > range.last) break;
         id = row.first + row.count;
         if (active || ('queue' in row && row.queue === this.row.id)) {
@@ -475,8 +476,8 @@ export class StoredQueue {
     if (changed.length === 0) return changed;
     const { first, priority, count } = batch.row;
     if (isUndone && wasReady !== batch.isReady) {
-      if (wasReady) this.#tables.deleteReady(this.row.id, batch.row);
-      else this.#tables.insertReady(this.row.id, batch.row);
+      if (wasReady) this.#tables.ready.delete(this.row.id, batch.row);
+      else this.#tables.ready.insert(this.row.id, batch.row);
     }
     this.#count(from, -numberOf(changed));
     this.#count(to, numberOf(changed));
@@ -504,16 +505,16 @@ export class StoredQueue {
     const finished = this.#change(batch, range, from, GONE);
     const { first, count } = batch.row;
     if (batch.isParticular || from === LEASED || from === DELAYED)
-      for (const each of finished) this.#tables.deleteMessages(each);
+      for (const each of finished) this.#tables.message.delete(each);
     if (batch.count(GONE) === count) {
-      this.#tables.deleteBatch(first);
+      this.#tables.batch.delete(first);
       this.#chunks.areUnused ||= batch.row.chunk !== null;
-      if (numberOf(finished) < count) this.#tables.deleteGone({ first, last: batch.last });
+      if (numberOf(finished) < count) this.#tables.gone.delete({ first, last: batch.last });
       this.#active.delete(first);
       this.#bodies.delete(first);
       if (this.#latest === batch) this.#latest = undefined;
     } else {
-      for (const each of finished) this.#tables.setGone(this.row.id, batch.goneAround(each.first));
+      for (const each of finished) this.#tables.gone.set(this.row.id, batch.goneAround(each.first));
     }
     return finished;
   }

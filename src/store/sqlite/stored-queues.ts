@@ -1,7 +1,7 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import { noQueue } from '../rules.ts';
 import { type QueueContext, StoredQueue } from './stored-queue.ts';
-import type { Tables } from './tables.ts';
+import type { Tables } from './tables/tables.ts';
 import type { IsOver } from './turn.ts';
 
 /** Queues in memory from which on those that are not in use are let go, once there are twice as many as were in use. */
@@ -32,7 +32,7 @@ export class StoredQueues {
   find(name: string): StoredQueue | undefined {
     const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const row = this.#tables.queue(name);
+    const row = this.#tables.queue.find(name);
     if (row === undefined) return undefined;
     const queue = new StoredQueue(row, this.#context);
     this.#known.set(name, queue);
@@ -41,7 +41,7 @@ export class StoredQueues {
 
   /** The queue with this id; undefined: it has been removed, and some of its messages are still in the file. */
   withId(id: number): StoredQueue | undefined {
-    const name = this.#tables.queueName(id);
+    const name = this.#tables.queue.name(id);
     return name === undefined ? undefined : this.get(name);
   }
 
@@ -51,7 +51,7 @@ export class StoredQueues {
   }
 
   make(name: string, settings: Partial<Settings> = {}): StoredQueue {
-    this.#tables.insertQueue(name, { ...DEFAULT_SETTINGS, ...settings });
+    this.#tables.queue.insert(name, { ...DEFAULT_SETTINGS, ...settings });
     this.#context.undo(() => this.#known.delete(name));
     return this.get(name);
   }
@@ -59,8 +59,8 @@ export class StoredQueues {
   /** @param isOver tells when the rest of its messages is left to `Tables.removed` */
   remove(queue: StoredQueue, isOver: IsOver): void {
     const { id, name } = queue.row;
-    this.#tables.deleteQueue(id);
-    if (!this.#tables.deleteBatches(id, isOver)) this.#tables.insertRemoved(id);
+    this.#tables.queue.delete(id);
+    if (!this.#tables.deleteBatches(id, isOver)) this.#tables.queue.insertRemoved(id);
     this.#known.delete(name);
     this.#unwritten.delete(queue);
     this.#context.undo(() => this.#known.set(name, queue));
@@ -76,7 +76,7 @@ export class StoredQueues {
 
   /** Writes the rows that have changed. `written` follows when that is committed, `forget` when it is not. */
   write(): void {
-    for (const queue of this.#unwritten) this.#tables.updateQueue(queue.row);
+    for (const queue of this.#unwritten) this.#tables.queue.update(queue.row);
   }
 
   written(): void {
