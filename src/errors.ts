@@ -71,6 +71,12 @@ export class MqError extends Error {
     this.advice = options.advice;
     this.stored = options.stored;
   }
+
+  /** The same error, with the number of messages that were stored before. */
+  withStored(stored: number): MqError {
+    const { cause, advice } = this;
+    return new MqError(this.code, this.message, { cause, advice, stored });
+  }
 }
 
 /** The `code` of an error of Node's (`ENOENT`, ...), or undefined. */

@@ -1,5 +1,5 @@
 import { stateOf } from '../holder.ts';
-import type { Range } from '../range.ts';
+import { countOf, type Range } from '../range.ts';
 import type { Store } from '../store/store.ts';
 import type { Grant, Ledger } from './ledger.ts';
 import { Owner } from './owner.ts';
@@ -146,7 +146,7 @@ export class Owners {
     const held = ids.flatMap((range) => owner.unhold(queue, range));
     const settling: Settling = { holder: owner.holder, queue, grant: { ids: held, leases: [] } };
     this.#settling.add(settling);
-    const missing = owner.holder !== undefined && sizeOf(ids) > sizeOf(held);
+    const missing = owner.holder !== undefined && countOf(ids) > countOf(held);
     const found = missing ? [...held, ...(await this.#store.takeIds(queue, ids))] : held;
     settling.grant = { ids: found, leases: [] };
     try {
@@ -159,7 +159,7 @@ export class Owners {
     } finally {
       this.#settling.delete(settling);
     }
-    return sizeOf(found);
+    return countOf(found);
   }
 
   /** Messages could not be handed over to the owner: they are back in their places. */
@@ -262,8 +262,4 @@ export class Owners {
       if (this.#absent.size === 0) clearInterval(this.#absentTimer);
     }, LOOK_EVERY).unref();
   }
-}
-
-function sizeOf(ids: readonly Range[]): number {
-  return ids.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }

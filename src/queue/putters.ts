@@ -1,5 +1,6 @@
 import { MqError } from '../errors.ts';
 import { type Packed, pieces, splitAt } from '../packed.ts';
+import { closed, full } from '../store/rules.ts';
 import type { PutOptions, Store } from '../store/store.ts';
 import { after } from '../timer.ts';
 import type { Owner } from './owner.ts';
@@ -141,7 +142,7 @@ export class Putters {
         const { stored, lacking } = await this.#store.put(queue, part, options);
         putter.stored += stored;
         if (lacking === 'FULL') return 'full';
-        if (lacking) throw new MqError('CLOSED', `queue ${queue} is closed`);
+        if (lacking) throw closed(queue);
       }
       this.#leave(line, putter);
     } catch (error) {
@@ -171,7 +172,7 @@ export class Putters {
     const before = client ? (await this.#store.stored(client.id)) - client.index : 0;
     const all = Math.min(messages.count, Math.max(stored, before));
     if (all === messages.count) return all;
-    throw new MqError(error.code, error.message, { cause: error.cause, advice: error.advice, stored: all });
+    throw error.withStored(all);
   }
 }
 
@@ -202,8 +203,4 @@ function* partsOf(putter: Putter): Generator<Packed> {
   const [, rest] = splitAt(putter.messages, putter.stored);
   if (isLong(putter)) yield* pieces(rest, PART);
   else yield rest;
-}
-
-function full(queue: string): MqError {
-  return new MqError('FULL', `queue ${queue} is full`);
 }

@@ -1,4 +1,3 @@
-import { MqError } from '../errors.ts';
 import type { Once } from '../once.ts';
 import { type Packed, pack, unpack } from '../packed.ts';
 import type { Range } from '../range.ts';
@@ -7,13 +6,16 @@ import type { QueueState } from './queue-state.ts';
 import {
   checkPriority,
   checkSettings,
+  closed,
   deadLetterOf,
   differences,
+  gap,
   isGivenUp,
   leaseToken,
   newNonce,
   noLease,
   noQueue,
+  noRoomFor,
   notEmpty,
   retryDelay,
 } from './rules.ts';
@@ -77,7 +79,7 @@ export class MemoryStore implements Store {
       if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
       const room = roomIn(queue);
       if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
-      if (known < 0) throw new MqError('GAP', 'messages before these are lacking');
+      if (known < 0) throw gap();
       const fresh = unpack(messages).slice(known, done ? Infinity : known + room);
       stored = known + fresh.length;
       this.#append(queue ?? this.#make(name), fresh, options, Date.now());
@@ -311,10 +313,8 @@ export class MemoryStore implements Store {
     const source = this.#get(from);
     const size = Math.min(count, source.messages.filter(({ state }) => state === 'waiting').length);
     const target = this.#queues.get(to);
-    if (target?.closed) throw new MqError('CLOSED', `queue ${to} is closed`);
-    if (target !== source && size > roomIn(target)) {
-      throw new MqError('FULL', `queue ${to} has no room for ${size} messages`);
-    }
+    if (target?.closed) throw closed(to);
+    if (target !== source && size > roomIn(target)) throw noRoomFor(size, to);
     const moved = this.#next(source, { count, bytes: Infinity });
     if (moved.length === 0) return 0;
     remove(source, moved);

@@ -15,6 +15,22 @@ export function notEmpty(name: string, count: number): MqError {
   );
 }
 
+export function closed(name: string): MqError {
+  return new MqError('CLOSED', `queue ${name} is closed`);
+}
+
+export function full(name: string): MqError {
+  return new MqError('FULL', `queue ${name} is full`);
+}
+
+export function noRoomFor(count: number, name: string): MqError {
+  return new MqError('FULL', `queue ${name} has no room for ${count} messages`);
+}
+
+export function gap(): MqError {
+  return new MqError('GAP', 'messages before these are lacking');
+}
+
 /** @throws MqError NOTPRIORITY: only priority queues have priorities other than 0. */
 export function checkPriority(name: string, { kind }: Settings, priority: number): void {
   if (priority !== 0 && kind !== 'priority') {
@@ -81,4 +97,9 @@ export function parseLease(token: string): { id: number; nonce: number } | undef
 
 export function noLease(queue: string, token: string): MqError {
   return new MqError('NOLEASE', `there is no lease ${token} in queue ${queue}`);
+}
+
+/** Whether the error is that messages, or the store, were altered by somebody else. */
+export function isDamaged(error: unknown): boolean {
+  return error instanceof MqError && error.code === 'DAMAGED';
 }

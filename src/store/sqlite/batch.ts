@@ -153,3 +153,8 @@ export class Batch {
     return join(backwards);
   }
 }
+
+/** Whether messages of the batch must be dropped if they wait. */
+export function isExpired({ expires_at }: BatchRow, now: number): boolean {
+  return expires_at !== null && expires_at <= now;
+}

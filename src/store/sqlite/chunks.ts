@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { MqError } from '../../errors.ts';
 import { othersTurn } from '../../others-turn.ts';
 import type { Large, Packed } from '../../packed.ts';
+import type { StoreFile } from './store-file.ts';
 import type { BatchRow, Stored } from './tables/table-rows.ts';
 import type { Tables } from './tables/tables.ts';
 import { aTurn } from './turn.ts';
@@ -11,11 +12,6 @@ export const LARGE = 1024 * 1024;
 
 const CHUNK = 512 * 1024;
 
-interface Steps {
-  read: <T>(run: () => T) => Promise<T>;
-  write: <T>(run: () => T, isPut?: boolean) => Promise<T>;
-}
-
 /**
  * Large messages, each in chunks that follow each other. They are stored, read and deleted chunk by chunk, with the
  * steps of others between. Chunks that no batch has, not yet or not any more, stand in the table `unused`, so that
@@ -23,7 +19,7 @@ interface Steps {
  */
 export class Chunks {
   readonly #tables: Tables;
-  readonly #steps: Steps;
+  readonly #file: StoreFile;
   #next: number;
   /** Messages that are being stored or read, which are not deleted, by their first chunk: the number of uses. */
   readonly #busy = new Map<number, number>();
@@ -35,10 +31,10 @@ export class Chunks {
   #deleting: Promise<void> | undefined;
   #isEnded = false;
 
-  constructor(tables: Tables, steps: Steps) {
-    this.#tables = tables;
-    this.#steps = steps;
-    this.#next = tables.chunk.next(CHUNK);
+  constructor(file: StoreFile) {
+    this.#tables = file.tables;
+    this.#file = file;
+    this.#next = file.tables.chunk.next(CHUNK);
   }
 
   /** Stores a message; it is deleted again unless a batch is made of it before `release`. */
@@ -48,7 +44,7 @@ export class Chunks {
     this.#pin(stored);
     try {
       for (let at = 0; at < bytes.length; ) {
-        at = await this.#steps.write(() => {
+        at = await this.#file.write(() => {
           if (at === 0) this.#tables.chunk.insertUnused(stored);
           const i = at / CHUNK;
           const piece = bytes.subarray(at, at + CHUNK);
@@ -102,7 +98,7 @@ export class Chunks {
       do {
         this.areUnused = false;
         if (this.#isEnded || this.#tables.chunk.unused().length === 0) return;
-        while ((await this.#steps.write(() => this.#deleteSome())) && !this.#isEnded);
+        while ((await this.#file.write(() => this.#deleteSome())) && !this.#isEnded);
       } while (this.areUnused);
     } catch {
       // On an error, such as a full disk, it is tried again with the next.
@@ -139,7 +135,7 @@ export class Chunks {
     this.#pin(stored);
     try {
       for (let i = 0; i < countOf(stored); i++) {
-        const piece = await this.#steps.read(() => this.#tables.chunk.find(stored.chunk + i));
+        const piece = await this.#file.read(() => this.#tables.chunk.find(stored.chunk + i));
         const length = Math.min(CHUNK, stored.size - i * CHUNK);
         if (piece?.bytes.length !== length || checksumOf(piece.bytes, i) !== piece.checksum) {
           this.#altered.add(stored.chunk);

@@ -1,6 +1,8 @@
 import type { MqError } from '../../errors.ts';
+import { isDamaged } from '../rules.ts';
 import type { Run } from '../run.ts';
-import { isDamaged, isExpired, type StoredQueue } from './stored-queue.ts';
+import { isExpired } from './batch.ts';
+import type { StoredQueue } from './stored-queue.ts';
 import type { BatchRow, OrderKey, Page } from './tables/table-rows.ts';
 import type { Tables } from './tables/tables.ts';
 import { type IsOver, TURN_BYTES } from './turn.ts';
@@ -88,7 +90,7 @@ function isWholePage(source: StoredQueue, page: Page, most: number): boolean {
   const { rows, whole, count, bytes, first, last } = page;
   const isSmall = rows === 1 || (bytes <= MOST_BYTES && last - first < MOST_IDS);
   const isInOrder = source.step === 1 || count === rows;
-  return whole === rows && count <= most && isSmall && isInOrder && source.areWaiting(page);
+  return whole === rows && count <= most && isSmall && isInOrder && source.batches.areWaiting(page);
 }
 
 function relabel(tables: Tables, { source, target, newIds }: Move, page: Page): number {
@@ -96,15 +98,15 @@ function relabel(tables: Tables, { source, target, newIds }: Move, page: Page): 
   const priority = to.row.kind === 'priority' ? page.priority : 0;
   const place = { first: newIds(page.count), priority };
   tables.ready.relabel(source.row.id, source.step, page, to.row.id, place);
-  source.left(page);
-  to.joined(page, place);
+  source.batches.left(page);
+  to.batches.joined(page, place);
   return page.count;
 }
 
 /** The messages of a single batch that are to be moved. */
 function moveOne(tables: Tables, { source, copy, refusal, now }: Move, first: number, most: number): number {
   const row = tables.batch.find(first) as BatchRow;
-  if (isExpired(row, now) || !source.isWaiting(row)) return 0;
+  if (isExpired(row, now) || !source.batches.isWaiting(row)) return 0;
   if (most === 0) throw refusal();
   const runs = source.runsIn(row, most);
   copy(runs, row);

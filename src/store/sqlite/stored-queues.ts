@@ -1,6 +1,8 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
 import { noQueue } from '../rules.ts';
-import { type QueueContext, StoredQueue } from './stored-queue.ts';
+import type { Announcer } from './announcer.ts';
+import type { QueueContext } from './queue-batches.ts';
+import { StoredQueue } from './stored-queue.ts';
 import type { Tables } from './tables/tables.ts';
 import type { IsOver } from './turn.ts';
 
@@ -10,12 +12,14 @@ const MANY = 1000;
 /** The queues of the store, as far as they were looked at, and their rows that are to be written. */
 export class StoredQueues {
   readonly #context: QueueContext;
+  readonly #announcer: Announcer;
   readonly #known = new Map<string, StoredQueue>();
   readonly #unwritten = new Set<StoredQueue>();
   #most = MANY;
 
-  constructor(context: QueueContext) {
+  constructor(context: QueueContext, announcer: Announcer) {
     this.#context = context;
+    this.#announcer = announcer;
   }
 
   get #tables(): Tables {
@@ -62,12 +66,14 @@ export class StoredQueues {
     this.#tables.queue.delete(id);
     if (!this.#tables.deleteBatches(id, isOver)) this.#tables.queue.insertRemoved(id);
     this.#known.delete(name);
+    this.#announcer.changed(name);
     this.#unwritten.delete(queue);
     this.#context.undo(() => this.#known.set(name, queue));
   }
 
-  /** To be called before its row is changed in memory. */
+  /** To be called before a queue is changed: its row will be written, and the change announced. */
   touch(queue: StoredQueue): void {
+    this.#announcer.changed(queue.row.name);
     if (this.#unwritten.has(queue)) return;
     const before = { ...queue.row };
     this.#unwritten.add(queue);
@@ -84,9 +90,10 @@ export class StoredQueues {
     this.letGo();
   }
 
-  /** The rows are again as they were. */
+  /** The rows are again as they were, and nothing is announced. */
   forget(): void {
     this.#unwritten.clear();
+    this.#announcer.forget();
   }
 
   /** Lets queues go that are not in use, of which all is in the file. */
