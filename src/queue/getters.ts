@@ -7,6 +7,7 @@ import { after, type Timer } from '../timer.ts';
 import type { Until } from '../until.ts';
 import type { Owner } from './owner.ts';
 import { Ranges } from './ranges.ts';
+import { Turns } from './turns.ts';
 
 /** The options of a get. */
 export interface GetOptions {
@@ -45,15 +46,23 @@ interface Getter {
   finished: boolean;
   /** Messages that it has been given so far; the rest follows when others have had their turn. */
   taken: Taken | undefined;
+  /** The store is being asked for it, at one of its queues; at the others nothing is asked for it meanwhile. */
+  asking: Promise<unknown> | undefined;
 }
 
-/** Gets that wait for messages, in order of arrival at each queue. */
+/**
+ * Gets that wait for messages, in order of arrival at each queue. Each queue has its own turns, so that gets of other
+ * queues do not wait for its store steps. A get of several queues has a turn at each, one after the other.
+ */
 export class Getters {
   readonly #store: Store;
   readonly #events: GetEvents;
   readonly #lines = new Map<string, Set<Getter>>();
-  /** Fulfilled when the last step is done: steps run one at a time, so that no get is overtaken or served twice. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /**
+   * A step at a queue has a turn, so that no get is overtaken or served twice. It waits for steps with earlier turns
+   * only, so that no two wait for each other.
+   */
+  readonly #turns = new Turns();
   readonly #due = new Set<string>();
 
   constructor(store: Store, events: GetEvents) {
@@ -75,6 +84,7 @@ export class Getters {
         ended: new Map(),
         finished: false,
         taken: undefined,
+        asking: undefined,
         finish: () => {},
       };
       let timer: Timer | undefined;
@@ -93,22 +103,23 @@ export class Getters {
         else this.#events.giveBack(queue, leases).then(() => reject(result), reject);
       };
       owner.onEnd(cancel);
-      this.#inTurn(async () => {
-        if (getter.finished) return;
-        // Where others wait, no message is left for this get, but it is told of an end.
-        const { limit, timeout } = options;
-        const limits = queues.map((queue) => (this.#isAwaited(queue) ? { count: 0, bytes: 0 } : limit));
-        // Before the store is asked, so that messages that come while it answers wake this get too.
-        this.#enlist(getter);
-        for (const [i, queue] of queues.entries()) {
-          if (getter.finished || getter.taken) return;
-          const left = await this.#offer(queue, getter, limits[i]);
-          if (left) this.#judge(queue, left, getter);
-        }
+      const { timeout } = options;
+      const wait = () => {
         if (getter.finished || getter.taken) return;
         if (timeout === 0) getter.finish(undefined);
         else if (timeout !== Infinity) timer = after(timeout, () => getter.finish(undefined));
-      }, reject);
+      };
+      // Its turns at all queues are taken now, so that nobody who comes later has one before.
+      let before: Promise<unknown> | undefined;
+      for (const [i, queue] of queues.entries()) {
+        const atOther = before;
+        const step = async () => {
+          if (atOther) await atOther;
+          await this.#arrive(queue, getter);
+          if (i === queues.length - 1) wait();
+        };
+        before = this.#turns.take(queue, step, reject);
+      }
     });
   }
 
@@ -118,10 +129,11 @@ export class Getters {
     if (line === undefined || this.#due.has(queue)) return;
     this.#due.add(queue);
     for (const getter of line) getter.ended.delete(queue);
-    this.#inTurn(async () => {
+    const step = async () => {
       this.#due.delete(queue);
       await this.#handOut(queue);
-    });
+    };
+    void this.#turns.take(queue, step, () => {});
   }
 
   /** Ends all waits with this error. */
@@ -129,8 +141,20 @@ export class Getters {
     for (const line of [...this.#lines.values()]) for (const getter of [...line]) getter.finish(error);
   }
 
+  async #arrive(queue: string, getter: Getter): Promise<void> {
+    while (getter.asking) await getter.asking;
+    if (getter.finished || getter.taken) return;
+    // Where others wait, no message is left for this get, but it is told of an end.
+    const limit = this.#isAwaited(queue) ? NONE : getter.options.limit;
+    // Before the store is asked, so that messages that come while it answers wake this get too.
+    this.#enlist(queue, getter);
+    const left = await this.#offer(queue, getter, limit);
+    if (left) this.#judge(queue, left, getter);
+  }
+
   async #handOut(queue: string): Promise<void> {
     for (const getter of this.#lines.get(queue) ?? []) {
+      while (getter.asking) await getter.asking;
       if (getter.finished || getter.taken) continue;
       const left = await this.#offer(queue, getter);
       if (left === undefined) continue;
@@ -143,6 +167,16 @@ export class Getters {
 
   /** @returns the state of the queue, when it had nothing to give */
   async #offer(queue: string, getter: Getter, limit = getter.options.limit): Promise<TakeResult | undefined> {
+    const asking = this.#ask(queue, getter, limit);
+    getter.asking = asking;
+    try {
+      return await asking;
+    } finally {
+      getter.asking = undefined;
+    }
+  }
+
+  async #ask(queue: string, getter: Getter, limit: TakeLimit): Promise<TakeResult | undefined> {
     try {
       const taken = await this.#take(queue, limit, getter);
       if (taken.runs.length === 0) return taken;
@@ -193,7 +227,13 @@ export class Getters {
     else getter.taken = { queue, runs };
     const left = leftOf(limit, runs);
     if (isPart && left.count > 0 && left.bytes > 0)
-      setImmediate(() => this.#inTurn(() => this.#goOn(queue, getter, left)));
+      setImmediate(() =>
+        this.#turns.take(
+          queue,
+          () => this.#goOn(queue, getter, left),
+          () => {},
+        ),
+      );
     else getter.finish(getter.taken);
   }
 
@@ -215,13 +255,11 @@ export class Getters {
     getter.finish(getter.taken);
   }
 
-  #enlist(getter: Getter): void {
-    for (const queue of getter.queues) {
-      const line = this.#lines.get(queue);
-      if (line) line.add(getter);
-      else this.#lines.set(queue, new Set([getter]));
-      getter.owner.wait(queue);
-    }
+  #enlist(queue: string, getter: Getter): void {
+    const line = this.#lines.get(queue);
+    if (line) line.add(getter);
+    else this.#lines.set(queue, new Set([getter]));
+    getter.owner.wait(queue);
   }
 
   #withdraw(getter: Getter): void {
@@ -232,11 +270,9 @@ export class Getters {
       getter.owner.waitNoMore(queue);
     }
   }
-
-  #inTurn(run: () => Promise<void>, failed: (error: unknown) => void = () => {}): void {
-    this.#turn = this.#turn.then(run).catch(failed);
-  }
 }
+
+const NONE: TakeLimit = { count: 0, bytes: 0 };
 
 /** The limit that is left after these messages. */
 function leftOf({ count, bytes }: TakeLimit, runs: readonly Run[]): TakeLimit {

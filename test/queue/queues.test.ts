@@ -136,6 +136,42 @@ describe('get', () => {
     },
   );
 
+  test('waits for no step of the store at another queue', async () => {
+    const take = queues.store.take.bind(queues.store);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    vi.spyOn(queues.store, 'take').mockImplementation(async (queue, limit) => {
+      if (queue === 'slow') await promise;
+      return take(queue, limit);
+    });
+    const [slow, both] = [get('slow'), get(['slow', 'q'])].map(outcomeOf);
+    const getting = get('q');
+    await Promise.all([put('q', ['1', '2']), put('other', ['a'])]);
+    expect(bodies(await get('other', FOREVER, queues.enter()))).toEqual(['a']);
+    // The get before it is still to ask for messages of this queue.
+    expect(await outcomeOf(getting)).toBe('waits');
+    expect([await slow, await both]).toEqual(['waits', 'waits']);
+    resolve();
+    expect(bodies(await getting)).toEqual(['2']);
+  });
+
+  test('of several queues is given messages of one, whatever the store does at the others', async () => {
+    const take = queues.store.take.bind(queues.store);
+    vi.spyOn(queues.store, 'take').mockImplementation(async (queue, limit) => {
+      for (let i = queue.charCodeAt(0) % 3; i >= 0; i--) await allThatCanHappen();
+      return take(queue, limit);
+    });
+    const names = ['a', 'b', 'c', 'd'];
+    const gettings = names.map((_, i) =>
+      get([...names.slice(i), ...names.slice(0, i)], FOREVER, queues.enter()),
+    );
+    await Promise.all(names.map((name) => put(name, [`${name}1`, `${name}2`])));
+    const taken = (await Promise.all(gettings)).flatMap((each) => bodies(each) ?? []);
+    for (let i = 0; i < 10; i++) await allThatCanHappen();
+    const left = (await Promise.all(names.map(waiting))).flat();
+    expect(taken).toHaveLength(names.length);
+    expect([...taken, ...left].sort()).toEqual(names.flatMap((name) => [`${name}1`, `${name}2`]));
+  });
+
   test('misses no message that is put in the same transaction, behind the question', async () => {
     const take = queues.store.take.bind(queues.store);
     vi.spyOn(queues.store, 'take').mockImplementationOnce(async (queue, limit) => {
