@@ -5,6 +5,7 @@ import { type Run, rangeOf, tokensOf } from '../store/run.ts';
 import type { Store, TakeLimit, TakeResult } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
 import type { Until } from '../until.ts';
+import { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
 import { Ranges } from './ranges.ts';
 import { Turns } from './turns.ts';
@@ -64,10 +65,13 @@ export class Getters {
    */
   readonly #turns = new Turns();
   readonly #due = new Set<string>();
+  readonly #again: LookAgain;
 
-  constructor(store: Store, events: GetEvents) {
+  /** @param lookAgain see LookAgain */
+  constructor(store: Store, events: GetEvents, lookAgain: number) {
     this.#store = store;
     this.#events = events;
+    this.#again = new LookAgain((queue) => this.wake(queue), lookAgain);
   }
 
   /**
@@ -106,8 +110,9 @@ export class Getters {
       const { timeout } = options;
       const wait = () => {
         if (getter.finished || getter.taken) return;
-        if (timeout === 0) getter.finish(undefined);
-        else if (timeout !== Infinity) timer = after(timeout, () => getter.finish(undefined));
+        if (timeout === 0) return getter.finish(undefined);
+        if (timeout !== Infinity) timer = after(timeout, () => getter.finish(undefined));
+        for (const queue of queues) this.#again.begin(queue);
       };
       // Its turns at all queues are taken now, so that nobody who comes later has one before.
       let before: Promise<unknown> | undefined;
@@ -266,7 +271,10 @@ export class Getters {
     for (const queue of getter.queues) {
       const line = this.#lines.get(queue);
       line?.delete(getter);
-      if (line?.size === 0) this.#lines.delete(queue);
+      if (line?.size === 0) {
+        this.#lines.delete(queue);
+        this.#again.end(queue);
+      }
       getter.owner.waitNoMore(queue);
     }
   }

@@ -2,6 +2,7 @@ import { MqError } from '../errors.ts';
 import { unfinished } from '../store/queue-state.ts';
 import type { Store } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
+import { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
 
 interface Joiner {
@@ -14,9 +15,12 @@ export class Joiners {
   readonly #lines = new Map<string, Set<Joiner>>();
   /** Queues that are about to be looked at. */
   readonly #woken = new Set<string>();
+  readonly #again: LookAgain;
 
-  constructor(store: Store) {
+  /** @param lookAgain see LookAgain */
+  constructor(store: Store, lookAgain: number) {
     this.#store = store;
+    this.#again = new LookAgain((queue) => this.wake(queue), lookAgain);
   }
 
   /**
@@ -43,8 +47,9 @@ export class Joiners {
       else this.#lines.set(queue, new Set([joiner]));
       void this.#look(queue).then(() => {
         if (!this.#lines.get(queue)?.has(joiner)) return;
-        if (timeout === 0) joiner.finish(false);
-        else if (timeout !== Infinity) timer = after(timeout, () => joiner.finish(false));
+        if (timeout === 0) return joiner.finish(false);
+        if (timeout !== Infinity) timer = after(timeout, () => joiner.finish(false));
+        this.#again.begin(queue);
       });
     });
   }
@@ -85,6 +90,8 @@ export class Joiners {
   #withdraw(queue: string, joiner: Joiner): void {
     const line = this.#lines.get(queue);
     line?.delete(joiner);
-    if (line?.size === 0) this.#lines.delete(queue);
+    if (line?.size !== 0) return;
+    this.#lines.delete(queue);
+    this.#again.end(queue);
   }
 }

@@ -3,6 +3,7 @@ import { type Packed, pieces, splitAt } from '../packed.ts';
 import { closed, full } from '../store/rules.ts';
 import type { PutOptions, Store } from '../store/store.ts';
 import { after } from '../timer.ts';
+import { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
 
 /** Bytes. Larger puts are stored in parts, so that others have their turn between. */
@@ -38,9 +39,12 @@ interface PutterLine {
 export class Putters {
   readonly #store: Store;
   readonly #lines = new Map<string, PutterLine>();
+  readonly #again: LookAgain;
 
-  constructor(store: Store) {
+  /** @param lookAgain see LookAgain */
+  constructor(store: Store, lookAgain: number) {
     this.#store = store;
+    this.#again = new LookAgain((queue) => this.wake(queue), lookAgain);
   }
 
   /**
@@ -114,7 +118,9 @@ export class Putters {
       await this.#offer(queue, line);
     }
     line.busy = false;
-    if (line.putters.size === 0) this.#lines.delete(queue);
+    if (line.putters.size > 0) return this.#again.begin(queue);
+    this.#lines.delete(queue);
+    this.#again.end(queue);
   }
 
   /**

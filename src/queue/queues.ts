@@ -6,9 +6,10 @@ import type { QueueState } from '../store/queue-state.ts';
 import { checkLarge, rangeOf, tokensOf } from '../store/run.ts';
 import type { Events, Outcome, PutOptions, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
-import { type GetOptions, Getters, type Taken } from './getters.ts';
+import { type GetEvents, type GetOptions, Getters, type Taken } from './getters.ts';
 import { Joiners } from './joiners.ts';
 import type { Ledger } from './ledger.ts';
+import { LOOK_AGAIN } from './look-again.ts';
 import { Meter } from './meter.ts';
 import type { Owner } from './owner.ts';
 import { Owners } from './owners.ts';
@@ -42,8 +43,16 @@ export class Queues {
   readonly #failed: (error: unknown) => void;
   #stopped: MqError | undefined;
 
-  /** @param failed receives errors of background work */
-  constructor(openStore: (events: Events) => Store, failed: (error: unknown) => void, ledger?: Ledger) {
+  /**
+   * @param failed receives errors of background work
+   * @param lookAgain see LookAgain
+   */
+  constructor(
+    openStore: (events: Events) => Store,
+    failed: (error: unknown) => void,
+    ledger?: Ledger,
+    lookAgain = LOOK_AGAIN,
+  ) {
     this.#failed = failed;
     this.store = openStore({
       changed: (queue) => {
@@ -54,13 +63,14 @@ export class Queues {
       due: (time) => this.#alarm.set(time),
     });
     this.#owners = new Owners(this.store, failed, ledger);
-    this.#putters = new Putters(this.store);
-    this.#getters = new Getters(this.store, {
+    this.#putters = new Putters(this.store, lookAgain);
+    const events: GetEvents = {
       holds: (owner, queue, ids) => this.#owners.recordHold(owner, queue, ids),
       leasing: (owner, queue, leases) => this.#owners.bind(owner, queue, leases),
       giveBack: (queue, leases) => this.#owners.giveBackLeases(queue, leases),
-    });
-    this.#joiners = new Joiners(this.store);
+    };
+    this.#getters = new Getters(this.store, events, lookAgain);
+    this.#joiners = new Joiners(this.store, lookAgain);
   }
 
   /** @see Owners.recover */

@@ -17,7 +17,7 @@ import type { Run } from './run.ts';
  * happen in the order of the calls.
  *
  * The store does not know who waits: it tells that a queue has changed (a message, room, an end), and the queue
- * layer wakes those who wait. Nor does it look at the clock by itself: it tells when something is due, and the
+ * layer wakes those who wait, which look again every few seconds besides. Nor does it look at the clock by itself: it tells when something is due, and the
  * queue layer then calls `runDue`.
  *
  * A message that was taken is held until it is settled. Holds are not stored: when the daemon dies, held messages
@@ -155,8 +155,9 @@ export interface Store {
 
 export interface Events {
   /**
-   * Called when a wait on this queue may be over. Never for a take or a put that changed nothing, because those who
-   * wait try again with one.
+   * Called when a wait on this queue may be over: soon in general, but it may come late, twice or not at all, with an
+   * engine on another machine for instance. Never for a take or a put that changed nothing, because those who wait try
+   * again with one.
    */
   changed(queue: string): void;
   /**
