@@ -17,15 +17,15 @@ import {
   until,
 } from './measure.ts';
 
-/** Of a peer's time, for what scripts repeat. */
+/** Target for the ratio of mq's time to that of the peer, for commands that scripts repeat. */
 const MOST = 0.6;
 
-/** So many calls are measured at once. */
+/** Calls in one measurement. */
 const CALLS = 20;
 
 const WAITING = QUICK ? 100 : 1000;
 
-/** What a script pays for each call with the native front, beside redis-cli and a server that is as careful. */
+/** The time of each call of a script with the native front, beside redis-cli and a server that syncs as often. */
 export function front(): Row[] {
   const socket = join(folder, 'front.sock');
   const rounds = QUICK ? 3 : 15;
@@ -102,7 +102,7 @@ export function front(): Row[] {
   ];
 }
 
-/** What is waited by many, one after the other: they are started once. */
+/** Memory while many gets wait. They are started once, for both rows. */
 function memory(skip: string | undefined): Row[] {
   let shell: ChildProcess | undefined;
   const prepare = async () => {
@@ -143,7 +143,7 @@ function memory(skip: string | undefined): Row[] {
 
 async function startServer(socket: string): Promise<void> {
   await sh('"$mq" put q x; "$mq" create h');
-  // Its file is its own, beside that of another row's server.
+  // A folder of its own: the server of another row has a file of the same name.
   const dir = join(folder, 'front-redis');
   mkdirSync(dir);
   const options = ['--port', '0', '--unixsocket', socket, '--dir', dir, '--save', ''];
@@ -151,7 +151,7 @@ async function startServer(socket: string): Promise<void> {
   await until(() => existsSync(socket));
 }
 
-/** Milliseconds of one of many calls by bash, as a script makes them: what starts them is small. */
+/** Milliseconds of one of many calls by bash, as a script makes them: a small process starts them. */
 async function each(command: string): Promise<number> {
   return (1000 * (await bash(`for i in {1..${CALLS}}; do ${command} >/dev/null; done`))) / CALLS;
 }
@@ -180,12 +180,12 @@ function consumers(queue: string): number {
   try {
     return Number(JSON.parse(output(BIN, 'stat', '--json', queue)).consumers);
   } catch {
-    // It is not there yet.
+    // The queue is not there yet.
     return 0;
   }
 }
 
-/** In MB (proc_pid_smaps_rollup). */
+/** The proportional set size of a process in MB (proc_pid_smaps(5)). */
 function pssOf(pid: string): number {
   const [, kilobytes] = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')) ?? [];
   return Number(kilobytes) / 1024;
