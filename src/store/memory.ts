@@ -319,10 +319,9 @@ export class MemoryStore implements Store {
     if (moved.length === 0) return 0;
     remove(source, moved);
     const destination = target ?? this.#make(to);
-    for (const message of moved) {
+    for (const message of moved)
       if (message.keyOf !== destination && source !== destination) message.keyOf = undefined;
-      this.#transfer(message, destination, message.expiresAt);
-    }
+    this.#transfer(moved, destination);
     this.#events.changed(from);
     return moved.length;
   }
@@ -357,8 +356,11 @@ export class MemoryStore implements Store {
 
   #leased(name: string, leases: readonly string[]): Message[] {
     const queue = this.#get(name);
+    const leased = new Map(
+      queue.messages.filter(({ state }) => state === 'leased').map((message) => [message.lease, message]),
+    );
     return [...new Set(leases)].map((lease) => {
-      const message = queue.messages.find((each) => each.state === 'leased' && each.lease === lease);
+      const message = leased.get(lease);
       if (message === undefined) throw noLease(name, lease);
       return message;
     });
@@ -367,8 +369,8 @@ export class MemoryStore implements Store {
   #append(queue: Queue, bodies: Buffer[], options: PutOptions, putAt: number): void {
     const { priority, delay, ttl, key } = options;
     const now = this.now();
-    for (const body of bodies) {
-      this.#add(queue, {
+    const messages = bodies.map(
+      (body): Message => ({
         id: this.#nextId++,
         priority,
         putAt,
@@ -380,36 +382,40 @@ export class MemoryStore implements Store {
         expiresAt: now + (ttl ?? Infinity),
         key,
         keyOf: queue,
-      });
-    }
+      }),
+    );
+    this.#add(queue, messages);
     if (bodies.length > 0) this.#events.changed(queue.name);
     if (delay) this.#events.due(now + delay);
     if (ttl) this.#events.due(now + ttl);
   }
 
-  #add(queue: Queue, message: Message): void {
-    queue.messages.push(message);
-    queue.put += 1;
+  #add(queue: Queue, messages: Message[]): void {
+    queue.messages = [...queue.messages, ...messages];
+    queue.put += messages.length;
     if (queue.kind === 'lifo') queue.messages.sort((a, b) => b.id - a.id);
     else queue.messages.sort((a, b) => a.priority - b.priority || a.id - b.id);
   }
 
-  #transfer({ priority, putAt, body, key, keyOf }: Message, to: Queue, expiresAt: number): void {
+  #transfer(messages: Message[], to: Queue): void {
     // A dead letter is not dropped when it comes back.
     if (to.closed === 'now') to.closed = true;
-    this.#add(to, {
-      id: this.#nextId++,
-      priority: to.kind === 'priority' ? priority : 0,
-      putAt,
-      body,
-      state: 'waiting',
-      failures: 0,
-      until: 0,
-      lease: '',
-      expiresAt,
-      key,
-      keyOf,
-    });
+    const fresh = messages.map(
+      ({ priority, putAt, body, expiresAt, key, keyOf }): Message => ({
+        id: this.#nextId++,
+        priority: to.kind === 'priority' ? priority : 0,
+        putAt,
+        body,
+        state: 'waiting',
+        failures: 0,
+        until: 0,
+        lease: '',
+        expiresAt,
+        key,
+        keyOf,
+      }),
+    );
+    this.#add(to, fresh);
     this.#events.changed(to.name);
   }
 
@@ -433,7 +439,7 @@ export class MemoryStore implements Store {
       queue.dead += 1;
       remove(queue, [message]);
       const name = deadLetterOf(queue.name, queue);
-      this.#transfer(message, this.#queues.get(name) ?? this.#make(name), Infinity);
+      this.#transfer([{ ...message, expiresAt: Infinity }], this.#queues.get(name) ?? this.#make(name));
     } else {
       this.#comeBack(queue, [message]);
       const wait = delay ?? retryDelay(queue, message.failures);
@@ -471,7 +477,8 @@ function roomIn(queue: Queue | undefined): number {
 }
 
 function remove(queue: Queue, messages: Message[]): void {
-  queue.messages = queue.messages.filter((each) => !messages.includes(each));
+  const removed = new Set(messages);
+  queue.messages = queue.messages.filter((each) => !removed.has(each));
 }
 
 function includes(ids: readonly Range[], id: number): boolean {

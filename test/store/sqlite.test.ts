@@ -55,7 +55,7 @@ describe('SqliteStore: when much is due at once', () => {
       },
     };
     const store = new SqliteStore(join(newFolder(), 'store'), events, () => now);
-    const many = Array.from({ length: 10_000 }, (_, i) => `${i}`);
+    const many = Array.from({ length: 5000 }, (_, i) => `${i}`);
     await put(store, 'leased', ...many);
     while ((await store.lease('leased', ALL, 1000)).isPart);
     await Promise.all(many.map((body) => store.put('delayed', packed(body), { priority: 0, delay: 1000 })));
@@ -750,13 +750,18 @@ describe('SqliteStore: a full disk', () => {
 
 describe('SqliteStore: a move in parts', () => {
   const MANY = 20_000;
+  const made = join(folder, 'made');
   let store: SqliteStore;
   let path: string;
-  beforeEach(async () => {
+  beforeAll(async () => {
+    store = openAt(made);
+    await Promise.all(Array.from({ length: MANY }, (_, i) => put(store, 'from', `${i}`)));
+    await store.end();
+  });
+  beforeEach(() => {
     path = join(newFolder(), 'store');
+    copyFileSync(made, path);
     store = openAt(path);
-    const puts = Array.from({ length: MANY }, (_, i) => put(store, 'from', `${i}`));
-    await Promise.all(puts);
   });
   afterEach(() => store.end());
 
