@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { PATIENCE } from '../../src/client/connect.ts';
 import { test } from './mq.ts';
 
-/** In ms: what tries for ever takes longer. */
-const SOON = 8000;
+/** Milliseconds. A command that tried again would do so for as long as it waits for a daemon. */
+const SOON = PATIENCE;
 
 /** The shell that bin/mq is run by complains of it, too. */
 const WITHOUT_FOLDER = 'mkdir $MQ_HOME/gone; cd $MQ_HOME/gone; rmdir $MQ_HOME/gone';

@@ -3,6 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test as base } from 'vitest';
+import { until } from '../until.ts';
+
+export { until };
 
 export const BIN = resolve('bin/mq');
 
@@ -48,6 +51,7 @@ export class Mq {
     NO_COLOR: '1',
   };
   readonly #running = new Set<ChildProcess>();
+  #unended: ChildProcess[] | undefined;
   #hasEnded = false;
 
   /** Starts `mq ARGS...`. */
@@ -120,6 +124,12 @@ export class Mq {
     return Number((await this.run(['size', queue])).out);
   }
 
+  /** The commands that were running when the test was over. */
+  unended(): string[] {
+    const running = this.#unended ?? [...this.#running];
+    return running.map(({ spawnargs }) => spawnargs.join(' '));
+  }
+
   /** Stops everything, and says what should not have been left. */
   async end(): Promise<void> {
     try {
@@ -130,14 +140,25 @@ export class Mq {
   }
 
   async #end(): Promise<void> {
+    this.#unended = [...this.#running];
     for (const child of this.#running) child.kill('SIGKILL');
-    await this.run(['stop']);
+    await this.#stop();
     const deadline = performance.now() + LAST_WAIT;
     await until(() => processesOf(this.home).length === 0 || performance.now() > deadline);
     const left = processesOf(this.home).map((pid) => [pid, `${pid} ${commandOf(pid)}`] as const);
     for (const [pid] of left) process.kill(pid, 'SIGKILL');
     rmSync(this.home, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left behind: ${left.map(([, what]) => what).join('; ')}`);
+  }
+
+  /** Ends the daemon and who waits for it. */
+  async #stop(): Promise<void> {
+    const daemon = this.daemonPid();
+    const mine = processesOf(this.home);
+    if (mine.length === 0) return;
+    // A signal does as well as a command, which costs more, where nobody is left who would start the next daemon.
+    if (daemon !== undefined && mine.every((pid) => pid === daemon)) process.kill(daemon, 'SIGTERM');
+    else await this.run(['stop']);
   }
 
   #spawn(file: string, args: string[], { input, open, env, stdin, stdout }: RunOptions): Running {
@@ -172,18 +193,17 @@ export class Mq {
 
 /** A test that has an mq of its own, and leaves no process behind. */
 export const test = base.extend<{ mq: Mq }>({
-  // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures from here
-  mq: async ({}, use) => {
+  mq: async ({ onTestFailed }, use) => {
     const mq = new Mq();
+    // A test that was out of time may have waited for one of them.
+    onTestFailed(() => {
+      const unended = mq.unended();
+      if (unended.length > 0) console.error(`had not ended: ${unended.join('; ')}`);
+    });
     await use(mq);
     await mq.end();
   },
 });
-
-/** Waits for a condition. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 export function isAlive(pid: number): boolean {
   try {

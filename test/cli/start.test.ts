@@ -12,9 +12,6 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { isAlive, processesOf, test, until } from './mq.ts';
 
-/** In ms: what would wait for something that never comes takes longer. */
-const SOON = 8000;
-
 describe('a daemon that a command started holds nothing of it', () => {
   test.for([3, 9, 16, 17, 20, 33, 200])('a lock on descriptor %i', async (fd, { mq }) => {
     const { out } = await mq.sh(
@@ -43,9 +40,8 @@ describe('the lock of who starts a daemon', () => {
     const path = join(mq.home, 'launch.lock');
     writeFileSync(path, String(process.pid));
     utimesSync(path, Date.now() / 1000 - age, Date.now() / 1000 - age);
-    const begun = performance.now();
+    // One that waited for it would give up.
     expect(await mq.run(['put', 'q', 'a'])).toMatchObject({ status: 0, err: '' });
-    expect(performance.now() - begun).toBeLessThan(SOON);
     expect(existsSync(path)).toBe(false);
   });
 
@@ -61,9 +57,7 @@ describe('the lock of who starts a daemon', () => {
     const put = mq.start(['put', 'q', 'a']);
     await until(() => existsSync(join(mq.home, 'launch.lock')));
     put.child.kill('SIGKILL');
-    const begun = performance.now();
     expect(await mq.run(['put', 'q', 'b'])).toMatchObject({ status: 0, err: '' });
-    expect(performance.now() - begun).toBeLessThan(SOON);
     await until(() => processesOf(mq.home).length <= 1);
   });
 });
@@ -96,10 +90,9 @@ describe('what is no file in the place of one of ours: one clear line, 77', () =
 
   test.for(['launch.lock', 'mq.held', 'mq.log', 'mq.sock'])('%s: a pipe, at once', async (name, { mq }) => {
     await mq.sh(`mkfifo $MQ_HOME/${name}`);
-    const begun = performance.now();
+    // What opens a pipe waits for ever; what does not ask at once waits until the time is up, and says that.
     const { status, err } = await mq.run(['get', '-t', '60', 'q']);
     expect({ status, err }).toEqual({ status: 77, err: expect.stringContaining(join(mq.home, name)) });
-    expect(performance.now() - begun).toBeLessThan(SOON);
   });
 
   test('daemon.json: a pipe is replaced, a folder is left', async ({ mq }) => {

@@ -7,6 +7,7 @@ import { LaunchLock } from '../../src/client/launch-lock.ts';
 import { now } from '../../src/clock.ts';
 import { ownHolder } from '../../src/holder.ts';
 import { places } from '../../src/paths.ts';
+import { until } from '../until.ts';
 
 /** Neither living nor ever to be. */
 const GONE = ownHolder().replace(/,[^,]*,[^,]*$/, ',999999999,1');
@@ -75,17 +76,16 @@ describe('a daemon that does not come up', () => {
     );
     const argv = process.argv[1] as string;
     process.argv[1] = script;
-    const begun = now();
     try {
-      await expect(launch(places({ MQ_HOME: folder }), begun + 1500)).rejects.toMatchObject({
+      // It would run for ever.
+      await expect(launch(places({ MQ_HOME: folder }), now() + 1500)).rejects.toMatchObject({
         code: 'UNREACHABLE',
       });
     } finally {
       process.argv[1] = argv;
     }
-    expect(now() - begun).toBeLessThan(5000);
     const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
-    await expect.poll(() => existsSync(`/proc/${pid}/exe`)).toBe(false);
+    await until(() => !existsSync(`/proc/${pid}/exe`));
     expect(existsSync(join(folder, 'launch.lock'))).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { Budget } from '../../src/daemon/budget.ts';
+import { until } from '../until.ts';
 
 const BOUND = 100;
 
@@ -80,7 +81,7 @@ describe('the budget of large requests', () => {
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(ended).toEqual([]);
     shareOf('waits').ask(10);
-    await vi.waitUntil(() => {
+    await until(() => {
       busy.heard();
       return ended.length > 0;
     });

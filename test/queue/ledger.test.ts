@@ -11,6 +11,7 @@ import { MemoryStore } from '../../src/store/memory.ts';
 import { rangeOf } from '../../src/store/run.ts';
 import type { Events, Store } from '../../src/store/store.ts';
 import { ALL, bodiesOf, idsIn, messagesOf, packed } from '../store/messages.ts';
+import { until } from '../until.ts';
 
 const me = ownHolder();
 const ONE = { limit: { count: 1, bytes: Infinity }, timeout: 0 };
@@ -294,7 +295,7 @@ describe('after a crash of the daemon', () => {
     await restart();
     expect(await waiting()).toEqual(['b', 'c', 'd']);
     other.kill('SIGKILL');
-    await vi.waitFor(async () => expect(await waiting()).toEqual(['a', 'b', 'c', 'd']), 10_000);
+    await until(async () => (await waiting()).join() === 'a,b,c,d');
     expect(queues.areHeld).toBe(false);
   });
 

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Syncer } from '../../src/store/sqlite/syncer.ts';
+import { until } from '../until.ts';
 
 let folder: string;
 let syncer: Syncer;
@@ -22,7 +23,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const isBegun = (count: number) => vi.waitUntil(() => begun.length === count);
+const isBegun = (count: number) => until(() => begun.length === count);
 const end = (index: number, error?: Error) => begun[index]?.(error);
 /** Whether it is safe by now. */
 async function isSafe(promise: Promise<void>): Promise<boolean> {
