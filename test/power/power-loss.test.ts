@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
+import { newRamFolder } from '../ram.ts';
 import { Random, seeds } from '../random.ts';
 import { SILENT } from '../store/messages.ts';
 import { type Event, ruinOf } from './disk.ts';
@@ -17,8 +17,7 @@ import { MADE, Snapshots, STORE } from './snapshots.ts';
  * likes. The store that is opened then has what it had after some step, none before the last one that it called
  * safe: so what was safe is there, once and unaltered, and what was settled does not come back.
  */
-/** In memory, where it can be: no disk is waited for. */
-const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'mq-power-'));
+const folder = newRamFolder('mq-power-');
 afterAll(() => rmSync(folder, { recursive: true }));
 const newFolder = () => mkdtempSync(join(folder, 's-'));
 

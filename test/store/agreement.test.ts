@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -9,6 +8,7 @@ import type { Range } from '../../src/range.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { newRamFolder } from '../ram.ts';
 import { Random, seeds } from '../random.ts';
 import { ALL, idsIn, messagesOf, packed, SILENT } from './messages.ts';
 
@@ -18,7 +18,7 @@ const ROUNDS = 500;
 describe('MemoryStore and SqliteStore agree', () => {
   let folder: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'mq-agreement-'));
+    folder = newRamFolder('mq-agreement-');
     vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
     // Leases have the same tokens in both, and retries the same delays.
     vi.spyOn(Math, 'random').mockReturnValue(0.5);

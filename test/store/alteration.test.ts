@@ -1,14 +1,14 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { MqError } from '../../src/errors.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { newRamFolder } from '../ram.ts';
 import { Random, seeds } from '../random.ts';
 import { bodiesOf, idsOf, messagesOf, packed, SILENT } from './messages.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'mq-alteration-'));
+const folder = newRamFolder('mq-alteration-');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const open = (path: string) => new SqliteStore(path, SILENT, Date.now);

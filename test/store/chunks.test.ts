@@ -1,14 +1,15 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { isLarge, pack } from '../../src/packed.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { newRamFolder } from '../ram.ts';
+import { until } from '../until.ts';
 import { ALL, bodiesOf, loaded, messagesOf, packed, SILENT } from './messages.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'mq-chunks-'));
+const folder = newRamFolder('mq-chunks-');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const MB = 1024 * 1024;
@@ -65,7 +66,7 @@ describe('SqliteStore: a large message', () => {
     await store.settle('done', [{ first: 1, last: 1 }], 'done');
     await store.purge('purged');
     await store.remove('removed', true);
-    await vi.waitUntil(() => rowsOf(path, 'chunk') === 0 && rowsOf(path, 'unused') === 0, 10_000);
+    await until(() => rowsOf(path, 'chunk') === 0 && rowsOf(path, 'unused') === 0);
     await store.end();
   });
 
@@ -77,14 +78,14 @@ describe('SqliteStore: a large message', () => {
     expect(await putLarge(store, 'full', 'x')).toEqual({ stored: 0, lacking: 'FULL' });
     expect(rowsOf(path, 'chunk')).toBe(0);
     const putting = store.put('q', large('x', 32), { priority: 0 });
-    await vi.waitUntil(() => rowsOf(path, 'chunk') > 0, 10_000);
+    await until(() => rowsOf(path, 'chunk') > 0);
     const crashed = copyOf(path);
     await putting;
     const next = openAt(crashed);
     expect(await next.stat('q')).toBeUndefined();
     // Messages that are put at once have chunks of their own.
     await putLarge(next, 'q', 'y');
-    await vi.waitUntil(() => rowsOf(crashed, 'unused') === 0, 10_000);
+    await until(() => rowsOf(crashed, 'unused') === 0);
     const [message] = messagesOf(await loaded(await next.peek('q', ALL)));
     expect(message?.body === 'y'.repeat(4 * MB)).toBe(true);
     expect(rowsOf(crashed, 'chunk')).toBe(9);

@@ -1,5 +1,4 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -7,10 +6,11 @@ import { MqError } from '../../src/errors.ts';
 import { tokensOf } from '../../src/store/run.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { newRamFolder } from '../ram.ts';
 import { Random, seeds } from '../random.ts';
 import { ALL, bodiesOf, idsOf, messagesOf, packed, SILENT } from './messages.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'mq-damage-'));
+const folder = newRamFolder('mq-damage-');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 let now = Date.now();

@@ -1,5 +1,4 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -7,9 +6,11 @@ import { pack } from '../../src/packed.ts';
 import { rangeOf } from '../../src/store/run.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { newRamFolder } from '../ram.ts';
+import { until } from '../until.ts';
 import { ALL, bodiesOf, messagesOf, packed, SILENT } from './messages.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'mq-room-'));
+const folder = newRamFolder('mq-room-');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const MB = 1024 * 1024;
@@ -28,14 +29,8 @@ async function through(store: Store, megabytes: number): Promise<void> {
   }
 }
 
-/** Waits until it holds, at most so long as room is given back in. */
-async function soon(holds: () => boolean): Promise<void> {
-  const end = Date.now() + 30_000;
-  while (!holds() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(holds()).toBe(true);
-}
-
-describe('room is given back', () => {
+// They wait for a timer of the store most of the time, each in a folder of its own.
+describe.concurrent('room is given back', () => {
   test('of a file and its log, a while after it was used', async () => {
     const path = newPath();
     const store = open(path);
@@ -47,7 +42,7 @@ describe('room is given back', () => {
     await store.put('large', packed(...large), { priority: 0 });
     await through(store, 0);
     expect(sizeOf(path)).toBeGreaterThan(80 * MB);
-    await soon(() => sizeOf(path) < 6 * MB && sizeOf(`${path}-wal`) === 0);
+    await until(() => sizeOf(path) < 6 * MB && sizeOf(`${path}-wal`) === 0);
     await store.put('kept', packed('b'), { priority: 0 });
     expect(bodiesOf(messagesOf((await store.take('kept', ALL)).runs))).toEqual(['a', 'b']);
     expect(bodiesOf(messagesOf((await store.take('large', ALL)).runs))).toEqual(large);
@@ -72,7 +67,7 @@ describe('room is given back', () => {
   });
 });
 
-describe('a file of an earlier version', () => {
+describe.concurrent('a file of an earlier version', () => {
   const mode = (path: string) => readFileSync(path).readUInt32BE(64);
 
   test('is written anew when the store may rest', async () => {
@@ -95,7 +90,7 @@ describe('a file of an earlier version', () => {
     store = open(path);
     await same();
     await through(store, 40);
-    await soon(() => sizeOf(path) < 6 * MB);
+    await until(() => sizeOf(path) < 6 * MB);
     await store.end();
   });
 

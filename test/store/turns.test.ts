@@ -1,26 +1,32 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { newRamFolder } from '../ram.ts';
 import { ALL, packed, SILENT } from './messages.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'mq-turns-'));
+const folder = newRamFolder('mq-turns-');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Messages enough that putting them one by one takes several turns of any kind. */
 const MANY = 6000;
 
 describe('SqliteStore: others have their turn while', () => {
+  const made = join(folder, 'made');
   let path: string;
   let store: Store;
-  beforeEach(async () => {
-    path = join(mkdtempSync(join(folder, 's-')), 'store');
-    store = new SqliteStore(path, SILENT, Date.now);
+  beforeAll(async () => {
+    store = new SqliteStore(made, SILENT, Date.now);
     await Promise.all(
       Array.from({ length: MANY }, (_, i) => store.put('q', packed(`${i}`), { priority: 0 })),
     );
+    await store.end();
+  });
+  beforeEach(() => {
+    path = join(mkdtempSync(join(folder, 's-')), 'store');
+    copyFileSync(made, path);
+    store = new SqliteStore(path, SILENT, Date.now);
   });
   afterEach(() => store.end());
 
