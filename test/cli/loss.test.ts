@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect } from 'vitest';
+import { kills } from '../kills.ts';
 import { isAlive, type Mq, seq, test, until } from './mq.ts';
 
 /** Kills the daemon whenever `due` says so, until the command has ended. */
@@ -61,7 +62,7 @@ describe('what is lost: nothing', () => {
   test('a move survives SIGKILLs of the daemon: each message is in one queue, and its number is right', async ({
     mq,
   }) => {
-    const count = 100_000;
+    const count = 40_000;
     await mq.run(['create', 'from']);
     const socket = connect(mq.socket);
     let answers = 0;
@@ -77,20 +78,20 @@ describe('what is lost: nothing', () => {
     socket.destroy();
     const move = mq.start(['move', 'from', 'to']);
     let killed: number | undefined;
-    let kills = 0;
-    for (; kills < 20 && move.child.exitCode === null; kills++) {
+    let killsDone = 0;
+    for (; killsDone < kills(10) && move.child.exitCode === null; killsDone++) {
       await until(() => mq.daemonPid() !== killed);
       const written = () => statSync(`${mq.store}-wal`, { throwIfNoEntry: false })?.mtimeMs;
       const before = written();
       await until(() => written() !== before || move.child.exitCode !== null);
       killed = await mq.killDaemon();
-      if (kills % 5 > 0) continue;
+      if (killsDone % 5 > 0) continue;
       const queues = (await mq.run(['ls', '--json'])).out.trim().split('\n');
       const waiting = queues.map((line) => (JSON.parse(line) as { waiting: number }).waiting);
       expect(waiting.reduce((sum, each) => sum + each, 0)).toBe(count);
     }
     expect(await move.done).toMatchObject({ status: 0, err: `mq: move from: ${count} moved to to\n` });
-    expect(kills).toBeGreaterThan(5);
+    expect(killsDone).toBeGreaterThan(Math.min(kills(10) - 1, 5));
     expect(await mq.size('from')).toBe(0);
     expect((await mq.run(['get', '-a', 'to'])).out).toBe(seq(count));
   });
@@ -149,11 +150,12 @@ describe('what is lost: nothing', () => {
     expect(await mq.stat('q')).toMatchObject({ waiting: 0, leased: 0, put: 1 });
   });
 
-  test('ten SIGKILLs of the daemon during a loop of puts lose nothing', async ({ mq }) => {
-    const loop = mq.startSh('for i in $(seq 60); do mq put q $i || exit; done');
-    await killAt(mq, 10, async (kill) => (await mq.size('q')) > kill * 5);
+  test('SIGKILLs of the daemon during a loop of puts lose nothing', async ({ mq }) => {
+    const count = kills(5);
+    const loop = mq.startSh(`for i in $(seq ${count * 6}); do mq put q $i || exit; done`);
+    await killAt(mq, count, async (kill) => (await mq.size('q')) > kill * 5);
     expect((await loop.done).status).toBe(0);
-    expect((await mq.run(['get', '-a', 'q'])).out).toBe(seq(60));
+    expect((await mq.run(['get', '-a', 'q'])).out).toBe(seq(count * 6));
   });
 
   test('four consumers and two producers, daemon killed: each message comes out once', async ({ mq }) => {
@@ -171,19 +173,21 @@ describe('what is lost: nothing', () => {
     expect(new Set(printed).size).toBe(200_000);
   });
 
-  test('a consumer killed a hundred times mid-stream loses nothing', async ({ mq }) => {
-    await mq.run(['put', 'q'], seq(20_000));
+  test('a consumer that is killed mid-stream again and again loses nothing', async ({ mq }) => {
+    const count = kills(20);
+    const put = 20_000;
+    await mq.run(['put', 'q'], seq(put));
     const script = `
-      for i in $(seq 100); do
+      for i in $(seq ${count}); do
         mq get -f q >> out & pid=$!
         before=$(stat -c %s out 2>/dev/null || echo 0)
         until [ "$(stat -c %s out 2>/dev/null || echo 0)" -gt $before ] || [ "$(mq size q)" = 0 ]; do :; done
         kill -9 $pid; wait $pid
         # Give it a hundred more to lose.
-        seq $((20000 + i * 100 - 99)) $((20000 + i * 100)) | mq put q
+        seq $((${put} + i * 100 - 99)) $((${put} + i * 100)) | mq put q
       done 2>/dev/null
       mq get -a q >> out
-      sort -n -u out | cmp - <(seq 30000) && echo complete`;
+      sort -n -u out | cmp - <(seq ${put + count * 100}) && echo complete`;
     const { out } = await mq.sh(`cd ${mq.home}; ${script}`);
     expect(out).toBe('complete\n');
   });

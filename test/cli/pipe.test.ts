@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { openPipe } from '../../src/stdio/temporary.ts';
+import { kills } from '../kills.ts';
 import { isAlive, type Mq, type Running, test, until } from './mq.ts';
 
 interface End {
@@ -247,21 +248,20 @@ describe('the end', () => {
     ]);
   });
 
-  test('comes a hundred times by SIGKILL: the other one ends too, and the daemon holds nothing', {
-    timeout: 300_000,
-  }, async ({ mq }) => {
+  test('comes by SIGKILL again and again: the other one ends too, and the daemon holds nothing', async ({
+    mq,
+  }) => {
     const daemon = await waiting(mq, 'first');
     const statuses = new Set<number | undefined>();
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < kills(10); i++) {
       const script = 'exec mq pipe p < /dev/zero > /dev/null';
       const ends = [mq.startSh(script), mq.startSh(script)] as const;
       const [victim, other] = i % 2 ? ends : [ends[1], ends[0]];
       await untilState(mq, 'p', 'open');
+      // At any point of what they do.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 50));
       victim.child.kill('SIGKILL');
-      const begun = performance.now();
       const { status, err } = await other.done;
-      expect(performance.now() - begun).toBeLessThan(10_000);
       expect(err).toBe('mq: pipe p: the other end went away\n');
       statuses.add(status);
       await until(async () => (await pipes(mq)).length === 1);
