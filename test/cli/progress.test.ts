@@ -8,7 +8,10 @@ import { type Mq, type Running, type RunOptions, seq, test, until } from './mq.t
 const version = spawnSync('script', ['--version'], { encoding: 'utf8' });
 const hasScript = version.error === undefined && version.stdout.includes('util-linux');
 
-describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that of util-linux)'}`, () => {
+const title = `progress${hasScript ? '' : ' (script(1) is not that of util-linux)'}`;
+
+// Each waits for what is shown after a second.
+describe.skipIf(!hasScript)(title, { concurrent: true }, () => {
   test('of a long put; at the end nothing is left of it', async ({ mq }) => {
     const put = await blockedPut(mq);
     await mq.run(['get', '-c', '100', 'q']);
@@ -74,14 +77,14 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
     'of mq work --drain is not mixed up with what commands print: %s',
     async ([, options, script], { mq }) => {
       await mq.run(['put', 'q', '1', '2', '3', '4', '5', '6']);
-      const print = join(mq.home, 'print');
-      // Three times that is longer than a progress waits before it is shown.
-      writeFileSync(print, `sleep 0.5\n${script}`);
+      const [print, go] = ['print', 'go'].map((name) => join(mq.home, name)) as [string, string];
+      writeFileSync(print, `until [ -e ${go} ]; do sleep 0.05; done\n${script}`);
       const work = onTerminal(mq, `mq work q --drain ${options} -- sh ${print} {}`);
+      await untilShown(work);
+      writeFileSync(go, '');
       const { status, out } = await work.done;
       const rows = screen(out).split('\n');
       expect({ status, last: rows.pop() }).toEqual({ status: 0, last: '' });
-      expect(out).toMatch(PERCENTAGE);
       if (script?.includes('printf')) expect(rows.join('').match(/a \d/g)).toHaveLength(6);
       else expect(rows.sort()).toEqual([1, 2, 3, 4, 5, 6].flatMap((n) => [`a ${n}`, `b ${n}`]).sort());
     },
@@ -108,7 +111,7 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
 
   test('nowhere but on a terminal, of a file, in the foreground, and where it is wanted', async ({ mq }) => {
     const file = join(mq.home, 'other');
-    writeFileSync(file, seq(1000));
+    writeFileSync(file, seq(100));
     for (const queue of ['quiet', 'dumb', 'pipe', 'redirected', 'job'])
       await mq.run(['create', queue, '--maxsize', '1']);
     const silent: [queue: string, put: Running][] = [
@@ -122,7 +125,7 @@ describe.skipIf(!hasScript)(`progress${hasScript ? '' : ' (script(1) is not that
     // They have been at it for longer than this one when it shows something.
     await blockedPut(mq);
     for (const [queue, put] of silent) {
-      await mq.run(['get', '-c', '1000', queue]);
+      await mq.run(['get', '-c', '100', queue]);
       const { status, out, err } = await put.done;
       expect({ status, shown: PERCENTAGE.test(out + err) }, queue).toEqual({ status: 0, shown: false });
     }
