@@ -1,11 +1,18 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { LONG } from './test/long.ts';
 
-export default defineConfig({
+// npm run test:quick is the mode `quick`.
+export default defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
-    // Tests wait for conditions; this is for those that wait in vain, on a slow machine.
-    testTimeout: 120_000,
+    exclude: [...configDefaults.exclude, ...(mode === 'quick' ? LONG.flatMap(({ files }) => files) : [])],
+    // Longer than a wait in vain (test/until.ts), which says what it waited for.
+    testTimeout: 240_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // A process for each file costs a third of a second, more than most of the quick ones take.
+    isolate: mode !== 'quick',
+    // By default a core is left idle, the half of a small machine.
+    maxWorkers: '100%',
   },
-});
+}));
