@@ -63,13 +63,15 @@ describe.skipIf(!hasFront)(`the native front${whyNot}`, () => {
 
   test('-t counts from the beginning of the command, also where it becomes Node', async ({ mq }) => {
     await mq.run(['create', 'q', '--maxsize', '1']);
-    const begun = performance.now();
     const put = mq.start(['put', '-t', '3', 'q'], { open: true, env: frontOf(mq) });
-    setTimeout(() => put.child.stdin?.write('a\n'), 1500);
+    // Half of its time is over when it becomes Node.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const later = mq.start(['get', '-t', '3', 'empty'], { env: frontOf(mq) });
+    put.child.stdin?.write('a\n');
     await until(async () => (await mq.size('q')) === 1);
     put.child.stdin?.write('b\n');
     expect((await put.done).status).toBe(3);
-    expect(performance.now() - begun).toBeLessThan(4400);
+    expect(later.child.exitCode).toBe(null);
   });
 
   test('of many that wait when the daemon dies, one starts the next', async ({ mq }) => {

@@ -7,7 +7,7 @@ import { BIN, Mq, test } from '../cli/mq.ts';
 import { Random, seeds } from '../random.ts';
 
 /** How many command lines; MQ_FUZZ_LINES makes it more. */
-const COUNT = Number(process.env['MQ_FUZZ_LINES'] ?? 120);
+const COUNT = Number(process.env['MQ_FUZZ_LINES'] ?? 60);
 
 const QUEUES = ['fifo', 'lifo', 'prio', 'small', 'closed', 'none', 'fifo'];
 

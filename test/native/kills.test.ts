@@ -1,8 +1,9 @@
 import { describe, expect } from 'vitest';
 import { type Mq, test, until } from '../cli/mq.ts';
+import { kills } from '../kills.ts';
 
-/** How many SIGKILLs of each kind; MQ_KILLS makes it more. */
-const KILLS = Number(process.env['MQ_KILLS'] ?? 100);
+/** How many SIGKILLs of each kind. */
+const KILLS = kills(30);
 
 /** In ms: a call of the front, or of Node, takes less when nothing is in its way. */
 const CALL = process.env['MQ_FRONT'] === '0' ? 120 : 6;
