@@ -19,6 +19,7 @@ export const TEXTS = {
   unfinished: 'messages are unfinished',
   noQueue: 'there is no queue ',
   noLease: 'there is no lease ',
+  areSettled: ' of the leases are settled',
   unwritten: 'standard output cannot be written: ',
   interrupted: 'interrupted; ',
   notOfTheRest: ', and it is not known of the rest',

@@ -9,7 +9,7 @@ export const LEASE = /^\d+\.[0-9a-z]+$/;
 
 /**
  * Sends the same request for each of several leases. A lease that is gone does not keep others from being settled.
- * @throws MqError NOLEASE, with the leases that are gone
+ * @throws MqError NOLEASE, with the leases that are gone; another one says how many were settled before it
  */
 export async function settle(
   places: Places,
@@ -24,12 +24,19 @@ export async function settle(
   line.destroy();
   for (const [i, result] of results.entries()) {
     if (result.status === 'fulfilled') continue;
-    if (!isNoLease(result.reason)) throw result.reason;
+    if (!isNoLease(result.reason)) throw withCount(result.reason, results);
     missing.push(left[i] as string);
   }
   if (missing.length === 0) return;
   const which = missing.map((lease) => `'${lease}'`).join(', ');
   throw new MqError('NOLEASE', `${TEXTS.noLease}${which}`);
+}
+
+function withCount(error: unknown, results: PromiseSettledResult<unknown>[]): unknown {
+  const settled = results.filter(({ status }) => status === 'fulfilled').length;
+  if (!(error instanceof MqError) || settled === 0) return error;
+  const { code, message, cause, advice } = error;
+  return new MqError(code, `${message}; ${settled}${TEXTS.areSettled}`, { cause, advice });
 }
 
 function isNoLease(error: unknown): boolean {

@@ -19,6 +19,7 @@ int settle(void) {
   struct request request = {.name = REQUESTS[invocation.name], .on_signal = IS_HELD, .unknown = TEXT_MAY_BE_DONE};
   struct bytes missing = {0};
   struct failure worst = {0};
+  int settled = 0;
   request.values[FIELD_QUEUE] = invocation.operands[0];
   request.values[FIELD_CLIENT] = text_of("%s.0", token());
   const char *text = extends ? invocation.operands[2] : invocation.options[OPTION_DELAY];
@@ -34,7 +35,10 @@ int settle(void) {
     if (!is_lease(leases[i]) || is_repeated(leases, i)) continue;
     request.values[FIELD_LEASE] = leases[i];
     request.values[FIELD_SEQ] = request.values[FIELD_ACKED] = text_of("%d", i);
-    if (ask(&line, &request, &answer) == ANSWERED) continue;
+    if (ask(&line, &request, &answer) == ANSWERED) {
+      settled++;
+      continue;
+    }
     if (failure.code == CODE_NOLEASE) add_missing(&missing, leases[i]);
     else if (worst.status == 0) worst = failure;
     /* Nobody is left to be asked. */
@@ -43,7 +47,10 @@ int settle(void) {
   if (worst.status == 0 && missing.length == 0) return 0;
   add(&missing, "", 1);
   fail(CODE_NOLEASE, text_of("%s%s", TEXT_NO_LEASE, missing.start), NULL);
-  if (worst.status != 0) failure = worst;
+  if (worst.status != 0) {
+    failure = worst;
+    if (settled > 0) failure.text = text_of("%s; %d%s", worst.text == NULL ? "" : worst.text, settled, TEXT_ARE_SETTLED);
+  }
   return report(has(OPTION_QUIET));
 }
 

@@ -142,6 +142,25 @@ describe('what listens on the socket', () => {
     expect(err).not.toContain('is not mq');
   });
 
+  test.for(['0', '1'])(
+    'done says how many of several leases it settled before the daemon was stopped (MQ_FRONT=%s)',
+    async (front, { mq }) => {
+      let asked = 0;
+      await listen(mq, (socket, text) => {
+        if (text.includes('HELLO')) socket.write(GREETING);
+        for (const _ of text.matchAll(/DONE\r\n/g))
+          socket.write(++asked === 1 ? ':1\r\n' : '-STOPPED the daemon was stopped\r\n');
+      });
+      const { status, err } = await mq.run(['done', 'q', '1.a', '2.b', '3.c'], undefined, {
+        env: { ...mq.env, MQ_FRONT: front },
+      });
+      expect({ status, err }).toEqual({
+        status: 69,
+        err: 'mq: done q: the daemon was stopped; 1 of the leases are settled\n',
+      });
+    },
+  );
+
   test('ends the wait of an interrupted get as if its time were up: it ends by the signal', async ({
     mq,
   }) => {
