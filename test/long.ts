@@ -57,4 +57,8 @@ export const LONG = [
       'test/store/room.test.ts',
     ],
   },
+  {
+    why: 'They try many damages and many random sequences. The contract of the store stays.',
+    files: ['test/store/agreement.test.ts', 'test/store/alteration.test.ts'],
+  },
 ];
