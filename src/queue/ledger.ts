@@ -119,6 +119,11 @@ export class Ledger {
       this.#write(`${holder} ${queue} ${leases.map((lease) => `!${lease}`).join(',')}\n`);
   }
 
+  /** Whether something is on record for this holder. */
+  isOpen(holder: string): boolean {
+    return this.#open.has(holder);
+  }
+
   /** The owner has gone, and owes nothing. */
   ended(holder: string): void {
     if (!this.#open.delete(holder)) return;

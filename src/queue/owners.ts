@@ -242,11 +242,12 @@ export class Owners {
   }
 
   #recordEnd({ holder }: Owner): void {
-    if (holder === undefined) return;
-    // Its process may have come back meanwhile, on another connection.
-    const isBack = [...this.#owners].some((owner) => owner.holder === holder);
-    if (isBack) this.#ledger?.rewrite(this.#grants());
-    else this.#ledger?.ended(holder);
+    if (holder === undefined || !this.#ledger?.isOpen(holder)) return;
+    // Its process may have come back on another connection, and messages of this one may still be on their way back.
+    const isIts = (each: { holder?: string | undefined }) => each.holder === holder;
+    if ([...this.#owners].some(isIts) || [...this.#settling].some(isIts))
+      this.#ledger.rewrite(this.#grants());
+    else this.#ledger.ended(holder);
   }
 
   /** Takes back what the absent had, once their processes have gone or have been awaited long enough. */

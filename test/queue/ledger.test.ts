@@ -465,6 +465,19 @@ describe('after a crash of the daemon', () => {
       expect(await store.stat('q')).toMatchObject({ waiting: 4, leased: 0, held: 0 });
     });
 
+    test('stay on record while they go back because their owner asked for more, though it ends meanwhile', async () => {
+      const lease = await leaseAs(process.pid);
+      await restart();
+      const after = joinAs(process.pid);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      vi.spyOn(store, 'returnLeases').mockReturnValueOnce(promise);
+      const asked = queues.get(after, ['q'], BOUND);
+      await queues.leave(after);
+      expect([...(openLedger().read().get(me)?.get('q')?.leases ?? [])]).toEqual([lease]);
+      resolve();
+      await Promise.allSettled([asked]);
+    });
+
     test('of a process that is back on another connection stay its own when the former one ends', async () => {
       const former = joinAs(process.pid);
       await queues.get(former, ['q'], BOUND);
