@@ -27,7 +27,7 @@ export function spentBefore(): number {
 
 let isInputTaken = false;
 
-/** What was read of standard input before this process was Node: once. */
+/** Bytes of standard input that were read before this process was Node: given once. */
 export function takeInput(): Buffer | undefined {
   if (!hasFront || !input || isInputTaken) return undefined;
   isInputTaken = true;

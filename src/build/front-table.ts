@@ -18,6 +18,7 @@ import { NOTHING } from '../packed.ts';
 import { LONGEST_SOCKET_PATH } from '../paths.ts';
 import { encodeRequest } from '../protocol/encode-request.ts';
 import { READING, type Request } from '../protocol/requests.ts';
+import { LONGEST_KEY } from '../protocol/verbs/put.ts';
 import { reasonOf } from '../reasons.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_MAX_MESSAGE, MOST_PRIORITY } from '../settings.ts';
 import { TEXTS } from '../texts.ts';
@@ -77,6 +78,7 @@ function constants(): string {
     LONGEST_WAIT,
     LONGEST_DELAY,
     LONGEST_NAME,
+    LONGEST_KEY,
     LONGEST_SOCKET_PATH,
     LEAST_PRIORITY,
     MOST_PRIORITY,
@@ -138,7 +140,7 @@ function withPlaces(advice: string, { usage }: Command): string {
   );
 }
 
-/** What stands in a request for what the front fills in. */
+/** Placeholders in a request for values that the front fills in. */
 const FIELDS = {
   queue: 'queue',
   further: 'further',

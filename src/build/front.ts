@@ -26,7 +26,7 @@ const COMPILERS = [
   ['cc'],
 ] as [string, ...string[]][];
 
-/** What is given away has musl in it, whose licence goes along (licences.ts). */
+/** Fronts that are given away have musl in them, whose licence goes along (licences.ts). */
 const GIVEN_AWAY = [
   [process.arch, 'musl-gcc'],
   ['x64', 'x86_64-linux-musl-gcc'],

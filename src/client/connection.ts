@@ -171,7 +171,7 @@ export class Connection {
       } catch (error) {
         if (!(error instanceof MqError)) throw error;
         if (error.code === 'UNREACHABLE') this.#giveUp();
-        // It has ended, which this connection will notice too.
+        // A daemon that has ended is noticed by this connection too.
         else first.doubt = now() + DOUBT;
       }
     }

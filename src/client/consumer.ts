@@ -158,7 +158,7 @@ export class Consumer {
     for (const asked of this.#ahead) left -= asked.count;
     while (this.#ahead.length < AHEAD && left > 0) {
       const next = { count: Math.min(count, left), held: this.#get(0, Math.min(count, left)) };
-      // It is awaited by a later `take`.
+      // A later `take` awaits it.
       next.held.catch(() => {});
       this.#ahead.push(next);
       left -= next.count;

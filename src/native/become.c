@@ -34,7 +34,7 @@ void commit(void) {
   is_committed = true;
 }
 
-/* What was read of standard input comes first, whoever reads it. */
+/* Bytes that were read of standard input come first, for whoever reads it. */
 void begin_input(const struct bytes *read) {
   if (read->length == 0) return;
   input = memfd_create("mq-input", 0);

@@ -52,7 +52,7 @@ enum outcome exchange(struct connection *connection, const struct bytes *request
     if ((polled[0].revents & POLLOUT) != 0 && sent < request->length) {
       ssize_t size = send(connection->fd, request->start + sent, request->length - sent, MSG_NOSIGNAL);
       if (size > 0) sent += (size_t)size;
-      /* It reads no more; what it said before that comes now. */
+      /* The daemon reads no more; its answers from before that come now. */
       else if (errno != EAGAIN && errno != EINTR) sent = request->length;
     }
     if ((polled[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) receive(connection);
@@ -112,7 +112,7 @@ static void receive(struct connection *connection) {
   if (connection->taken == in->length) connection->taken = in->length = 0;
   size_t wanted = in->length < CHUNK ? CHUNK : in->length < LARGEST_CHUNK ? in->length : LARGEST_CHUNK;
   if (in->room - in->length < wanted && connection->taken > 0) {
-    /* What was read is not kept. */
+    /* Bytes that were read are not kept. */
     memmove(in->start, in->start + connection->taken, in->length - connection->taken);
     in->length -= connection->taken;
     connection->taken = 0;
@@ -145,7 +145,7 @@ static bool is_hanging(struct probe *probe) {
   return false;
 }
 
-/* It lives; or it has ended, which is told to all connections. */
+/* The daemon lives; or it has ended, which all connections notice. */
 static void hear_probe(struct probe *probe) {
   if (probe->fd != -1) close(probe->fd);
   *probe = (struct probe){-1, now() + DOUBT, FOREVER};

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What `mq start` says, in bytes: two lines. */
+/* Bytes of the two lines that `mq start` says at most. */
 enum { LONGEST_WORD = 8192 };
 
 /* While another front starts the daemon, it is looked for after so long, in ms; and twice as long each time, up to a limit. */
@@ -47,7 +47,7 @@ enum outcome start_daemon(int64_t until) {
     look = look < LONGEST_LOOK / 2 ? look * 2 : LONGEST_LOOK;
     return ANSWERED;
   }
-  /* It may be there by now. */
+  /* The daemon may be there by now. */
   int fd = connect_daemon();
   enum outcome outcome = fd == -1 ? run_start(until) : ANSWERED;
   if (fd != -1) close(fd);
@@ -65,7 +65,7 @@ static enum outcome run_start(int64_t until) {
   struct sigaction by_default;
   memset(&by_default, 0, sizeof by_default);
   by_default.sa_handler = SIG_DFL;
-  /* Whoever ignores it is not told of the child's end. */
+  /* A process that ignores it is not told of the child's end. */
   sigaction(SIGCHLD, &by_default, NULL);
   if (pipe2(ends, O_CLOEXEC) != 0) {
     fail(CODE_NOSTART, text_of("%s: %s", program(), reason_of(errno)), NULL);

@@ -16,7 +16,7 @@ int main(int count, char **arguments) {
   };
   begun = now();
   remember_start(arguments);
-  /* What opens a descriptor next would get the number of one that is closed. */
+  /* The next descriptor would get the number of one that is closed. */
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) == -1) become_node();
   if (is_set("MQ_FRONT", "0") || !parse_arguments(count, arguments, &invocation)) become_node();

@@ -93,7 +93,7 @@ int wait_for(struct pollfd *polled, nfds_t count, int64_t until);
 void pause_for(int64_t milliseconds);
 _Noreturn void die_by(int number);
 
-/* What went wrong: as MqError. */
+/* A failure: as MqError. */
 struct failure { int code, status; char *text, *advice; int64_t stored; };
 extern struct failure failure;
 void fail(int code, char *text, char *advice);
@@ -130,7 +130,7 @@ struct connection {
   bool stopped, finished;
 };
 enum outcome { ANSWERED, LOST, FAILED, SIGNALLED };
-/* What a signal does while an answer is awaited: the wait ends, or the daemon is told to let nothing wait, or nothing. */
+/* The effect of a signal while an answer is awaited: the wait ends, or the daemon is told to let nothing wait, or nothing. */
 enum on_signal { LEAVES, FINISHES, IS_HELD };
 struct terms { int64_t limit; bool doubts; enum on_signal on_signal; };
 enum outcome exchange(struct connection *connection, const struct bytes *request, const struct terms *terms,

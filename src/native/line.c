@@ -51,7 +51,7 @@ enum outcome open_line(struct line *line, bool is_first, enum on_signal on_signa
 /* Asks for something until it is answered. An answer that is an error is a failure. */
 enum outcome ask(struct line *line, struct request *request, struct reader *answer) {
   char timeout[24];
-  /* It changes nothing. */
+  /* STAT changes nothing. */
   if (request->name != REQUEST_STAT) commit();
   for (bool is_sent = false, is_again = false;;) {
     enum outcome outcome = LOST;
@@ -168,7 +168,7 @@ static enum outcome greet(struct line *line, bool is_first, enum on_signal on_si
   size_t length;
   hello.values[FIELD_HOLDER] = line->holds ? holder() : NULL;
   encode_request(&hello, &bytes);
-  /* What is to be said last is still to come. */
+  /* The last request is still to come. */
   if (on_signal == FINISHES) on_signal = IS_HELD;
   enum outcome outcome = exchange(&line->connection, &bytes, &(struct terms){limit, false, on_signal}, &answer);
   free(bytes.start);

@@ -10,9 +10,6 @@
 /* For so long, in ms, the end of standard input is awaited once something has come: who puts as it comes is to go on. */
 enum { GRACE = 50 };
 
-/* What is longer than this is no key. */
-enum { LONGEST_KEY = 1024 };
-
 static int64_t stored;
 
 static void set_options(struct request *request);

@@ -49,7 +49,7 @@ static void take_signal(int number) {
   else if (again == 0) again = number;
 }
 
-/* They have again the effect that they had; one that waits has it now. */
+/* Signals have their former effect again; one that waits has it now. */
 void let_signals_go(void) {
   if (caught() != 0) die_by(first);
   for (size_t i = 0; is_catching && i < sizeof CAUGHT / sizeof CAUGHT[0]; i++)

@@ -25,7 +25,7 @@ export function parseRequest(frame: Buffer): Request {
   return request;
 }
 
-/** What the daemon's scanner lets pass: a frame has room for the longest message and for much besides. */
+/** Limits of the daemon's scanner: a frame has room for the longest message and for much besides. */
 export function requestLimits(maxMessage: number) {
   return { bulk: maxMessage, frame: maxMessage + 1024 * 1024, requests: true };
 }

@@ -13,7 +13,7 @@ export class Presence {
     return this.#reasons.has(queue);
   }
 
-  /** It has one more reason to be there. */
+  /** Counts one more reason for the owner to be at the queue. */
   enter(queue: string): void {
     if (add(this.#reasons, queue, 1) === 1) add(this.#totals, queue, 1);
   }

@@ -113,7 +113,7 @@ export class Queues {
   async get(owner: Owner, queues: readonly string[], options: GetOptions): Promise<Taken | undefined> {
     this.#check(owner);
     if (owner.isBack) await this.#owners.reclaim(owner);
-    // It may have gone meanwhile: messages that it gets now would never be back.
+    // An owner that has gone meanwhile gets nothing: its messages would never be back.
     this.#check(owner);
     const taken = await this.#getters.get(queues, owner.ended ? { ...options, timeout: 0 } : options, owner);
     if (taken) await this.#checkLarge(owner, taken);

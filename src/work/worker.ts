@@ -158,7 +158,7 @@ export class Worker {
   }
 
   async #settle(lease: Lease, execution: Execution, end: End): Promise<void> {
-    // It was given back.
+    // The message was given back.
     if (this.#isEnding) return;
     let { status } = end;
     let outputs: Packed | undefined;

@@ -3,7 +3,7 @@ export interface Progress {
   unit: 'bytes' | 'messages';
   /** Counts up from 0. */
   done: () => number;
-  /** It may change. */
+  /** The total may change. */
   total: () => number;
   quiet: boolean;
   /** A descriptor that must be a file for progress to be shown: of a pipe, its other end tells more. */

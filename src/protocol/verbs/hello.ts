@@ -5,7 +5,7 @@ import type { Clause, RequestOf, Row } from './row.ts';
 
 type Hello = RequestOf<'HELLO'>;
 
-/** What a client of Redis says besides; it does not matter here. */
+/** An option of Redis clients, which is read and means nothing here. */
 function ignored(option: string, ...values: string[]): Clause<Hello> {
   return {
     names: [option],
@@ -16,7 +16,7 @@ function ignored(option: string, ...values: string[]): Clause<Hello> {
   };
 }
 
-/** What mq's own client says of itself behind MQ; without that it is read, and means nothing. */
+/** An option of mq's own client. It stands behind MQ; without MQ it is read, and means nothing. */
 function ofMq(
   option: string,
   write: (mq: Greeting) => string[] | undefined,

@@ -22,7 +22,7 @@ export const PUT: Row<Put> = {
     done: undefined,
     once: undefined,
   }),
-  // They stand before the queue: a message may look like anything.
+  // Options stand before the queue: a message may look like anything.
   options: [
     timeout,
     { ...priority, write: (request) => (request.priority === 0 ? [] : priority.write(request)) },
@@ -75,8 +75,8 @@ export const PUT: Row<Put> = {
   },
 };
 
-/** In bytes. */
-const LONGEST_KEY = 1024;
+/** Bytes of the longest key. */
+export const LONGEST_KEY = 1024;
 
 /** Keys are compared as text: bytes that stand for none would make two of them the same. */
 function checkKey(bytes: Buffer): string {

@@ -32,7 +32,7 @@ export class QueueCounts {
     return this.row.maxsize === 0 ? Infinity : Math.max(0, this.row.maxsize - this.pending);
   }
 
-  /** So many more messages are in this state. */
+  /** Counts messages that have come into this state. */
   add(state: State, by: number): void {
     if (state === HELD) this.#held += by;
     else if (state === LEASED) this.row.leased += by;

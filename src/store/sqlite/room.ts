@@ -158,7 +158,7 @@ export class Room {
     const lacking = Math.max(0, wanted - this.#reserve.size);
     const spare = disk.free - log - file - lacking - KEPT;
     this.#isFull = spare < 0;
-    // It may still find room in the log and the file as they are.
+    // The step may still find room in the log and the file as they are.
     if (this.#isFull) return log + file === 0;
     if (disk.free < TIGHT) this.#reserve.grow(wanted);
     // For the puts of this turn and of the next ones.

@@ -24,7 +24,7 @@ export const BATCH_BYTES = 96 * 1024;
 /** The particulars of a batch that is put. */
 export type NewBatch = Omit<BatchRow, 'first' | 'count' | 'chunk' | 'size'>;
 
-/** What the steps of a store change. */
+/** The parts of a store that its steps change. */
 export interface StepsContext {
   tables: Tables;
   queues: StoredQueues;
@@ -33,7 +33,7 @@ export interface StepsContext {
   clock: StoreClock;
 }
 
-/** What steps of the store consist of; each is called within a transaction. */
+/** The elements of the store's steps; each is called within a transaction. */
 export class Steps {
   readonly #tables: Tables;
   readonly #queues: StoredQueues;
