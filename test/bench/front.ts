@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import {
   BIN,
   call,
@@ -24,6 +25,9 @@ const MOST = 0.6;
 const CALLS = 20;
 
 const WAITING = QUICK ? 100 : 1000;
+
+/** The front by itself, which is mq where it was installed; bin/mq of a checkout is a script that becomes it. */
+const MQ = join(folder, 'mq');
 
 /** The time of each call of a script with the native front, beside redis-cli and a server that syncs as often. */
 export function front(): Row[] {
@@ -90,12 +94,10 @@ export function front(): Row[] {
       what: 'mq put until a waiting mq get has printed',
       peer: 'RPUSH and BLPOP by redis-cli',
       rounds: QUICK ? 5 : 40,
-      mq: () => handover([BIN, 'get', 'h'], [BIN, 'put', 'h', 'x'], () => consumers('h') === 1),
+      mq: () => handover('"$mq" get h', '"$mq" put h x', () => consumers('h') === 1),
       other: () =>
-        handover(
-          ['redis-cli', '-s', socket, 'BLPOP', 'h', '0'],
-          ['redis-cli', '-s', socket, 'RPUSH', 'h', 'x'],
-          () => output('redis-cli', '-s', socket, 'INFO', 'clients').includes('blocked_clients:1'),
+        handover(`${cli} BLPOP h 0`, `${cli} RPUSH h x`, () =>
+          output('redis-cli', '-s', socket, 'INFO', 'clients').includes('blocked_clients:1'),
         ),
     },
     ...memory(hasFront ? undefined : skip),
@@ -109,7 +111,7 @@ function memory(skip: string | undefined): Row[] {
     if (shell !== undefined) return;
     await call(BIN, 'create', 'w');
     const script = `for i in $(seq ${WAITING}); do "$mq" get w >/dev/null & done; wait`;
-    shell = start('sh', ['-c', script], { env: { ...env, mq: BIN } });
+    shell = start('sh', ['-c', script], { env: { ...env, mq: MQ } });
     await until(() => consumers('w') === WAITING, 120_000);
   };
   const row = { peer: '', unit: 'MB', rounds: 1, skip, prepare } as const;
@@ -142,6 +144,7 @@ function memory(skip: string | undefined): Row[] {
 }
 
 async function startServer(socket: string): Promise<void> {
+  symlinkSync(resolve('dist/mq-front'), MQ);
   await sh('"$mq" put q x; "$mq" create h');
   // A folder of its own: the server of another row has a file of the same name.
   const dir = join(folder, 'front-redis');
@@ -158,22 +161,25 @@ async function each(command: string): Promise<number> {
 
 async function bash(script: string): Promise<number> {
   const begun = performance.now();
-  await ended(start('bash', ['-ec', script], { env: { ...env, mq: BIN } }), script);
+  await ended(start('bash', ['-ec', script], { env: { ...env, mq: MQ } }), script);
   return (performance.now() - begun) / 1000;
 }
 
-/** Milliseconds from the start of `put` until `get`, which waits, has printed. */
-async function handover(get: string[], put: string[], waits: () => boolean): Promise<number> {
-  const [command, ...args] = get as [string, ...string[]];
-  const getter = spawn(command, args, { env, cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
-  const exit = ended(getter, 'get');
+/** Milliseconds from the start of `put` until `get`, which waits, has printed: by bash, as in `each`. */
+async function handover(get: string, put: string, waits: () => boolean): Promise<number> {
+  const script = `exec 3< <(${get}); read; begun=$EPOCHREALTIME
+    ${put} >/dev/null & read -u 3; now=$EPOCHREALTIME; wait; cat <&3 >/dev/null
+    echo $(( \${now/./} - \${begun/./} ))`;
+  const shell = start('bash', ['-c', script], {
+    env: { ...env, mq: MQ, LC_ALL: 'C' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exit = ended(shell, script);
   await until(waits);
-  const begun = performance.now();
-  const isPut = ended(start(put[0] as string, put.slice(1)), 'put');
-  await once(getter.stdout, 'data');
-  const time = performance.now() - begun;
-  await Promise.all([exit, isPut]);
-  return time;
+  shell.stdin?.end('\n');
+  const [microseconds] = await once(shell.stdout as Readable, 'data');
+  await exit;
+  return Number(microseconds) / 1000;
 }
 
 function consumers(queue: string): number {
