@@ -159,9 +159,9 @@ class Server implements Daemon {
   #leave(signal?: NodeJS.Signals): void {
     if (this.#ended) return;
     this.#listener?.close();
-    this.#queues?.end();
+    const ended = this.#endStore();
     for (const session of this.#sessions.values()) session.destroy();
-    void this.#endStore().then(() => this.#finish(signal));
+    void ended.then(() => this.#finish(signal));
   }
 
   async #stop(): Promise<void> {
@@ -185,6 +185,8 @@ class Server implements Daemon {
 
   async #endStore(): Promise<void> {
     this.#ended = true;
+    // From here on the store takes no steps, and nothing can be given back: that is for the next daemon.
+    this.#queues?.end();
     clearTimeout(this.#restTimer);
     const { owner } = this.#options.places;
     try {

@@ -45,6 +45,25 @@ const take = async (store: Store, queue: string, count = Infinity) =>
 const waiting = async (store: Store, queue: string) => bodiesOf(messagesOf(await store.peek(queue, ALL)));
 const refusal = (code: string) => expect.objectContaining({ code });
 
+test('a step that comes while the store ends is refused, or is on disk when it has happened', async () => {
+  const path = join(newFolder(), 'store');
+  const syncs: (() => void)[] = [];
+  const sync = () => new Promise<void>((resolve) => syncs.push(resolve));
+  const store = new SqliteStore(path, SILENT, Date.now, sync);
+  await put(store, 'q', 'before');
+  const ended = store.end();
+  await until(() => syncs.length === 1);
+  const late = put(store, 'q', 'late').then(() => store.synced());
+  // The store could close its file now, while the late one waits for a sync of it.
+  syncs[0]?.();
+  await expect(late).rejects.toEqual(refusal('STOPPED'));
+  await expect(store.stat('q')).rejects.toEqual(refusal('STOPPED'));
+  await ended;
+  const next = openAt(path);
+  expect(await waiting(next, 'q')).toEqual(['before']);
+  await next.end();
+});
+
 describe('SqliteStore: after it was ended and opened again', () => {
   let path: string;
   let store: Store;

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { MqError } from '../../errors.ts';
+import { TEXTS } from '../../texts.ts';
 import { aTurn, TURN_BYTES } from './turn.ts';
 
 /** Takes back a change of a step in memory, because its transaction was not committed. */
@@ -47,6 +48,7 @@ export class GroupCommit {
   #steps: Step[] = [];
   #undos: Undo[] = [];
   #next: NodeJS.Immediate | undefined;
+  #hasEnded = false;
 
   constructor(db: DatabaseSync, hooks: GroupCommitHooks) {
     this.#db = db;
@@ -55,16 +57,21 @@ export class GroupCommit {
     this.#commit = db.prepare('COMMIT');
   }
 
-  /** Runs a step that writes. */
+  /** Runs a step that writes. @throws MqError STOPPED after the end */
   write<T>(run: () => T, isPut = false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      this.#check();
       this.#steps.push({ run, isPut, resolve, reject });
       this.#commitSoon();
     });
   }
 
-  /** Runs a step that only reads, or changes only memory: at once, but never before an earlier write. */
+  /**
+   * Runs a step that only reads, or changes only memory: at once, but never before an earlier write.
+   * @throws MqError STOPPED after the end
+   */
   async read<T>(run: () => T): Promise<T> {
+    this.#check();
     if (this.#steps.length > 0) return this.write(run);
     try {
       return run();
@@ -97,6 +104,16 @@ export class GroupCommit {
   /** Commits now what is waiting for that. */
   flush(): void {
     while (!this.isIdle) this.#commitSome();
+  }
+
+  /** Commits what is waiting for that, and takes no further steps. */
+  end(): void {
+    this.flush();
+    this.#hasEnded = true;
+  }
+
+  #check(): void {
+    if (this.#hasEnded) throw new MqError('STOPPED', TEXTS.stopped);
   }
 
   #commitSoon(): void {

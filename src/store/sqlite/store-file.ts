@@ -133,7 +133,8 @@ export class StoreFile {
     // A damaged file is not touched again; closing would write the log into it.
     if (this.#damage !== undefined) return;
     const lastWords = this.write(lastStep);
-    this.#group.flush();
+    // A step that came later would ask for a sync of a file that is closed by then.
+    this.#group.end();
     // On a full disk there is no room for them, which matters little.
     await lastWords.catch(() => {});
     if (this.#damage !== undefined) return;
