@@ -1,6 +1,8 @@
+import { MqError } from '../errors.ts';
 import { stateOf } from '../holder.ts';
 import { countOf, type Range } from '../range.ts';
 import type { Store } from '../store/store.ts';
+import { TEXTS } from '../texts.ts';
 import type { Grant, Ledger } from './ledger.ts';
 import { Owner } from './owner.ts';
 import { Presence } from './presence.ts';
@@ -117,8 +119,12 @@ export class Owners {
     this.#record(owner, queue, { ids, leases: [] });
   }
 
-  /** Binds leases to the owner, which must not be gone, and records that. */
+  /**
+   * Binds leases to the owner, which must not be gone, and records that.
+   * @throws MqError STOPPED after the end: nobody would end these leases
+   */
   bind(owner: Owner, queue: string, leases: readonly string[]): void {
+    if (this.#hasEnded) throw new MqError('STOPPED', TEXTS.stopped);
     // Bound first: a ledger that is begun anew has all that is bound.
     this.#bind(owner, queue, leases);
     this.#record(owner, queue, { ids: [], leases });

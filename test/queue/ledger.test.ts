@@ -9,8 +9,9 @@ import { Ledger } from '../../src/queue/ledger.ts';
 import { Queues } from '../../src/queue/queues.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { rangeOf } from '../../src/store/run.ts';
+import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Events, Store } from '../../src/store/store.ts';
-import { ALL, bodiesOf, idsIn, messagesOf, packed } from '../store/messages.ts';
+import { ALL, bodiesOf, idsIn, messagesOf, packed, SILENT } from '../store/messages.ts';
 import { until } from '../until.ts';
 
 const me = ownHolder();
@@ -397,6 +398,28 @@ describe('after a crash of the daemon', () => {
       const after = joinAs(process.pid);
       const next = await queues.get(after, ['q'], BOUND);
       expect(next && messagesOf(next.runs)).toMatchObject([{ body: 'a', failures: 0 }]);
+    });
+
+    test('are not made by a step that waits when the daemon ends: they would be on no record', async () => {
+      const place = join(folder, 'store');
+      const openStore = () => new SqliteStore(place, SILENT, Date.now);
+      store = openStore();
+      queues = open();
+      await queues.put(queues.enter(), 'q', packed('a'), { priority: 0 }, 0);
+      const lease = store.lease.bind(store);
+      let ended: Promise<void> | undefined;
+      vi.spyOn(store, 'lease').mockImplementationOnce((...args) => {
+        const leased = lease(...args);
+        queues.end();
+        ended = store.end();
+        return leased;
+      });
+      const taken = queues.get(joinAs(process.pid), ['q'], BOUND);
+      await expect(taken).rejects.toMatchObject({ code: 'STOPPED' });
+      await ended;
+      store = openStore();
+      expect(await store.stat('q')).toMatchObject({ waiting: 1, leased: 0 });
+      await store.end();
     });
 
     test('are in the ledger also when it has just been begun anew', async () => {
