@@ -1,5 +1,5 @@
 import { othersTurn } from '../others-turn.ts';
-import type { Value } from '../protocol/values.ts';
+import { Fields, type Value } from '../protocol/values.ts';
 import type { Queues } from '../queue/queues.ts';
 import type { QueueState } from '../store/queue-state.ts';
 import { deadLetterOf } from '../store/rules.ts';
@@ -38,28 +38,28 @@ export async function listed(
 /** A queue, as STAT and LS answer it. */
 export function describe(queue: QueueState, queues: Queues): Value {
   const rates = queues.ratesOf(queue);
-  return new Map<string, Value>([
-    ['name', queue.name],
-    ['kind', queue.kind],
-    ['state', queue.closed ? 'closed' : 'open'],
-    ['waiting', queue.waiting],
-    ['delayed', queue.delayed],
-    ['leased', queue.held + queue.leased],
-    ['maxsize', queue.maxsize],
-    ['max_attempts', queue.max_attempts],
-    ['retry_delay', queue.retry_delay],
-    ['dead_letter', deadLetterOf(queue.name, queue)],
-    ['consumers', queues.consumersOf(queue)],
-    ['put', queue.put],
-    ['got', queue.got],
-    ['done', queue.done],
-    ['failed', queue.failed],
-    ['dead', queue.dead],
-    ['expired', queue.expired],
-    ['oldest_at', queue.oldestAt ?? null],
-    ['put_rate', rates.put.toFixed(2)],
-    ['done_rate', rates.done.toFixed(2)],
-  ]);
+  return new Fields({
+    name: queue.name,
+    kind: queue.kind,
+    state: queue.closed ? 'closed' : 'open',
+    waiting: queue.waiting,
+    delayed: queue.delayed,
+    leased: queue.held + queue.leased,
+    maxsize: queue.maxsize,
+    max_attempts: queue.max_attempts,
+    retry_delay: queue.retry_delay,
+    dead_letter: deadLetterOf(queue.name, queue),
+    consumers: queues.consumersOf(queue),
+    put: queue.put,
+    got: queue.got,
+    done: queue.done,
+    failed: queue.failed,
+    dead: queue.dead,
+    expired: queue.expired,
+    oldest_at: queue.oldestAt ?? null,
+    put_rate: rates.put.toFixed(2),
+    done_rate: rates.done.toFixed(2),
+  });
 }
 
 /** The names of the first `count` queues behind `after`. */

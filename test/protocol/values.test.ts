@@ -3,7 +3,7 @@ import { MqError } from '../../src/errors.ts';
 import { pack, unpack } from '../../src/packed.ts';
 import { FrameScanner } from '../../src/protocol/frames.ts';
 import { Reader } from '../../src/protocol/reader.ts';
-import { encode, OK, Push, Simple, type Value } from '../../src/protocol/values.ts';
+import { encode, Fields, OK, Push, Simple, type Value } from '../../src/protocol/values.ts';
 
 const textOf = (value: Value, version: 2 | 3) => Buffer.concat(encode(value, version)).toString('latin1');
 
@@ -35,6 +35,11 @@ describe('encode', () => {
     [new Simple('two\r\nlines'), '+two lines\r\n', '+two lines\r\n'],
     [[], '*0\r\n', '*0\r\n'],
     [[1, ['x']], '*2\r\n:1\r\n*1\r\n$1\r\nx\r\n', '*2\r\n:1\r\n*1\r\n$1\r\nx\r\n'],
+    [
+      new Fields({ a: 1, b: null }),
+      '*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n$-1\r\n',
+      '%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n_\r\n',
+    ],
     [map, '*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n$-1\r\n', '%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n_\r\n'],
     [new Push(['stop', 1]), '*2\r\n$4\r\nstop\r\n:1\r\n', '>2\r\n$4\r\nstop\r\n:1\r\n'],
     [pack([Buffer.from('m'), Buffer.alloc(0)]), '*2\r\n$1\r\nm\r\n$0\r\n\r\n', '*2\r\n$1\r\nm\r\n$0\r\n\r\n'],
@@ -44,6 +49,15 @@ describe('encode', () => {
     expect(textOf(value, 2)).toBe(resp2);
     expect(textOf(value, 3)).toBe(resp3);
   });
+});
+
+test.each(['x', 'é', '€'])('texts of any length are written whole: %s', (character) => {
+  for (const length of [5000, 5460, 5461, 8192, 16_383, 16_384, 16_385, 50_000]) {
+    const text = character.repeat(length);
+    const bytes = Buffer.byteLength(text);
+    const written = Buffer.concat(encode(['before', text, 'behind'], 3)).toString();
+    expect(written).toBe(`*3\r\n$6\r\nbefore\r\n$${bytes}\r\n${text}\r\n$6\r\nbehind\r\n`);
+  }
 });
 
 describe.each([2, 3] as const)('in RESP %d, what encode writes Reader reads', (version) => {
