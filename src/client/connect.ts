@@ -3,7 +3,7 @@ import { MqError } from '../errors.ts';
 import { ownHolder } from '../holder.ts';
 import { TEXTS } from '../texts.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
-import { Connection, isLoss, MARGIN } from './connection.ts';
+import { Connection, isLoss, Loss, MARGIN } from './connection.ts';
 import { type Caller, findDaemon } from './find-daemon.ts';
 
 /** Milliseconds for which a daemon is sought, or may take to answer, before the command gives up. */
@@ -58,7 +58,7 @@ export class Connector {
     }
   }
 
-  /** @throws MqError LOST when it was the greeting of a daemon that ends */
+  /** @throws Loss when it was the greeting of a daemon that ends */
   async #greet(connection: Connection, limit: number): Promise<void> {
     const { places, start } = this.#caller;
     const holder = this.#holds ? ownHolder() : undefined;
@@ -77,7 +77,7 @@ export class Connector {
     const { replaceOlder } = await import('./replace.ts');
     if (await replaceOlder(places, limit, this.#hasReplaced)) {
       this.#hasReplaced = true;
-      throw new MqError('LOST', 'the daemon made room for a newer one');
+      throw new Loss('the daemon made room for a newer one');
     }
     if (refusal !== undefined) throw cannotSpeak(refusal);
   }

@@ -23,7 +23,13 @@ interface Unanswered {
 export interface RequestOptions {
   /** The time after which a silent daemon is given up on, on the clock of now(); without it, see `DOUBT`. */
   limit?: number | undefined;
-  isUpgrade?: boolean;
+  isUpgrade?: boolean | undefined;
+}
+
+/** A connection that has become a stream of bytes: its socket, paused, and the bytes of the stream that have come. */
+export interface Stream {
+  socket: Socket;
+  rest: Buffer;
 }
 
 /** Milliseconds that the daemon has for an answer before another connection asks whether it lives. */
@@ -85,9 +91,9 @@ export class Connection {
     this.greeting = answer;
   }
 
-  /** Whether requests are no longer sent. */
-  get hasEnded(): boolean {
-    return this.#end !== undefined;
+  /** The reason why requests are no longer sent; requests that have no answer fail with this very error. */
+  get end(): MqError | undefined {
+    return this.#end;
   }
 
   /**
@@ -105,19 +111,14 @@ export class Connection {
     });
   }
 
-  /**
-   * Sends a request that makes the connection a stream of bytes, once it is answered with OK.
-   * @returns the socket, paused, and the bytes of the stream that have come; undefined when the answer is nil
-   * @throws MqError as `request`
-   */
-  async upgrade(request: Request, limit: number): Promise<{ socket: Socket; rest: Buffer } | undefined> {
-    const answer = new Reader(await this.request(request, { limit, isUpgrade: true })).read();
-    return answer === null ? undefined : { socket: this.#socket, rest: this.#scanner.rest };
-  }
-
   /** The same as `request`, with the answer as a value. */
   async ask(request: Request, options?: RequestOptions): Promise<Value> {
     return new Reader(await this.request(request, options)).read();
+  }
+
+  /** The stream that the connection is after the answer OK to a request with `isUpgrade`. */
+  get stream(): Stream {
+    return { socket: this.#socket, rest: this.#scanner.rest };
   }
 
   /** Sends nothing more. Requests that were sent are still answered, but wait for nothing. */
@@ -230,9 +231,7 @@ export class Connection {
   }
 
   #lost(): MqError {
-    return this.#stopped
-      ? new MqError('STOPPED', TEXTS.stopped)
-      : new MqError('LOST', 'the daemon went away');
+    return this.#stopped ? new MqError('STOPPED', TEXTS.stopped) : new Loss('the daemon went away');
   }
 
   /** @returns the first reason for its end */
@@ -245,9 +244,15 @@ export class Connection {
   }
 }
 
-/** Whether the daemon died, and another can be asked. */
-export function isLoss(error: unknown): boolean {
-  return error instanceof MqError && error.code === 'LOST';
+/** The daemon died, or made room for a newer one, before it answered: another can be asked. */
+export class Loss extends MqError {
+  constructor(text: string) {
+    super('LOST', text);
+  }
+}
+
+export function isLoss(error: unknown): error is Loss {
+  return error instanceof Loss;
 }
 
 function notMq(cause?: unknown): MqError {

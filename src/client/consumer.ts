@@ -4,10 +4,10 @@ import { Fifo } from '../fifo.ts';
 import { Reader } from '../protocol/reader.ts';
 import type { Request } from '../protocol/requests.ts';
 import { TEXTS } from '../texts.ts';
-import { Connector } from './connect.ts';
 import { type Connection, isLoss } from './connection.ts';
 import type { Caller } from './find-daemon.ts';
 import { type Ack, acknowledge, bytesOf, type Held, readRuns, sizeOf } from './held.ts';
+import { Line } from './line.ts';
 
 /** Bytes. An answer as large as this is not likely to have brought all that waits: the next is asked for at once. */
 const MANY = 32 * 1024;
@@ -16,57 +16,50 @@ const MANY = 32 * 1024;
 const AHEAD = 2;
 
 /**
- * Takes messages, and acknowledges those that are consumed. When the daemon dies, what was held is
- * waiting again; acknowledgements that had no answer go to the next daemon before anything is taken from it.
+ * Takes messages, and acknowledges those that are consumed. When the daemon dies, messages that are held stay this
+ * process's own until it asks the next daemon for more, so all that are consumed are acknowledged before that.
  *
  * With a lease, messages are leased: those that are acknowledged stay on lease for its time, and the
  * others are back when the consumer ends.
  */
 export class Consumer {
+  readonly #line: Line;
   readonly #queues: string[];
   /** Milliseconds; undefined: messages are taken for good. */
   readonly #lease: number | undefined;
-  readonly #connector: Connector;
+  /**
+   * The connection over which messages come. Gets ahead go over this one only: at the next daemon they would give
+   * back messages that are being written.
+   */
   #connection: Connection;
-  /** The connection to the next daemon, from the moment on when one died. */
-  #next: Promise<Connection> | undefined;
-  /** Acknowledgements that were sent, with a get or by themselves, and not answered. */
-  #unanswered: Ack[] = [];
-  /** The acknowledgement that goes out with the next get. */
-  #unsent: Ack | undefined;
-  #error: unknown;
   /** Gets for what comes next, each with the number of its messages. They are under way while others are written. */
   readonly #ahead = new Fifo<{ count: number; held: Promise<Held[] | undefined> }>();
-  #ending = false;
-  #hasFinished = false;
+  /** The acknowledgement that goes out with the next get. */
+  #unsent: Ack | undefined;
+  /** Fulfilled when all acknowledgements that were sent by themselves are answered, and when all but the last are. */
+  #acked: Promise<void> = Promise.resolve();
+  #ackedBefore: Promise<void> = Promise.resolve();
+  /** The reason why messages are not acknowledged. */
+  #error: unknown;
   /** The get that is under way waits. */
   #waiting = false;
-  /** An acknowledgement had no answer because the connection ended. */
-  #lost = false;
-  /** Fulfilled when all acknowledgements are answered. */
-  #answers: Promise<void> = Promise.resolve();
-  /** Fulfilled when all but the last are. */
-  #answersBefore: Promise<void> = Promise.resolve();
-  #isStopped = false;
-  #onStopped: () => void = () => {};
+  #ending = false;
 
   /** @param lease milliseconds of a lease; without, messages are taken for good */
   static async open(caller: Caller, queues: string[], lease?: number): Promise<Consumer> {
-    const connector = new Connector(caller, true);
-    return new Consumer(connector, await connector.connect(), queues, lease);
+    return new Consumer(await Line.open(caller, true), queues, lease);
   }
 
-  private constructor(
-    connector: Connector,
-    connection: Connection,
-    queues: string[],
-    lease: number | undefined,
-  ) {
+  private constructor(line: Line, queues: string[], lease: number | undefined) {
+    this.#line = line;
+    this.#connection = line.connection;
     this.#queues = queues;
     this.#lease = lease;
-    this.#connector = connector;
-    this.#connection = connection;
-    this.#keep(connection);
+  }
+
+  /** Called when the daemon was stopped. */
+  set onStopped(call: () => void) {
+    this.#line.onStopped = call;
   }
 
   /**
@@ -77,87 +70,65 @@ export class Consumer {
    * @throws MqError CLOSED, STOPPED, INTERRUPTED, ...
    */
   async take(deadline: number, count: number, wanted: number): Promise<Held[] | undefined> {
-    for (;;) {
-      if (this.#ending) throw new MqError('INTERRUPTED', 'interrupted');
-      try {
-        // One window at most is consumed and not recorded: the disk may be full.
-        await this.#answersBefore;
-        if (this.#error) throw this.#error;
-        const early = await this.#takeAhead();
-        const held = early ?? (await this.#get(deadline, Math.min(count, wanted)));
-        const left = wanted - sizeOf(held ?? []);
-        if (held && bytesOf(held) >= MANY) this.#askAhead(count, left);
-        return held;
-      } catch (error) {
-        if (!isLoss(error) || this.#ending) throw error;
-        await this.#resume();
-      }
+    if (this.#ending) throw interrupted();
+    // One window at most is consumed and not recorded: the disk may be full.
+    await this.#ackedBefore;
+    if (this.#error) throw this.#error;
+    try {
+      const held = (await this.#takeAhead()) ?? (await this.#get(deadline, Math.min(count, wanted)));
+      if (held && bytesOf(held) >= MANY) this.#askAhead(count, wanted - sizeOf(held));
+      return held;
+    } catch (error) {
+      // An error that leaves open what was consumed says more.
+      throw isUnknown(this.#error) ? this.#error : error;
     }
   }
 
   /** The number of waiting messages of each queue; 0 where there is no such queue. */
-  async sizes(): Promise<number[]> {
-    for (;;) {
-      try {
-        return await Promise.all(this.#queues.map((queue) => this.#size(queue)));
-      } catch (error) {
-        if (!isLoss(error)) throw error;
-        await this.#resume();
-      }
-    }
+  sizes(): Promise<number[]> {
+    return Promise.all(this.#queues.map((queue) => this.#size(queue)));
   }
 
   /** The first `count` of these messages are consumed. An error is thrown by the next `take` or `finish`. */
   done(held: Held[], count: number): void {
     if (count === 0) return;
     // No get took it along: there was one ahead.
-    this.#sendAck();
+    this.#sendUnsent();
     this.#unsent = acknowledge(held, count);
-    if (this.#lease !== undefined) this.#sendAck();
+    if (this.#lease !== undefined) this.#sendUnsent();
   }
 
   /** Waits until all acknowledgements are answered; gives back what is held otherwise. */
   async finish(): Promise<void> {
-    this.#sendAck();
+    this.#sendUnsent();
     // An acknowledgement that went with a get is answered with it.
     await Promise.allSettled([...this.#ahead].map(({ held }) => held));
-    while (this.#unanswered.length > 0 && !this.#error) {
-      const answered = this.#answers;
-      await answered;
-      if (this.#lost) await this.#resume();
-    }
-    this.#hasFinished = true;
-    this.#connection.destroy();
+    await this.#acked;
+    this.#line.destroy();
     if (this.#error) throw this.#error;
   }
 
   /** Ends a wait for messages. */
   interrupt(): void {
     this.#ending = true;
-    // The wait ends with the connection, and its answer also tells what became of the acknowledgements.
-    if (this.#waiting) this.#connection.finish();
-  }
-
-  /** Called when the daemon was stopped. */
-  set onStopped(call: () => void) {
-    this.#onStopped = call;
+    // The wait ends with the connection, and its answer also tells what became of the acknowledgement.
+    if (this.#waiting) this.#line.finish();
   }
 
   /** The next answer to a get ahead; undefined when none brought anything. */
   async #takeAhead(): Promise<Held[] | undefined> {
-    for (;;) {
-      const next = this.#ahead.shift();
-      if (next === undefined) return undefined;
+    for (let next = this.#ahead.shift(); next !== undefined; next = this.#ahead.shift()) {
       const held = await next.held;
       if (held) return held;
     }
+    return undefined;
   }
 
   #askAhead(count: number, wanted: number): void {
     let left = wanted;
     for (const asked of this.#ahead) left -= asked.count;
     while (this.#ahead.length < AHEAD && left > 0) {
-      const next = { count: Math.min(count, left), held: this.#get(0, Math.min(count, left)) };
+      const next = { count: Math.min(count, left), held: this.#getAhead(Math.min(count, left)) };
       // A later `take` awaits it.
       next.held.catch(() => {});
       this.#ahead.push(next);
@@ -165,124 +136,99 @@ export class Consumer {
     }
   }
 
-  async #get(deadline: number, count: number): Promise<Held[] | undefined> {
-    const timeout = Math.max(0, Math.ceil(deadline - now())) || 0;
-    if (this.#ending) throw new MqError('INTERRUPTED', 'interrupted');
-    const ack = this.#unsent;
-    this.#unsent = undefined;
-    if (ack) this.#unanswered.push(ack);
-    this.#waiting = timeout > 0;
+  /** Asks for messages that are there. A daemon that dies has brought none. */
+  async #getAhead(count: number): Promise<Held[] | undefined> {
+    const ack = this.#takeUnsent();
     try {
-      const { limit } = this.#connector;
-      const request: Request = {
-        verb: 'GET',
-        queues: this.#queues,
-        timeout,
-        count,
-        hold: true,
-        lease: this.#lease,
-        packed: true,
-        done: ack,
-      };
-      const frame = await this.#connection.request(request, { limit });
-      this.#answered(ack);
-      return readRuns(new Reader(frame), this.#queues);
+      const request = this.#requestFor(count, 0, ack);
+      return this.#read(await this.#connection.request(request, { limit: this.#line.limit }));
     } catch (error) {
-      // Only the get failed: the acknowledgement is recorded.
-      if (error instanceof MqError && (error.code === 'CLOSED' || error.code === 'INTERRUPTED'))
-        this.#answered(ack);
-      else if (isLoss(error)) this.#lost = true;
-      else if (ack) this.#request(ack);
+      const acked = this.#ackAfter(error, ack);
+      if (isLoss(error)) return undefined;
+      await acked;
+      throw error;
+    }
+  }
+
+  async #get(deadline: number, count: number): Promise<Held[] | undefined> {
+    if (this.#ending) throw interrupted();
+    const ack = this.#takeUnsent();
+    const question = () => {
+      const timeout = this.#ending ? 0 : Math.max(0, Math.ceil(deadline - now()));
+      return this.#requestFor(count, timeout, ack);
+    };
+    this.#waiting = deadline > now();
+    try {
+      const frame = await this.#line.request(question);
+      this.#connection = this.#line.connection;
+      return this.#read(frame);
+    } catch (error) {
+      await this.#ackAfter(error, ack);
       throw error;
     } finally {
       this.#waiting = false;
     }
   }
 
-  #answered(ack: Ack | undefined): void {
-    this.#unanswered = this.#unanswered.filter((each) => each !== ack);
+  #requestFor(count: number, timeout: number, done: Ack | undefined): Request {
+    const lease = this.#lease;
+    return { verb: 'GET', queues: this.#queues, timeout, count, hold: true, lease, packed: true, done };
+  }
+
+  #read(frame: Buffer): Held[] | undefined {
+    return readRuns(new Reader(frame), this.#queues);
   }
 
   async #size(queue: string): Promise<number> {
     try {
-      return Number(await this.#connection.ask({ verb: 'SIZE', queue }));
+      return Number(await this.#line.ask({ verb: 'SIZE', queue }));
     } catch (error) {
       if (error instanceof MqError && error.code === 'NOQUEUE') return 0;
       throw error;
     }
   }
 
-  /** Sends the acknowledgement by itself. */
-  #sendAck(): void {
+  #takeUnsent(): Ack | undefined {
     const ack = this.#unsent;
-    if (ack === undefined) return;
     this.#unsent = undefined;
-    this.#unanswered.push(ack);
-    this.#answersBefore = this.#answers;
-    this.#request(ack);
+    return ack;
   }
 
-  #request(ack: Ack): void {
-    this.#answers = this.#connection.request(this.#requestOf(ack), { limit: this.#connector.limit }).then(
-      () => this.#answered(ack),
+  #sendUnsent(): void {
+    const ack = this.#takeUnsent();
+    if (ack === undefined) return;
+    this.#ackedBefore = this.#acked;
+    void this.#send(ack);
+  }
+
+  /** Sends the acknowledgement by itself, after a get with it that has failed. */
+  async #ackAfter(error: unknown, ack: Ack | undefined): Promise<void> {
+    // Only the get failed: the acknowledgement is recorded.
+    if (error instanceof MqError && (error.code === 'CLOSED' || error.code === 'INTERRUPTED')) return;
+    if (ack) await this.#send(ack);
+  }
+
+  #send(ack: Ack): Promise<void> {
+    this.#acked = this.#line.request(this.#requestOf(ack), { unknown: TEXTS.mayComeAgain }).then(
+      () => {},
       (error) => {
-        if (isLoss(error)) this.#lost = true;
-        else if (error instanceof MqError && (error.code === 'UNREACHABLE' || error.code === 'STOPPED'))
-          this.#error ??= notKnown(error);
         // A lease that has run out was printed all the same: `mq done` of it will fail.
-        else if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
-        else this.#answered(ack);
+        if (!(error instanceof MqError && error.code === 'NOLEASE')) this.#error ??= error;
       },
     );
+    return this.#acked;
   }
 
   #requestOf({ queue, ids, leases }: Ack): Request {
     if (this.#lease === undefined) return { verb: 'DONE', queue, ids, leases: [] };
     return { verb: 'EXTEND', queue, leases, duration: this.#lease, binding: 'free' };
   }
-
-  async #resume(): Promise<void> {
-    this.#ahead.clear();
-    this.#lost = false;
-    const next = this.#next ?? this.#connect();
-    this.#next = undefined;
-    try {
-      this.#connection = await next;
-    } catch (error) {
-      // Nobody is left who could answer, so the error is for good.
-      this.#error ??= this.#unanswered.length > 0 && error instanceof MqError ? notKnown(error) : error;
-      throw this.#error;
-    }
-    for (const ack of this.#unanswered) this.#request(ack);
-  }
-
-  async #connect(): Promise<Connection> {
-    const connection = await this.#connector.connect();
-    this.#keep(connection);
-    return connection;
-  }
-
-  /**
-   * Connects to the next daemon as soon as one dies: where that cannot see this process, it keeps what was held
-   * here for 15 s only. Acknowledgements go there when something is asked (`#resume`); that it is stopped is
-   * heard at once.
-   */
-  #keep(connection: Connection): void {
-    connection.onStopped = () => {
-      this.#isStopped = true;
-      this.#onStopped();
-    };
-    void connection.closed.then((end) => {
-      if (this.#hasFinished || this.#ending || this.#isStopped || !isLoss(end)) return;
-      this.#next = this.#connect();
-      // `#resume` reports the error.
-      this.#next.catch(() => {});
-    });
-  }
 }
 
-/** The error when messages that were written may not have been acknowledged. */
-function notKnown(cause: MqError): MqError {
-  const { message, advice } = cause;
-  return new MqError('UNKNOWN', `${message}: ${TEXTS.mayComeAgain}`, { cause, advice });
+function interrupted(): MqError {
+  return new MqError('INTERRUPTED', 'interrupted');
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof MqError && error.code === 'UNKNOWN';
 }

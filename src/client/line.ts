@@ -5,14 +5,24 @@ import { READING, type Request, type Verb } from '../protocol/requests.ts';
 import type { Value } from '../protocol/values.ts';
 import { TEXTS } from '../texts.ts';
 import { Connector } from './connect.ts';
-import { type Connection, isLoss } from './connection.ts';
+import { type Connection, isLoss, type Stream } from './connection.ts';
 import type { Caller } from './find-daemon.ts';
 
 /** A request, or a function that makes it anew each time it is sent: its timeout gets shorter. */
 export type Question = Request | (() => Request);
 
+interface Terms {
+  /** The text of UNKNOWN, for a request that leaves something open whoever has received it. */
+  unknown?: string;
+  /** Whether the connection is a stream of bytes from the answer OK on. */
+  isUpgrade?: boolean;
+}
+
+const USUAL: Terms = {};
+
 interface Pending {
   question: Question;
+  terms: Terms;
   /** Its number among the requests of this line: see `Once` of mq-protocol(7). */
   seq: number;
   /** Whether a daemon may have received it. */
@@ -67,10 +77,10 @@ export class Line {
    * @throws MqError the answer, when it is an error; UNKNOWN when it may have taken effect and nobody answers any
    *   more; STOPPED, UNREACHABLE, ... when it has not
    */
-  request(question: Question): Promise<Buffer> {
+  request(question: Question, terms = USUAL): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const pending = { question, seq: this.#seq++, isSent: false, isAgain: false, resolve, reject };
-      if (this.#error !== undefined) return reject(this.#error);
+      const pending = { question, terms, seq: this.#seq++, isSent: false, isAgain: false, resolve, reject };
+      if (this.#error !== undefined) return reject(this.#notKnown(pending, this.#error));
       this.#pending.add(pending);
       if (this.#reopening === undefined) this.#send(pending);
     });
@@ -79,6 +89,22 @@ export class Line {
   /** The same as `request`, with the answer as a value. */
   async ask(question: Question): Promise<Value> {
     return new Reader(await this.request(question)).read();
+  }
+
+  /** The same as `request`, for a request that makes the connection a stream; undefined when the answer is nil. */
+  async upgrade(question: Question): Promise<Stream | undefined> {
+    const answer = new Reader(await this.request(question, { isUpgrade: true })).read();
+    return answer === null ? undefined : this.#connection.stream;
+  }
+
+  /** The connection to the daemon of the moment. A request that is made there directly is not sent again. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** The limit of a request that is made there now; see `Connector`. */
+  get limit(): number {
+    return this.#connector.limit;
   }
 
   /** The daemon's answer to the greeting. */
@@ -105,11 +131,11 @@ export class Line {
 
   #send(pending: Pending): void {
     const connection = this.#connection;
-    const { question, seq } = pending;
+    const { question, terms, seq } = pending;
     const asked = typeof question === 'function' ? question() : question;
     const request = isOnce(asked) ? { ...asked, once: { client: this.#id, seq, acked: this.#acked } } : asked;
-    pending.isSent ||= !connection.hasEnded;
-    connection.request(request, { limit: this.#connector.limit }).then(
+    pending.isSent ||= connection.end === undefined;
+    connection.request(request, { limit: this.limit, isUpgrade: terms.isUpgrade }).then(
       (frame) => {
         this.#pending.delete(pending);
         pending.resolve(frame);
@@ -118,9 +144,8 @@ export class Line {
         // An error of an earlier connection is no news.
         if (connection !== this.#connection || !this.#pending.has(pending)) return;
         if (isLoss(error) && !this.#isLast) this.#reopening ??= this.#reopen();
-        else if (isEnd(error) || (pending.isAgain && isStop(error) && (connection.hasEnded || isOnce(asked))))
-          this.#reject(pending, this.#notKnown(pending, error));
-        else this.#reject(pending, error);
+        else
+          this.#reject(pending, this.#tells(error, pending, asked) ? error : this.#notKnown(pending, error));
       },
     );
   }
@@ -134,6 +159,7 @@ export class Line {
   async #reopen(): Promise<void> {
     try {
       const connection = await this.#connector.connect();
+      if (this.#isLast) return connection.destroy();
       connection.onStopped = this.#onStopped;
       this.#connection = connection;
       this.#reopening = undefined;
@@ -172,26 +198,32 @@ export class Line {
     pending.reject(error);
   }
 
+  /** Whether the error of a request that was sent says that it was not done. */
+  #tells(error: unknown, { terms, isAgain }: Pending, asked: Request): boolean {
+    const isAnswer = error !== this.#connection.end;
+    switch (error instanceof MqError && error.code) {
+      case 'LOST':
+      case 'UNREACHABLE':
+        return isAnswer;
+      case 'STOPPED':
+        // A daemon that is stopped tells what it did itself, but not what an earlier one may have done.
+        return terms.unknown === undefined && (!isAgain || (isAnswer && !isOnce(asked)));
+      default:
+        return true;
+    }
+  }
+
   /** The error of a request that nobody answers any more. */
-  #notKnown({ question, isSent }: Pending, cause: unknown): unknown {
+  #notKnown({ question, terms, isSent }: Pending, cause: unknown): unknown {
     const { verb } = typeof question === 'function' ? question() : question;
-    if (!isSent || READING.has(verb) || !(cause instanceof MqError)) return cause;
+    const isOpen = terms.unknown !== undefined || (isSent && !READING.has(verb));
+    if (!isOpen || !(cause instanceof MqError)) return cause;
     const { message, advice } = cause;
-    return new MqError('UNKNOWN', `${message}: ${TEXTS.mayBeDone}`, { cause, advice });
+    return new MqError('UNKNOWN', `${message}: ${terms.unknown ?? TEXTS.mayBeDone}`, { cause, advice });
   }
 }
 
 function isOnce(request: Request): boolean {
   if (request.verb === 'DONE') return request.leases.length > 0;
   return ONCE.has(request.verb) || (request.verb === 'PUT' && request.done !== undefined);
-}
-
-/** Whether the daemon is being stopped: it has told what it did itself, but not what an earlier one may have done. */
-function isStop(error: unknown): boolean {
-  return error instanceof MqError && error.code === 'STOPPED';
-}
-
-/** Whether the error comes from the connection, and not from the daemon. */
-function isEnd(error: unknown): boolean {
-  return isLoss(error) || (error instanceof MqError && error.code === 'UNREACHABLE');
 }

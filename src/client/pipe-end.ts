@@ -13,8 +13,8 @@ import {
   StreamScanner,
   writeChunk,
 } from '../protocol/stream.ts';
-import { Connector } from './connect.ts';
-import { isLoss } from './connection.ts';
+import type { Stream } from './connection.ts';
+import { Line } from './line.ts';
 
 /** Takes bytes; undefined: that is done already. */
 type TakePiece = (piece: Buffer) => Promise<void> | undefined;
@@ -55,25 +55,21 @@ export class PipeEnd implements StreamEvents {
    */
   static async open(places: Places, start: boolean, options: PipeOptions): Promise<PipeEnd | undefined> {
     const { pipe, direction, deadline } = options;
-    const connector = new Connector({ places, start, deadline });
-    for (;;) {
-      const connection = await connector.connect();
-      const timeout = Math.max(0, Math.ceil(deadline - now()));
-      try {
-        const { pid } = process;
-        const request = { verb: 'PIPE', pipe, direction, timeout, pid } as const;
-        const stream = await connection.upgrade(request, connector.limit);
-        if (stream !== undefined) return new PipeEnd(stream.socket, stream.rest, direction);
-        connection.destroy();
-        return undefined;
-      } catch (error) {
-        connection.destroy();
-        if (!isLoss(error)) throw error;
-      }
+    const { pid } = process;
+    const line = await Line.open({ places, start, deadline });
+    let stream: Stream | undefined;
+    try {
+      stream = await line.upgrade(() => {
+        const timeout = Math.max(0, Math.ceil(deadline - now()));
+        return { verb: 'PIPE', pipe, direction, timeout, pid };
+      });
+    } finally {
+      if (stream === undefined) line.destroy();
     }
+    return stream && new PipeEnd(stream, direction);
   }
 
-  private constructor(socket: Socket, rest: Buffer, direction: Direction) {
+  private constructor({ socket, rest }: Stream, direction: Direction) {
     this.#socket = socket;
     this.#scanner = new StreamScanner(this);
     for (const { promise } of [this.#verdict, this.#received]) promise.catch(() => {});

@@ -3,7 +3,7 @@ import { now } from '../clock.ts';
 import { errnoOf, MqError } from '../errors.ts';
 import type { Places } from '../paths.ts';
 import { isNewer, PROTOCOL, VERSION } from '../version.ts';
-import { Connection } from './connection.ts';
+import { Connection, isLoss } from './connection.ts';
 import { findDaemon } from './find-daemon.ts';
 
 /** Daemons up to this version give leases back when they make room, so that messages are worked on twice. */
@@ -42,7 +42,7 @@ async function askForRoom(connection: Connection, limit: number): Promise<void> 
   try {
     await connection.greet({ protocol: PROTOCOL, version: VERSION, replace: true }, limit);
   } catch (error) {
-    if (!(error instanceof MqError && (error.code === 'OUTDATED' || error.code === 'LOST'))) throw error;
+    if (!(error instanceof MqError && (error.code === 'OUTDATED' || isLoss(error)))) throw error;
   }
 }
 

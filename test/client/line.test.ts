@@ -1,72 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Line } from '../../src/client/line.ts';
 import { MqError } from '../../src/errors.ts';
-import { places } from '../../src/paths.ts';
-import { FrameScanner } from '../../src/protocol/frames.ts';
-import { parseRequest, requestLimits } from '../../src/protocol/parse-request.ts';
 import type { Request } from '../../src/protocol/requests.ts';
-import { encode, Push, type Value } from '../../src/protocol/values.ts';
-import { VERSION } from '../../src/version.ts';
+import { OK } from '../../src/protocol/values.ts';
+import { FakeDaemon } from './fake-daemon.ts';
 
-/** A daemon of our own: each connection is served by the next of these, until it answers 'die'. */
-type Serve = (request: Request) => Value | 'die' | 'silent' | 'stop';
-
-let home: string;
-let server: Server;
-let serves: Serve[];
-/** The requests over each connection, without the greeting. */
-let asked: Request[][];
-const sockets = new Set<Socket>();
-
+let daemon: FakeDaemon;
 beforeEach(async () => {
-  home = mkdtempSync(join(tmpdir(), 'mq-line-'));
-  [serves, asked] = [[], []];
-  server = createServer((socket) => {
-    sockets.add(socket);
-    const serve = serves.shift() ?? (() => 'silent');
-    const requests: Request[] = [];
-    asked.push(requests);
-    const scanner = new FrameScanner(requestLimits(1e6));
-    socket.on('error', () => {});
-    socket.on('data', (chunk) =>
-      scanner.push(chunk, (frame) => {
-        const request = parseRequest(frame);
-        if (request.verb === 'HELLO')
-          return socket.write(
-            Buffer.concat(
-              encode(
-                new Map([
-                  ['server', 'mq'],
-                  ['version', VERSION],
-                ]),
-                3,
-              ),
-            ),
-          );
-        if (socket.destroyed) return;
-        requests.push(request);
-        const answer = serve(request);
-        if (answer === 'die') socket.destroy();
-        else if (answer === 'stop') socket.end(Buffer.concat(encode(new Push(['stopped']), 3)));
-        else if (answer !== 'silent') socket.write(Buffer.concat(encode(answer, 3)));
-      }),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(join(home, 'mq.sock'), resolve));
+  daemon = new FakeDaemon();
+  await daemon.listen();
 });
-afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
-  sockets.clear();
-  await new Promise((resolve) => server.close(resolve));
-  rmSync(home, { recursive: true });
-});
+afterEach(() => daemon.end());
 
 const open = (deadline = Infinity, holds = false) =>
-  Line.open({ places: places({ MQ_HOME: home }), start: false, deadline }, holds);
+  Line.open({ places: daemon.places, start: false, deadline }, holds);
 const done = (lease: string): Request => ({ verb: 'DONE', queue: 'q', ids: [], leases: [lease] });
 const size: Request = { verb: 'SIZE', queue: 'q' };
 const leasesOf = (requests: Request[] | undefined) =>
@@ -81,46 +28,46 @@ const code = async (promise: Promise<unknown>) => {
 
 describe('a line to the daemon', () => {
   test('answers requests in their order', async () => {
-    serves = [(request) => (request.verb === 'SIZE' ? 7 : 1)];
+    daemon.serves = [(request) => (request.verb === 'SIZE' ? 7 : 1)];
     const line = await open();
     expect(await Promise.all([line.ask(done('1.a')), line.ask(size)])).toEqual([1, 7]);
   });
 
   test('sends again what had no answer when the daemon died, in its order, and nothing else', async () => {
     let answers = 0;
-    serves = [() => (answers++ < 1 ? 1 : 'die'), () => 1];
+    daemon.serves = [() => (answers++ < 1 ? 1 : 'die'), () => 1];
     const line = await open();
     await Promise.all(['1.a', '2.b', '3.c'].map((lease) => line.ask(done(lease))));
-    expect(leasesOf(asked[1])).toEqual(['2.b', '3.c']);
+    expect(leasesOf(daemon.asked[1])).toEqual(['2.b', '3.c']);
   });
 
   test('a step that is to happen once has the same name when it is sent again', async () => {
-    serves = [() => 'die', () => 1];
+    daemon.serves = [() => 'die', () => 1];
     const line = await open();
     await Promise.all([line.ask(done('1.a')), line.ask(done('2.b'))]);
-    const onces = asked.map((requests) => requests.map((each) => 'once' in each && each.once));
+    const onces = daemon.asked.map((requests) => requests.map((each) => 'once' in each && each.once));
     expect(onces[1]?.[0]).toMatchObject({ seq: 0, acked: 0 });
     expect(onces[1]?.[0]).toEqual(onces[0]?.[0]);
     expect(onces[1]?.[1]).toMatchObject({ seq: 1, acked: 0 });
     await line.ask(done('3.c'));
-    expect(asked[1]?.at(-1)).toMatchObject({ once: { seq: 2, acked: 2 } });
+    expect(daemon.asked[1]?.at(-1)).toMatchObject({ once: { seq: 2, acked: 2 } });
   });
 
   test('says so on the new connection before anything is sent again', async () => {
-    serves = [() => 'die', () => 1];
+    daemon.serves = [() => 'die', () => 1];
     const line = await open();
     line.onReopened = (connection) => void connection.request(size);
     await line.ask(done('1.a'));
-    expect(leasesOf(asked[1])).toEqual(['SIZE', '1.a']);
+    expect(leasesOf(daemon.asked[1])).toEqual(['SIZE', '1.a']);
   });
 
   test('an error that is the answer is the answer', async () => {
-    serves = [() => new MqError('NOLEASE', 'gone')];
+    daemon.serves = [() => new MqError('NOLEASE', 'gone')];
     expect(await code((await open()).ask(done('1.a')))).toBe('NOLEASE');
   });
 
   test('what was sent and changes something is not known when nobody answers any more', async () => {
-    serves = [() => 'silent'];
+    daemon.serves = [() => 'silent'];
     const line = await open(0);
     expect(await Promise.all([code(line.ask(done('1.a'))), code(line.ask(size))])).toEqual([
       'UNKNOWN',
@@ -129,9 +76,9 @@ describe('a line to the daemon', () => {
   });
 
   test('nor when the next daemon cannot be had', async () => {
-    serves = [
+    daemon.serves = [
       () => {
-        server.close();
+        daemon.close();
         return 'die';
       },
     ];
@@ -150,32 +97,61 @@ describe('a line to the daemon', () => {
       priority: 0,
       timeout: Infinity,
     };
-    serves = [() => 'die', () => 'stop', () => 'stop'];
+    daemon.serves = [() => 'die', () => 'stop', () => 'stop'];
     expect(await code((await open()).ask(put))).toBe('UNKNOWN');
     expect(await code((await open()).ask(put))).toBe('STOPPED');
   });
 
   test('what was asked when the daemon had died already was not done', async () => {
-    serves = [() => 1];
+    daemon.serves = [() => 1];
     const line = await open();
     await line.ask(done('1.a'));
-    server.close();
-    for (const socket of sockets) socket.destroy();
+    daemon.close();
+    daemon.die();
     // It has heard of that.
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await code(line.ask(done('2.b')))).toBe('NODAEMON');
   });
 
   test('where messages are held, comes back at once, though nothing is asked', async () => {
-    serves = [() => 1, () => 1];
+    daemon.serves = [() => 1, () => 1];
     const line = await open(Infinity, true);
     await line.ask(size);
     const reopened = new Promise<unknown>((resolve) => {
       line.onReopened = resolve;
     });
-    for (const socket of sockets) socket.destroy();
+    daemon.die();
     await reopened;
-    expect(asked).toHaveLength(2);
+    expect(daemon.asked).toHaveLength(2);
     line.destroy();
+  });
+
+  test('an answer with the code LOST is an answer, and not the loss of the daemon', async () => {
+    daemon.serves = [() => new MqError('LOST', 'the pipe')];
+    expect(await code((await open()).ask(done('1.a')))).toBe('LOST');
+    expect(daemon.asked).toHaveLength(1);
+  });
+
+  test('a request with its own text for UNKNOWN leaves that open, whether or not a daemon has received it', async () => {
+    daemon.serves = [() => 1, () => 'stop'];
+    const unknown = 'it may come again';
+    const error = { code: 'UNKNOWN', message: expect.stringMatching(/: it may come again$/) };
+    const lines = [await open(), await open()] as const;
+    await lines[0].ask(size);
+    await expect(lines[1].request(done('1.a'), { unknown })).rejects.toMatchObject(error);
+    daemon.close();
+    daemon.die();
+    await expect(lines[0].request(done('1.a'), { unknown })).rejects.toMatchObject(error);
+    // The line has ended for good.
+    await expect(lines[0].request(done('2.b'), { unknown })).rejects.toMatchObject(error);
+  });
+
+  test('a stream is asked for again when the daemon dies before it answers', async () => {
+    daemon.serves = [() => 'die', () => OK];
+    const line = await open();
+    const pipe = () =>
+      ({ verb: 'PIPE', pipe: 'p', direction: 'both', timeout: 0, pid: undefined }) satisfies Request;
+    expect(await line.upgrade(pipe)).toMatchObject({ rest: Buffer.alloc(0) });
+    expect(daemon.asked.map((requests) => requests.length)).toEqual([1, 1]);
   });
 });
