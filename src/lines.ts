@@ -73,7 +73,7 @@ export class Splitter {
   #check(length: number): void {
     if (length <= this.#limit) return;
     throw new MqError('TOOBIG', `a message of more than ${this.#limit} bytes`, {
-      advice: 'The daemon can be told to take longer ones: mq serve --max-message',
+      advice: 'mq serve --max-message sets the limit.',
     });
   }
 

@@ -9,7 +9,7 @@ export const NAME = /^[A-Za-z0-9_:/][A-Za-z0-9._:/-]*$/;
 export function checkName(name: string): string {
   if (name.length > LONGEST_NAME || !NAME.test(name)) {
     throw new MqError('BADNAME', `'${abridged(name)}' cannot be a name`, {
-      advice: 'A name has 1 to 200 of A-Z a-z 0-9 . _ : / - and does not start with a dot or a hyphen.',
+      advice: 'A name is 1 to 200 of the characters A-Z a-z 0-9 . _ : / - and does not start with . or -',
     });
   }
   return name;

@@ -47,7 +47,7 @@ export function openOwn(
   } catch (cause) {
     throw unusable(`${what} ${path} cannot be opened`, path, cause);
   }
-  throw new MqError('NOTALLOWED', `${what} ${path} is there already and no file`, {
+  throw new MqError('NOTALLOWED', `${what} ${path} is there already and is not a file`, {
     advice: 'Move it away.',
   });
 }

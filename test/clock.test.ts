@@ -7,7 +7,7 @@ describe('steadyTime', () => {
   test('is the time of the wall clock when nobody has set that', () => {
     const before = Date.now();
     const steady = steadyTime();
-    // What little the clock is adjusted by.
+    // The small amount by which the clock is adjusted.
     expect(steady).toBeGreaterThan(before - 1000);
     expect(steady).toBeLessThan(Date.now() + 1000);
   });

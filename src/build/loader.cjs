@@ -7,7 +7,7 @@ const modules = evaluate('hot.js', section(1), section(0));
 
 load('mq:src/main.ts');
 
-/** What the program has as `require`. */
+/** The program's `require`. */
 function load(name) {
   if (!name.startsWith('mq:')) return require(name);
   const path = name.slice(3);
@@ -24,7 +24,7 @@ function evaluate(filename, source, cachedData) {
 }
 
 /**
- * What gives the sections: of the standalone executable, or else of the file beside this one, which
+ * The function that reads the sections: of the standalone executable, or else of the file beside this one, which
  * stays open: its sections belong together, and it may be replaced.
  */
 function openImage() {

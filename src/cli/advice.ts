@@ -4,11 +4,11 @@ import type { Command, Parsed } from './command.ts';
 /** Advice for every command that has none of its own (`Command.advice`). */
 export const ADVICE: Partial<Record<Code, string>> = {
   DAMAGED:
-    'The file was left as it is. Put a copy back, or do without: purge the queue that is named, else move the file away.',
-  DISKFULL: 'Queues can be emptied meanwhile. When there is room again, all goes on.',
-  NOQUEUE: 'mq ls shows the queues that there are.',
+    'The file was left as it is. Restore a copy of it; without one, purge the queue that is named, or move the file away.',
+  DISKFULL: 'Messages can be got meanwhile; puts work again when there is room.',
+  NOQUEUE: 'mq ls lists the queues.',
   NOLEASE: 'A lease is gone when it has run out, or was settled.',
-  TOOBIG: 'The daemon can be told to take longer ones: mq serve --max-message',
+  TOOBIG: 'mq serve --max-message sets the limit.',
 };
 
 /** Advice on an error that the daemon answered; the daemon itself gives none. */

@@ -55,18 +55,18 @@ const CATALOG = [
       { name: 'whole', short: 'w', summary: 'all of standard input is one message' },
       { name: 'priority', short: 'p', value: 'N', summary: 'in a priority queue: lowest first (default 0)' },
       { name: 'delay', value: 'DURATION', summary: 'the messages can be got only after this time' },
-      { name: 'ttl', value: 'DURATION', summary: 'drop messages that nobody got in this time' },
+      { name: 'ttl', value: 'DURATION', summary: 'drop the messages if nobody gets them in this time' },
       {
         name: 'key',
         value: 'KEY',
         former: 'id',
-        summary:
-          'put nothing while a message with this key is unfinished in the queue, or a dead letter of it',
+        summary: 'put nothing while a message with this key is unfinished, or is a dead letter of the queue',
       },
     ],
     advice: {
       CLOSED: 'mq open QUEUE lets messages in again.',
-      NOTPRIORITY: 'mq create QUEUE --kind priority makes a priority queue, mq set of an empty one.',
+      NOTPRIORITY:
+        'mq create QUEUE --kind priority makes a priority queue; mq set turns an empty queue into one.',
     },
     examples: [
       ['mq put jobs hello', 'put one message'],
@@ -107,7 +107,7 @@ const CATALOG = [
       ['mq get jobs', 'wait for a message and print it'],
       ['mq get -n jobs', 'print a message if there is one, else status 3'],
       ['while job=$(mq get jobs); do ...; done', 'one after the other, until it is closed'],
-      ['mq get -f lines | awk ...', 'for a reader that reads to the end'],
+      ['mq get -f lines | awk ...', 'for a reader that reads to the end of input'],
       ['mq get urgent jobs', 'from urgent if it has one, else from jobs'],
       ['mq get --lease 5m jobs', 'it comes back in 5 minutes unless mq done settles it'],
     ],
@@ -145,7 +145,7 @@ const CATALOG = [
       ['mq work jobs -- handle {}', 'the message as an argument'],
       ['mq work jobs -j 4 -- handle', 'on standard input, four at a time'],
       ['mq work jobs -- wc -l -- {}', 'an argument that may begin with a hyphen'],
-      ['mq work jobs -- sh -c \'gzip "$1"\' sh {}', 'not as a part of the script: it would be run'],
+      ['mq work jobs -- sh -c \'gzip "$1"\' sh {}', 'an argument of a script; in its text it would be run'],
       ['mq work in --into out -- ./convert', 'put its output into another queue'],
     ],
     mayStart: true,

@@ -79,7 +79,7 @@ export class LaunchLock {
     try {
       const stat = lstatSync(this.#path);
       if (!stat.isFile()) {
-        throw new MqError('NOTALLOWED', `${this.#path} is there already and no file`, {
+        throw new MqError('NOTALLOWED', `${this.#path} is there already and is not a file`, {
           advice: 'Move it away.',
         });
       }

@@ -49,7 +49,7 @@ export class PipeEnd implements StreamEvents {
   #wakeSender: () => void = () => {};
 
   /**
-   * Opens an end, and waits for the other. When the daemon dies while it waits, it waits on at the next one.
+   * Opens an end, and waits for the other. When the daemon dies meanwhile, the wait goes on at the next one.
    * @returns undefined when nobody opened the other end in time
    * @throws MqError TAKEN, MISFIT; STOPPED, UNREACHABLE, ...
    */

@@ -26,7 +26,7 @@ export async function replaceOlder(places: Places, limit: number, hasReplaced: b
     if (!isNewer(VERSION, version)) return false;
     if (hasReplaced) {
       throw new MqError('OUTDATED', `the daemon is mq ${version}, older than this mq ${VERSION}, again`, {
-        advice: 'Something starts it: see that it starts the newer one.',
+        advice: 'Some program starts it: make that start the newer one.',
       });
     }
     if (isNewer(version, MAKES_ROOM_BADLY)) await askForRoom(connection, limit);
@@ -49,7 +49,7 @@ async function askForRoom(connection: Connection, limit: number): Promise<void> 
 function kill(pid: number, version: string, { store }: Places): void {
   if (!holdsLock(pid, store)) {
     throw new MqError('OUTDATED', `the daemon is mq ${version}, older than this mq ${VERSION}`, {
-      advice: `Process ${pid} is not seen to hold ${store}, so it was left alone. Stop it with its own mq: mq stop`,
+      advice: `Process ${pid} does not seem to hold ${store}, so it was not killed. Stop it with its own mq: mq stop`,
     });
   }
   try {

@@ -29,7 +29,7 @@ export async function run({ operands, places, start }: Invocation): Promise<Exit
   if (words.length > 0) throw new MqError('USAGE', `unexpected operand '${words[0]}'`);
   const script = Object.entries(SCRIPTS).find(([name]) => name === shell);
   if (script) return print(script[1]);
-  throw new MqError('USAGE', `'${shell.slice(0, 40)}' is none of the shells bash, zsh and fish`);
+  throw new MqError('USAGE', `'${shell.slice(0, 40)}' is not one of the shells bash, zsh and fish`);
 }
 
 /** @param start whether a daemon may be started; without a store none is, because there is nothing to name */

@@ -117,7 +117,7 @@ async function putInput(producer: Producer, input: Input, framing: Framing, quie
 function keyOf({ key }: Invocation['options']): string | undefined {
   if (typeof key !== 'string') return undefined;
   if (key.includes(REPLACEMENT)) throw new MqError('USAGE', '--key takes valid UTF-8 only');
-  if (key === '') throw new MqError('USAGE', '--key takes a key, not nothing');
+  if (key === '') throw new MqError('USAGE', 'the key is empty');
   return key;
 }
 

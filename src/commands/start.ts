@@ -9,7 +9,7 @@ export async function run({ places, start }: Invocation): Promise<Exit> {
     return 0;
   } catch (error) {
     if (start || !(error instanceof MqError)) throw error;
-    const advice = '--no-start or MQ_NO_START=1 forbids to start one.';
+    const advice = '--no-start or MQ_NO_START=1 forbids starting one.';
     throw new MqError(error.code, error.message, { cause: error, advice });
   }
 }

@@ -42,7 +42,8 @@ export class Listener {
     }
     const found = inodeOf(this.#path);
     if (found !== undefined) {
-      if (!found.isSocket) throw new MqError('NOTALLOWED', `${this.#path} is there already and no socket`);
+      if (!found.isSocket)
+        throw new MqError('NOTALLOWED', `${this.#path} is there already and is not a socket`);
       if (await answers(this.#path)) {
         throw new MqError('INUSE', `another daemon listens on ${this.#path}`);
       }

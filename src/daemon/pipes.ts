@@ -103,7 +103,10 @@ export class Pipes {
 
 function misfit(name: string, waiting: Direction): MqError {
   const what = { both: 'a duplex end', send: 'a sending end', recv: 'a receiving end' };
-  return new MqError('MISFIT', `${what[waiting]} waits at pipe ${name}: ${what[FITS[waiting]]} fits it`);
+  return new MqError(
+    'MISFIT',
+    `${what[waiting]} waits at pipe ${name}, so the second end has to be ${what[FITS[waiting]]}`,
+  );
 }
 
 function describe({ pid, direction, sent, received, openedAt }: RelayEnd): Value {

@@ -91,7 +91,7 @@ export class RelayEnd implements StreamEvents {
 
   /** @see StreamEvents */
   bytes(piece: Buffer): void {
-    if (this.#hasEnded) throw new MqError('SYNTAX', 'bytes come from an end that sends none');
+    if (this.#hasEnded) throw new MqError('SYNTAX', 'this end may not send bytes');
     this.sent += piece.length;
     this.#other.received += piece.length;
     if (this.#other.#socket.writable) writeChunk(this.#other.#socket, piece);

@@ -43,7 +43,7 @@ bool has(int option) {
   return invocation.options[option] != NULL;
 }
 
-/* Until when to wait. What makes no sense is for Node. */
+/* The time at which a wait ends. A value that makes no sense is for Node. */
 int64_t deadline_of(void) {
   int64_t wait;
   const char *timeout = invocation.options[OPTION_TIMEOUT];

@@ -104,7 +104,7 @@ static enum outcome run_start(int64_t until) {
   else if (WIFEXITED(status) && WEXITSTATUS(status) != 0) fail_as(WEXITSTATUS(status), &said);
   else reason = -1;
   free(said.start);
-  /* Ended by a signal: nobody says that there can be none. */
+  /* Its end by a signal does not say that no daemon can be had. */
   return reason == -1 ? ANSWERED : FAILED;
 }
 

@@ -1,7 +1,7 @@
 /*
- * The front of mq: what scripts call most, without the start of Node. It asks a daemon that runs, says the words that the
- * program in TypeScript says, and in every doubt becomes that program (become.c), but only before it has sent a request or
- * printed a byte. What both have in common is in table.h, which the build makes (src/build/front-table.ts).
+ * The front of mq: the commands that scripts call most, without the start of Node. It asks a daemon that runs, prints the
+ * texts that the program in TypeScript prints, and in every doubt becomes that program (become.c), but only before it has
+ * sent a request or printed a byte. Tables of both are in table.h, which the build makes (src/build/front-table.ts).
  *
  *   front.c        argv -> one command -> one exit status
  *   arguments.c    the command line, by the catalog

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Each once, and NULL behind them. */
+/* Each name once, and NULL behind them. */
 static char **queues;
 
 struct message { const char *queue, *lease; int64_t id; struct reader body; };

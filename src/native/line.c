@@ -1,6 +1,6 @@
 /*
- * A connection that survives the daemon: what had no answer when that died is asked of the next one, and happens once. The
- * rules are those of connect.ts and line.ts.
+ * A connection that survives the daemon: a request that had no answer when it died is sent to the next one, and happens once.
+ * The rules are those of connect.ts and line.ts.
  */
 #include "front.h"
 #include <errno.h>
@@ -26,8 +26,8 @@ static char *word_in(const char *path, char *into, size_t size);
 static void leave_open(const struct request *request);
 
 /*
- * Connects, and is greeted. Where no daemon answers at first, and where one does not answer as it should, it is for Node to see
- * to that.
+ * Connects, and is greeted. Node takes over where no daemon answers at first, or one that answers in another way than it
+ * should.
  */
 enum outcome open_line(struct line *line, bool is_first, enum on_signal on_signal) {
   enum outcome outcome = LOST;
@@ -73,7 +73,7 @@ enum outcome ask(struct line *line, struct request *request, struct reader *answ
     bool is_error = outcome == ANSWERED && type_at(answer) == '-';
     if (is_error) fail_by_answer(*answer);
     if (outcome == FAILED && failure.code == CODE_UNREACHABLE) leave_open(request);
-    /* A daemon that is stopped has told what it did; what one did that died before it may not be told. */
+    /* A daemon that is stopped tells what it did itself, but not what an earlier one may have done. */
     bool may_not_tell = request->doubts_stop || (is_again && (!is_error || happens_once(request->name)));
     if ((is_error || outcome == FAILED) && failure.code == CODE_STOPPED && may_not_tell) leave_open(request);
     if (is_error) return FAILED;
@@ -95,7 +95,7 @@ const char *token(void) {
   return text;
 }
 
-/* When a daemon is given up on that is asked something now. */
+/* The time after which a daemon that does not answer a request of now is given up on. */
 static int64_t limit_of(const struct line *line) {
   if (line->deadline == FOREVER) return FOREVER;
   int64_t time = now();
@@ -155,7 +155,7 @@ static bool is_own_daemon(int fd) {
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return true;
   if (peer.uid == getuid() || peer.uid == 0) return true;
-  fail(CODE_NOTALLOWED, text_of("what listens on %s belongs to another user (uid %u)", places.socket, (unsigned)peer.uid),
+  fail(CODE_NOTALLOWED, text_of("the daemon on %s belongs to another user (uid %u)", places.socket, (unsigned)peer.uid),
        NULL);
   return false;
 }

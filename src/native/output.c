@@ -62,7 +62,7 @@ static struct output open_output(void) {
 static bool wait_for_reader(struct line *line, const struct output *output) {
   struct pollfd polled[2] = {{output->fd, POLLOUT, 0}, {line == NULL ? -1 : line->connection.fd, POLLIN, 0}};
   wait_for(polled, 2, FOREVER);
-  /* Should there be no next one, whoever says the last word is told. */
+  /* Where there is no next daemon, the acknowledgement of the message fails later. */
   if (polled[1].revents != 0 && !listen_to(&line->connection) && !line->connection.stopped)
     open_line(line, false, LEAVES);
   return polled[0].revents != 0;

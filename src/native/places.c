@@ -1,4 +1,4 @@
-/* Where the daemon is, and whether that can be trusted: as paths.ts says it. What is not plain is for Node. */
+/* The places of the daemon, and whether they can be trusted, by the rules of paths.ts. Unusual cases are for Node. */
 #include "front.h"
 #include <errno.h>
 #include <stdio.h>

@@ -12,7 +12,7 @@ bool waits(int name) {
   return REQUESTS[name].waits;
 }
 
-/* However often it is asked for: it has a number. */
+/* Whether it takes effect once, however often it is sent: then it has a number. */
 bool happens_once(int name) {
   return REQUESTS[name].once;
 }

@@ -1,4 +1,4 @@
-/* Texts of the command line. What is refused here is for Node to judge. */
+/* Texts of the command line. Node judges texts that are refused here. */
 #define FRONT_UNITS
 #include "front.h"
 #include <stdarg.h>

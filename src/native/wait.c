@@ -27,7 +27,7 @@ int64_t now(void) {
 
 /*
  * From now on signals are noticed while something is waited for, and only then. The second one, or the end of patience after
- * the first, ends the process. What was ignored stays ignored.
+ * the first, ends the process. Ignored signals stay ignored.
  */
 void catch_signals(void (*last_word)(void)) {
   say_last_word = last_word;

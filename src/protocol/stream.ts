@@ -104,6 +104,6 @@ export class StreamScanner {
     else if (/^;\d{1,15}$/.test(text)) {
       this.#missing = Number(text.slice(1));
       if (this.#missing === 0) this.#events.end();
-    } else throw new MqError('SYNTAX', 'what comes is no part of a streamed string');
+    } else throw new MqError('SYNTAX', 'these bytes are not part of a streamed string');
   }
 }

@@ -82,6 +82,6 @@ export class WordReader {
   }
 
   end(): void {
-    if (this.#left > 0) throw new MqError('USAGE', `cannot make sense of '${this.next('').slice(0, 40)}'`);
+    if (this.#left > 0) throw new MqError('USAGE', `'${this.next('').slice(0, 40)}' is not understood here`);
   }
 }

@@ -28,7 +28,7 @@ export function noRoomFor(count: number, name: string): MqError {
 }
 
 export function gap(): MqError {
-  return new MqError('GAP', 'messages before these are lacking');
+  return new MqError('GAP', 'messages before these are missing');
 }
 
 /** @throws MqError NOTPRIORITY: only priority queues have priorities other than 0. */

@@ -47,7 +47,7 @@ export interface Store {
     beforeCommit?: (tokens: readonly string[]) => void,
   ): Promise<TakeResult>;
 
-  /** Takes those of these messages that are waiting, and holds them. @returns their ids */
+  /** Takes the messages among these that are waiting, and holds them. @returns their ids */
   takeIds(queue: string, ids: readonly Range[]): Promise<Range[]>;
 
   /** Ends the hold on messages: they are done and gone, or back in their place. */
@@ -67,7 +67,7 @@ export interface Store {
     once?: Once,
   ): Promise<number>;
 
-  /** Ends those of these leases that are there, as `settleLeases` does with 'returned'. */
+  /** Ends the leases among these that are there, as `settleLeases` does with 'returned'. */
   returnLeases(queue: string, leases: readonly string[]): Promise<void>;
 
   /**

@@ -200,7 +200,9 @@ export class Worker {
       this.#stop = signal;
       if (!this.#options.quiet && this.#running.size > 0) {
         const count = this.#running.size === 1 ? '1 command' : `${this.#running.size} commands`;
-        note(`work ${this.#options.queues.join(' ')}: waiting for ${count} to finish; once more ends them`);
+        note(
+          `work ${this.#options.queues.join(' ')}: waiting for ${count} to finish; a second signal ends them`,
+        );
       }
       this.#leaser.stopTaking();
       this.#schedule.stop();

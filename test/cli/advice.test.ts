@@ -4,7 +4,7 @@ import { test } from './mq.ts';
 /** The steps before, the line that fails, its status, and its two lines of output. */
 const CASES: [before: string, line: string, status: number, why: RegExp, advice: string][] = [
   ['', 'status', 69, /no daemon runs/, 'Start it with: mq start'],
-  ['', 'peek nothing', 5, /there is no queue nothing/, 'mq ls shows the queues that there are.'],
+  ['', 'peek nothing', 5, /there is no queue nothing/, 'mq ls lists the queues.'],
   ['put q a', 'rm q', 2, /queue q has 1 unfinished message/, 'mq rm --force q removes it with its messages.'],
   ['create q; mq close q', 'put q a', 4, /queue q is closed/, 'mq open q lets messages in again.'],
   [

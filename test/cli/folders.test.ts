@@ -90,7 +90,7 @@ describe('a socket', () => {
   test.for([
     ['whose folder is not there', '$HOME/none/sock', 'there is no such folder'],
     ['in a file', '$HOME/file/sock', 'not a directory'],
-    ['in place of a folder', '$HOME/folder', 'is there already and no socket'],
+    ['in place of a folder', '$HOME/folder', 'is there already and is not a socket'],
     ['in /proc', '/proc/sock', ''],
   ])('%s: 77', async ([, path, why], { mq }) => {
     writeFileSync(join(mq.home, 'file'), '');

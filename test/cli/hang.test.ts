@@ -15,7 +15,7 @@ async function whileStopped<T>(mq: Mq, run: () => Promise<T>): Promise<T> {
   }
 }
 
-// What they do most of the time is waiting.
+// They wait most of the time.
 describe.concurrent('a daemon that hangs', () => {
   test('-n and -t end all the same, and 69 says that nothing was done', async ({ mq }) => {
     await mq.run(['put', 'q', 'a']);
@@ -95,7 +95,7 @@ describe.concurrent('a daemon that stood still', () => {
   });
 });
 
-describe('what listens on the socket', () => {
+describe('a program that listens on the socket', () => {
   let server: Server | undefined;
   const sockets = new Set<Socket>();
   const listen = (mq: Mq, receive: (socket: Socket, text: string) => void) =>

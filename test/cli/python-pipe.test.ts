@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import { type Mq, type Result, test } from './mq.ts';
 
 /**
- * What Python's documentation says of multiprocessing.Pipe and Connection
+ * The statements of Python's documentation on multiprocessing.Pipe and Connection
  * (https://docs.python.org/3/library/multiprocessing.html), as a shell does it: the sentence is the title.
  * conn1 is written to by descriptor 3 and read from by 4, conn2 by 5 and 6; a message is a line.
  */

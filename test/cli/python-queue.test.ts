@@ -1,8 +1,8 @@
 import { describe, expect } from 'vitest';
 import { type Mq, seq, test } from './mq.ts';
 
-// What the page of Python 3.13 on its module `queue` says of behaviour, sentence by sentence, and what
-// mq has for it: https://docs.python.org/3.13/library/queue.html. The page's words on shutdown were
+// The statements on behaviour of Python 3.13's page on its module `queue`, sentence by sentence, and what
+// mq has for each: https://docs.python.org/3.13/library/queue.html. The page's words on shutdown were
 // changed in the course of 3.13; both wordings are here. A title that has `mq:` names a difference.
 //
 //   Queue, LifoQueue, PriorityQueue       create --kind fifo, lifo, priority
@@ -11,7 +11,7 @@ import { type Mq, seq, test } from './mq.ts';
 //   task_done; ValueError                 done, of a lease; status 5
 //   shutdown(), shutdown(immediate=True)  close, close --now
 //
-// What waits, and what depends on the kind of queue, is shown of each kind; the rest of one of them.
+// Waits, and statements that depend on the kind of queue, are shown for each kind; the rest for one of them.
 
 const KINDS = ['fifo', 'lifo', 'priority'] as const;
 type Kind = (typeof KINDS)[number];
@@ -20,9 +20,9 @@ type Kind = (typeof KINDS)[number];
 const ORDER: Record<Kind, string> = { fifo: 'a b c', lifo: 'c b a', priority: 'a b c' };
 
 /**
- * What the scripts here can say. `try` is mq, with the exit status on a line behind what it prints;
- * `leases` leases all that is there. What begins with `until` asks until it is so: the queue has so
- * many messages, so many wait for its messages, so many commands are connected.
+ * The words of the scripts here. `try` is mq, with the exit status on a line behind what it prints;
+ * `leases` leases all that is there. Words that begin with `until` wait for a number: of messages in the
+ * queue, of commands that wait for its messages, of commands that are connected.
  */
 const PRELUDE = String.raw`
   try() { mq "$@" 2> /dev/null; echo $?; }
@@ -724,8 +724,8 @@ describe.concurrent('queue', () => {
     );
   });
 
-  // What the page says of its get, get_nowait and put_nowait, and of what qsize and empty do not guarantee,
-  // it says of Queue in the same words.
+  // The statements on its get, get_nowait and put_nowait, and on what qsize and empty do not guarantee,
+  // are those on Queue, in the same words.
   describe('SimpleQueue', () => {
     test('empty returns whether the queue is empty. mq: 5 before the first message', async ({ mq }) => {
       expect(await sh(mq, 'try empty q; mq put q a; try empty q; mq get q; try empty q')).toBe('5 1 a 0');

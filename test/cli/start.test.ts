@@ -90,7 +90,7 @@ describe('what is no file in the place of one of ours: one clear line, 77', () =
 
   test.for(['launch.lock', 'mq.held', 'mq.log', 'mq.sock'])('%s: a pipe, at once', async (name, { mq }) => {
     await mq.sh(`mkfifo $MQ_HOME/${name}`);
-    // What opens a pipe waits for ever; what does not ask at once waits until the time is up, and says that.
+    // Opening the pipe would wait for ever; a command that waited until its time is up would say that.
     const { status, err } = await mq.run(['get', '-t', '60', 'q']);
     expect({ status, err }).toEqual({ status: 77, err: expect.stringContaining(join(mq.home, name)) });
   });

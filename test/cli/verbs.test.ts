@@ -143,7 +143,7 @@ describe('the rest of a queue', () => {
   ])('%s of no such queue answers 5', async ([verb, ...options], { mq }) => {
     expect(await mq.run([verb as string, 'none', ...options])).toMatchObject({
       status: 5,
-      err: `mq: ${verb} none: there is no queue none\nmq ls shows the queues that there are.\n`,
+      err: `mq: ${verb} none: there is no queue none\nmq ls lists the queues.\n`,
     });
   });
 });

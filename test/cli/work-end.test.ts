@@ -81,7 +81,7 @@ describe('a worker that ends', () => {
     expect(await work.done).toMatchObject({
       signal: 'SIGTERM',
       out: 'a\n',
-      err: 'mq: work q: waiting for 1 command to finish; once more ends them\n',
+      err: 'mq: work q: waiting for 1 command to finish; a second signal ends them\n',
     });
     expect(await mq.stat('q')).toMatchObject({ waiting: 0, leased: 0, done: 1, failed: 0 });
   });
@@ -109,7 +109,7 @@ describe('a worker that ends', () => {
       const result = await work.done;
       expect(result.signal).toBe(signal);
       expect(result.out.split('\n').sort()).toEqual(['', 'a', 'b']);
-      expect(result.err).toBe('mq: work q: waiting for 2 commands to finish; once more ends them\n');
+      expect(result.err).toBe('mq: work q: waiting for 2 commands to finish; a second signal ends them\n');
       expect(await mq.stat('q')).toMatchObject({ waiting: 2, leased: 0, done: 2, failed: 0 });
     },
   );

@@ -106,7 +106,7 @@ describe.skipIf(whyNot !== '')(`whatever the daemon answers${whyNot}`, () => {
     expect(ran.err, context).not.toMatch(/Sanitizer|runtime error|an error in mq itself/);
     expect(STATUSES, `${context}: ${ran.status} ${ran.signal}`).toContain(ran.status);
     expect(performance.now() - begun, context).toBeLessThan(SOON);
-    // What is printed is a message, or a number, and nothing that was made up.
+    // It prints a message, or a number, and nothing that was made up.
     if (args[0] === 'get')
       expect(['', 'message\n', '5.abc\tmessage\n'], context).toContain(ran.out.toString());
     return ran;

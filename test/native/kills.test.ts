@@ -11,7 +11,7 @@ const CALL = process.env['MQ_FRONT'] === '0' ? 120 : 6;
 const MINUTE = 60_000;
 const limit = 2 * MINUTE + KILLS * 3000;
 
-/** What is killed. Of the daemon's kills, those that follow find a command that has just come back to the next one. */
+/** The process that is killed. Of the daemon's kills, those that follow find a command that has just come back to the next one. */
 const TARGETS = ['front', 'daemon'] as const;
 
 describe.for(TARGETS)('SIGKILL of the %s at random moments', (target) => {
@@ -88,7 +88,7 @@ describe.for(TARGETS)('SIGKILL of the %s at random moments', (target) => {
     const state = await mq.stat('q');
     const left = (await mq.run(['get', '-aq', 'q'])).out.split('\n').slice(0, -1);
     expect(left.filter((message) => done.has(message))).toEqual([]);
-    // What is neither done nor there has a lease, or its done was killed once it was carried out.
+    // A message that is neither done nor there has a lease, or its done was killed once it was carried out.
     const elsewhere = KILLS - done.size - left.length;
     expect(elsewhere).toBeGreaterThanOrEqual(Number(state['leased']));
     expect(elsewhere).toBeLessThanOrEqual(leased.size + Number(state['leased']));
@@ -114,7 +114,7 @@ async function killAtRandom(
   else await mq.killDaemon();
 }
 
-/** What was held is back. */
+/** Held messages are back. */
 async function settled(mq: Mq): Promise<void> {
   const consumers = async () => Number((await mq.stat('q'))['consumers'] ?? 0);
   await until(async () => (await consumers()) === 0);

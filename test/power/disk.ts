@@ -1,7 +1,7 @@
 import type { Random } from '../random.ts';
 
 /**
- * What was done to the files of a folder, in order. `at` is an offset or a size; `call` ties the end of
+ * The changes of the files of a folder, in order. `at` is an offset or a size; `call` ties the end of
  * a sync to its beginning. A mark is a word of whoever did it: it happened at this point.
  */
 export type Event =
@@ -33,7 +33,7 @@ interface Entry {
 }
 
 /**
- * What the disk may have when the power fails behind these events: what was synced, and of the rest
+ * The contents that a disk may have when the power fails behind these events: what was synced, and of the rest
  * anything, in whole or in part and in any order.
  */
 export function ruinOf(events: readonly Event[], random: Random): Map<string, Buffer> {

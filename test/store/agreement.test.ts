@@ -193,7 +193,7 @@ class Steps {
     return { client: random.of(CLIENTS), seq, acked: Math.max(0, seq - random.below(6)) };
   }
 
-  /** What the queues' names say, where they can. */
+  /** Makes a queue with the settings that its name states. */
   #create(): Step {
     const name = this.#random.of(['fifo', 'lifo', 'priority', 'limited'] as const);
     const settings = name === 'limited' ? { maxsize: 10 } : { kind: name };

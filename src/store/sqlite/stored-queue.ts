@@ -157,7 +157,7 @@ export class StoredQueue {
     return message?.queue === this.row.id && message.lease === lease?.nonce ? message : undefined;
   }
 
-  /** The messages of those of the leases that are there. */
+  /** The messages of the leases among these that are there. */
   findLeases(tokens: readonly string[]): MessageRow[] {
     return tokens.map((token) => this.findLease(token)).filter((message) => message !== undefined);
   }
