@@ -46,6 +46,8 @@ export class PipeEnd implements StreamEvents {
   /** Settled when the bytes that were sent are taken, or are in vain. */
   readonly #verdict = Promise.withResolvers<void>();
   readonly #received = Promise.withResolvers<void>();
+  /** Fulfilled when no bytes come any more: the other end has sent all, or the pipe is over. */
+  readonly #ended = Promise.withResolvers<void>();
   #wakeSender: () => void = () => {};
 
   /**
@@ -123,13 +125,19 @@ export class PipeEnd implements StreamEvents {
     return this.#received.promise;
   }
 
-  /** Takes nothing more, and tells the other end so, unless all is taken already. */
-  refuse(): void {
-    if (this.#hasJudged) return;
-    this.#judge(refusal('CLOSED', 'it takes no more'));
-    this.#pieces.clear();
-    this.#socket.resume();
-    this.#received.resolve();
+  /**
+   * Takes nothing more, and tells the other end so, unless all is taken already.
+   * @returns fulfilled when the other end has heard of it. If the connection were closed with bytes unread, the daemon
+   *   might not read that word either, and the other end would hear that this one went away.
+   */
+  refuse(): Promise<void> {
+    if (!this.#hasJudged) {
+      this.#judge(refusal('CLOSED', 'it takes no more'));
+      this.#pieces.clear();
+      this.#socket.resume();
+      this.#received.resolve(this.#ended.promise);
+    }
+    return this.#ended.promise;
   }
 
   /** Closes the connection, once all that was sent is on its way. */
@@ -153,6 +161,7 @@ export class PipeEnd implements StreamEvents {
   /** @see StreamEvents */
   end(): void {
     this.#hasAll = true;
+    this.#ended.resolve();
   }
 
   /** @see StreamEvents */
@@ -207,6 +216,7 @@ export class PipeEnd implements StreamEvents {
 
   #fail(error: MqError): void {
     this.#receiveError ??= error;
+    this.#ended.resolve();
     this.#handOn();
     this.#failSending(error);
   }

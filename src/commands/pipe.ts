@@ -109,7 +109,7 @@ async function receive(end: PipeEnd, output: Output, mayLeave: boolean): Promise
     await end.receive((piece) => output.write(piece));
   } catch (error) {
     if (!mayLeave || !isCode(error, 'READERGONE')) throw error;
-    end.refuse();
+    await end.refuse();
   } finally {
     output.close();
   }

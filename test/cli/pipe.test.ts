@@ -336,6 +336,20 @@ describe('with a command', () => {
     expect((await near).out).toBe('mq: pipe p: the other end takes no more\n141 4\n');
   });
 
+  test('an end that takes no more stays until the other end has heard that', async ({ mq }) => {
+    await mq.run(['start']);
+    const end = mq.start(['pipe', 'p', '--recv', '--', 'head', '-n', '1']);
+    const { socket, heard } = await foreign(mq, 'SEND');
+    socket.write('$?\r\n;2\r\ny\n\r\n');
+    await until(() => heard().includes('-CLOSED'));
+    // Without a reason to stay it would end within milliseconds.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(end.child.exitCode).toBe(null);
+    socket.write(';0\r\n');
+    expect(await end.done).toMatchObject({ status: 0, out: 'y\n', err: '' });
+    socket.destroy();
+  });
+
   test('what a command does not read any more is not said to be taken, be it the last', async ({ mq }) => {
     const near = await waiting(mq, 'p', '--send');
     const script = 'exec <&-; echo ready; until [ -e "$MQ_HOME/go" ]; do sleep 0.01; done';
@@ -417,14 +431,15 @@ describe('over the protocol', () => {
 });
 
 /** A client that knows nothing but the protocol, at the other end of pipe p; and what it hears from there on. */
-async function foreign(mq: Mq): Promise<{ socket: Socket; heard: () => string }> {
+async function foreign(mq: Mq, direction?: 'SEND'): Promise<{ socket: Socket; heard: () => string }> {
   const socket = connect(mq.socket);
-  const answer = '+OK\r\n$?\r\n';
+  const answer = direction === 'SEND' ? '+OK\r\n' : '+OK\r\n$?\r\n';
   let heard = '';
   socket.on('data', (bytes) => {
     heard += bytes;
   });
-  socket.write('*2\r\n$4\r\nPIPE\r\n$1\r\np\r\n');
+  const words = ['PIPE', 'p', ...(direction ? [direction] : [])];
+  socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`);
   await until(() => heard === answer);
   return { socket, heard: () => heard.slice(answer.length) };
 }
