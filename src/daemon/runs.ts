@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import { Bodies, type Value } from '../protocol/values.ts';
 import type { Run } from '../store/run.ts';
 import { inParts, Parts } from './parts.ts';
@@ -9,8 +10,14 @@ export function prefix(names: readonly string[], queue: string, value: Value | P
   return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
 }
 
-export function held(runs: Run[], now: number, count: number | undefined, isPacked = false): Value[] | Parts {
-  if (count !== undefined) return inParts(runs, (run) => runValue(run, now, isPacked));
+/** @param askedAt see Taken.askedAt */
+export function held(
+  runs: Run[],
+  askedAt: number,
+  count: number | undefined,
+  isPacked = false,
+): Value[] | Parts {
+  if (count !== undefined) return inParts(runs, (run) => runValue(run, isPacked, askedAt));
   return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, new Bodies([messages], 'one')]);
 }
 
@@ -19,17 +26,16 @@ export function bare(runs: Run[], count: number | undefined): Value {
   return new Bodies(messages, count === undefined ? 'one' : 'array');
 }
 
-/** @param now on the store's clock */
 export function runValue(
   { id, step, priority, putAt, failures, messages, leases }: Run,
-  now: number,
   isPacked = false,
+  askedAt = 0,
 ): Value {
   const bodies = isPacked
     ? [messages.count, new Bodies([messages], 'packed')]
     : [new Bodies([messages], 'array')];
   const run = [id, step, priority, putAt, failures + 1, ...bodies];
   if (leases === undefined) return run;
-  // By the wall clock: people read it.
-  return [...run, leases.until - now + Date.now(), leases.tokens];
+  // By the wall clock, because people read it; never later than the lease ends.
+  return [...run, Math.floor(leases.left - (now() - askedAt) + Date.now()), leases.tokens];
 }

@@ -75,11 +75,11 @@ const VERBS: { [V in Verb]: Handler<V> } = {
       until,
     });
     if (taken === undefined) return null;
-    const { queue, runs } = taken;
+    const { queue, runs, askedAt } = taken;
     const value = prefix(
       names,
       queue,
-      hold || lease ? held(runs, queues.store.now(), count, packed) : bare(runs, count),
+      hold || lease ? held(runs, askedAt, count, packed) : bare(runs, count),
     );
     // A hold ends with the connection, and so need not outlive the machine.
     if (hold) return { value, needsNoSync: true };
@@ -147,7 +147,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   async PEEK({ queue, count }, { queues }) {
     const runs = await queues.store.peek(queue, { count, bytes: PEEK_BYTES });
     await checkLarge(runs);
-    return inParts(runs, (run) => runValue(run, queues.store.now()));
+    return inParts(runs, (run) => runValue(run));
   },
 
   PURGE: ({ queue, once }, { queues }) => queues.store.purge(queue, once),

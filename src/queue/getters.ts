@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { sizeOf } from '../packed.ts';
 import type { Range } from '../range.ts';
@@ -34,6 +35,8 @@ export interface GetEvents {
 export interface Taken {
   queue: string;
   runs: Run[];
+  /** The time before the store was asked for leases, by `now` of clock.ts. */
+  askedAt: number;
 }
 
 interface Getter {
@@ -47,6 +50,8 @@ interface Getter {
   finished: boolean;
   /** Messages that it has been given so far; the rest follows when others have had their turn. */
   taken: Taken | undefined;
+  /** @see Taken.askedAt */
+  askedAt: number;
   /** The store is being asked for it, at one of its queues; at the others nothing is asked for it meanwhile. */
   asking: Promise<unknown> | undefined;
 }
@@ -88,6 +93,7 @@ export class Getters {
         ended: new Map(),
         finished: false,
         taken: undefined,
+        askedAt: 0,
         asking: undefined,
         finish: () => {},
       };
@@ -205,9 +211,11 @@ export class Getters {
     finish(isDrained ? new MqError('CLOSED', `queue ${queues.join(', ')} is closed`) : undefined);
   }
 
-  #take(queue: string, limit: TakeLimit, { options, owner }: Getter): Promise<TakeResult> {
+  #take(queue: string, limit: TakeLimit, getter: Getter): Promise<TakeResult> {
+    const { options, owner, taken } = getter;
     const { lease } = options;
     if (lease === undefined) return this.#store.take(queue, limit);
+    if (taken === undefined) getter.askedAt = now();
     return this.#store.lease(queue, limit, lease.duration, (leases) => {
       if (lease.isBound) this.#events.leasing(owner, queue, leases);
     });
@@ -229,7 +237,7 @@ export class Getters {
       this.#events.holds(owner, queue, ids);
     }
     if (getter.taken) getter.taken.runs.push(...runs);
-    else getter.taken = { queue, runs };
+    else getter.taken = { queue, runs, askedAt: getter.askedAt };
     const left = leftOf(limit, runs);
     if (isPart && left.count > 0 && left.bytes > 0)
       setImmediate(() =>

@@ -1,3 +1,5 @@
+import { now } from '../clock.ts';
+
 /** Milliseconds over which messages are counted, and those of each slot. */
 const WINDOW = 60_000;
 const SLOT = 5000;
@@ -28,8 +30,8 @@ export class Meter {
   /** The slot in which queues were last forgotten. */
   #forgotten = -1;
 
-  /** @param clock in ms */
-  constructor(clock: () => number) {
+  /** @param clock one that nobody sets, in ms */
+  constructor(clock: () => number = now) {
     this.#clock = clock;
   }
 

@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { stateOf } from '../holder.ts';
 import { countOf, type Range } from '../range.ts';
@@ -258,11 +259,11 @@ export class Owners {
 
   /** Takes back what the absent had, once their processes have gone or have been awaited long enough. */
   #awaitAbsent(): void {
-    this.#awaitedUntil = this.#store.now() + MOST_ABSENCE;
+    this.#awaitedUntil = now() + MOST_ABSENCE;
     this.#absentTimer = setInterval(() => {
       for (const [holder, owner] of this.#absent) {
         const state = stateOf(holder);
-        if (state === 'living' || (state === 'unknown' && this.#store.now() < this.#awaitedUntil)) continue;
+        if (state === 'living' || (state === 'unknown' && now() < this.#awaitedUntil)) continue;
         this.#absent.delete(holder);
         this.leave(owner).catch(this.#failed);
       }

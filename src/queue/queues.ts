@@ -35,11 +35,8 @@ export class Queues {
   readonly #putters: Putters;
   readonly #getters: Getters;
   readonly #joiners: Joiners;
-  readonly #alarm = new Alarm(
-    (late) => this.#ring(late),
-    () => this.store.now(),
-  );
-  readonly #meter = new Meter(() => this.store.now());
+  readonly #alarm = new Alarm((late) => this.#ring(late));
+  readonly #meter = new Meter();
   readonly #failed: (error: unknown) => void;
   #stopped: MqError | undefined;
 
@@ -60,7 +57,7 @@ export class Queues {
         this.#getters.wake(queue);
         this.#joiners.wake(queue);
       },
-      due: (time) => this.#alarm.set(time),
+      due: (milliseconds) => this.#alarm.set(milliseconds),
     });
     this.#owners = new Owners(this.store, failed, ledger);
     this.#putters = new Putters(this.store, lookAgain);
@@ -202,7 +199,7 @@ export class Queues {
   }
 
   #ring(late: number): void {
-    if (late > STANDSTILL) this.#alarm.set(this.store.now() + GRACE);
+    if (late > STANDSTILL) this.#alarm.set(GRACE);
     else void this.#runDue();
   }
 
@@ -211,7 +208,7 @@ export class Queues {
       await this.store.runDue();
     } catch (error) {
       this.#failed(error);
-      this.#alarm.set(this.store.now() + TRY_AGAIN);
+      this.#alarm.set(TRY_AGAIN);
     }
   }
 

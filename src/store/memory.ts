@@ -108,11 +108,11 @@ export class MemoryStore implements Store {
     for (const message of taken) {
       message.state = 'leased';
       message.lease = leaseToken(message.id, newNonce());
-      message.until = this.now() + duration;
+      message.until = this.#clock() + duration;
     }
     if (queue) queue.got += taken.length;
     if (taken.length > 0) beforeCommit?.(taken.map(({ lease }) => lease));
-    if (taken.length > 0) this.#events.due(this.now() + duration);
+    if (taken.length > 0) this.#events.due(duration);
     return this.#taken(name, queue, taken);
   }
 
@@ -159,12 +159,12 @@ export class MemoryStore implements Store {
   }
 
   async extend(name: string, leases: readonly string[], duration: number): Promise<void> {
-    for (const message of this.#leased(name, leases)) message.until = this.now() + duration;
-    this.#events.due(this.now() + duration);
+    for (const message of this.#leased(name, leases)) message.until = this.#clock() + duration;
+    this.#events.due(duration);
   }
 
   async runDue(): Promise<void> {
-    const now = this.now();
+    const now = this.#clock();
     const due = [...this.#queues.values()]
       .flatMap((queue) => queue.messages.map((message) => ({ queue, message })))
       .filter(({ message }) => isTimed(message) && message.until <= now)
@@ -181,12 +181,12 @@ export class MemoryStore implements Store {
         if (message.expiresAt > now) next = Math.min(next, message.expiresAt);
       }
     }
-    if (next !== Infinity) this.#events.due(next);
+    if (next !== Infinity) this.#events.due(next - now);
   }
 
   async peek(name: string, limit: TakeLimit): Promise<Run[]> {
     const queue = this.#get(name);
-    return this.#next(queue, limit).map((message) => toRun(queue, message));
+    return this.#next(queue, limit).map((message) => toRun(queue, message, this.#clock()));
   }
 
   async move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
@@ -262,10 +262,6 @@ export class MemoryStore implements Store {
 
   async rest(): Promise<void> {}
 
-  now(): number {
-    return this.#clock();
-  }
-
   async synced(): Promise<void> {}
 
   async stored(client: string): Promise<number> {
@@ -335,7 +331,7 @@ export class MemoryStore implements Store {
     const found: Message[] = [];
     let bytes = 0;
     for (const message of queue.messages) {
-      if (message.state !== 'waiting' || message.expiresAt <= this.now()) continue;
+      if (message.state !== 'waiting' || message.expiresAt <= this.#clock()) continue;
       if (found.length >= limit.count || bytes >= limit.bytes) break;
       found.push(message);
       bytes += pack([message.body]).bytes.length;
@@ -347,7 +343,7 @@ export class MemoryStore implements Store {
     if (queue === undefined) return { runs: [], isPart: false, drained: false, finished: true };
     if (taken.length > 0) this.#events.changed(name);
     return {
-      runs: taken.map((message) => toRun(queue, message)),
+      runs: taken.map((message) => toRun(queue, message, this.#clock())),
       isPart: false,
       drained: queue.closed !== false && pending(queue).length === 0,
       finished: queue.messages.length === 0,
@@ -368,7 +364,7 @@ export class MemoryStore implements Store {
 
   #append(queue: Queue, bodies: Buffer[], options: PutOptions, putAt: number): void {
     const { priority, delay, ttl, key } = options;
-    const now = this.now();
+    const now = this.#clock();
     const messages = bodies.map(
       (body): Message => ({
         id: this.#nextId++,
@@ -386,8 +382,8 @@ export class MemoryStore implements Store {
     );
     this.#add(queue, messages);
     if (bodies.length > 0) this.#events.changed(queue.name);
-    if (delay) this.#events.due(now + delay);
-    if (ttl) this.#events.due(now + ttl);
+    if (delay) this.#events.due(delay);
+    if (ttl) this.#events.due(ttl);
   }
 
   #add(queue: Queue, messages: Message[]): void {
@@ -445,8 +441,8 @@ export class MemoryStore implements Store {
       const wait = delay ?? retryDelay(queue, message.failures);
       if (wait > 0) {
         message.state = 'delayed';
-        message.until = this.now() + wait;
-        this.#events.due(message.until);
+        message.until = this.#clock() + wait;
+        this.#events.due(wait);
       }
     }
     this.#events.changed(queue.name);
@@ -454,7 +450,9 @@ export class MemoryStore implements Store {
 
   /** Drops those of the messages that have expired. */
   #expire(queue: Queue, messages: Message[]): void {
-    const expired = messages.filter((each) => each.expiresAt <= this.now() && queue.messages.includes(each));
+    const expired = messages.filter(
+      (each) => each.expiresAt <= this.#clock() && queue.messages.includes(each),
+    );
     if (expired.length === 0) return;
     queue.expired += expired.length;
     remove(queue, expired);
@@ -485,7 +483,11 @@ function includes(ids: readonly Range[], id: number): boolean {
   return ids.some(({ first, last }) => first <= id && id <= last);
 }
 
-function toRun({ kind }: Queue, { id, priority, putAt, failures, body, state, lease, until }: Message): Run {
+function toRun(
+  { kind }: Queue,
+  { id, priority, putAt, failures, body, state, lease, until }: Message,
+  now: number,
+): Run {
   return {
     id,
     step: kind === 'lifo' ? -1 : 1,
@@ -493,7 +495,7 @@ function toRun({ kind }: Queue, { id, priority, putAt, failures, body, state, le
     putAt,
     failures,
     messages: pack([body]),
-    leases: state === 'leased' ? { tokens: [lease], until } : undefined,
+    leases: state === 'leased' ? { tokens: [lease], left: until - now } : undefined,
   };
 }
 

@@ -14,8 +14,8 @@ export interface Run {
   failures: number;
   /** The messages; one that is too large to be in memory is the only one of its run. */
   messages: Packed | Large;
-  /** Leases of the messages: a token for each, and their common end on the store's clock. */
-  leases?: { tokens: string[]; until: number } | undefined;
+  /** Leases of the messages: a token for each, and the milliseconds that were left of all of them at the step. */
+  leases?: { tokens: string[]; left: number } | undefined;
 }
 
 /** The ids of a run, from the least to the greatest. */

@@ -17,8 +17,11 @@ import type { Run } from './run.ts';
  * happen in the order of the calls.
  *
  * The store does not know who waits: it tells that a queue has changed (a message, room, an end), and the queue
- * layer wakes those who wait, which look again every few seconds besides. Nor does it look at the clock by itself: it tells when something is due, and the
- * queue layer then calls `runDue`.
+ * layer wakes those who wait, which look again every few seconds besides. Nor does it act by itself when something is due:
+ * it tells when that will be, and the queue layer then calls `runDue`.
+ *
+ * An engine has a clock of its own for leases, delays and times to live, which nobody sets back. No reading of it is
+ * told, only durations.
  *
  * A message that was taken is held until it is settled. Holds are not stored: when the daemon dies, held messages
  * are waiting again, in their places. A lease is stored: it ends when it is settled or runs out, and not before.
@@ -132,12 +135,6 @@ export interface Store {
   rest(): Promise<void>;
 
   /**
-   * The store's clock for leases, delays and times to live, in ms since 1970. It begins at the wall clock, or at the
-   * latest time that the store has seen if that is later, and never runs back.
-   */
-  now(): number;
-
-  /**
    * Waits until all steps so far are on disk.
    * @throws MqError IOERROR, DISKFULL when it is not known, now and from then on, what is on disk
    */
@@ -161,10 +158,10 @@ export interface Events {
    */
   changed(queue: string): void;
   /**
-   * Asks for a call of `runDue` at this time on the store's clock, if none was asked for before that time. Never called
-   * before the store is open.
+   * Asks for a call of `runDue` in so many milliseconds, if none was asked for before that. Never called before the
+   * store is open.
    */
-  due(time: number): void;
+  due(milliseconds: number): void;
 }
 
 /** Milliseconds since 1970, steadily rising while the process runs, whoever sets the clock. */

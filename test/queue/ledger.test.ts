@@ -258,7 +258,7 @@ describe('after a crash of the daemon', () => {
 
   beforeEach(async () => {
     store = new MemoryStore(
-      { changed: (queue) => events.changed(queue), due: (time) => events.due(time) },
+      { changed: (queue) => events.changed(queue), due: (milliseconds) => events.due(milliseconds) },
       () => Date.now(),
     );
     queues = open();
@@ -305,7 +305,7 @@ describe('after a crash of the daemon', () => {
 
     test('is awaited for 15 seconds, and its messages are back then', async () => {
       await queues.get(joinAs(away), ['q'], ONE);
-      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date', 'hrtime'] });
       try {
         await restart();
         await vi.advanceTimersByTimeAsync(14_000);

@@ -5,7 +5,7 @@ import type { Random } from '../random.ts';
 export function unreliable(events: Events, random: Random): Events {
   const late = (queue: string) => setTimeout(() => events.changed(queue), random.below(10));
   return {
-    due: (time) => events.due(time),
+    due: (milliseconds) => events.due(milliseconds),
     changed: (queue) => {
       const how = random.of(['at once', 'late', 'twice', 'never']);
       if (how === 'at once' || how === 'twice') events.changed(queue);
@@ -16,5 +16,5 @@ export function unreliable(events: Events, random: Random): Events {
 
 /** Events of a store that never tells that a queue has changed. */
 export function mute(events: Events): Events {
-  return { due: (time) => events.due(time), changed: () => {} };
+  return { due: (milliseconds) => events.due(milliseconds), changed: () => {} };
 }

@@ -167,7 +167,7 @@ class Steps {
         const { runs, drained, finished } = await store.lease(queue, limit, ms + 1);
         return {
           messages: messagesOf(runs),
-          until: runs.map((run) => run.leases?.until)[0],
+          left: runs.map((run) => run.leases?.left)[0],
           drained,
           finished,
         };

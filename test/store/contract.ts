@@ -14,7 +14,7 @@ import { ALL, bodiesOf, idsIn, idsOf, loaded, type Message, messagesOf, packed }
 export function storeContract(engine: string, open: (events: Events, clock: Clock) => Store): void {
   let store: Store;
   let changed: string[];
-  /** The store's clock, and when it says that something is due. */
+  /** The store's clock, and the time when it says that something is due. */
   let now: number;
   let due: number;
 
@@ -24,8 +24,8 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
     due = Infinity;
     const events = {
       changed: (queue: string) => changed.push(queue),
-      due: (time: number) => {
-        due = Math.min(due, time);
+      due: (milliseconds: number) => {
+        due = Math.min(due, now + milliseconds);
       },
     };
     store = open(events, () => now);
@@ -1870,12 +1870,6 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       await move(3, 0);
       expect(await waiting('q')).toEqual([]);
     });
-  });
-
-  test(`${engine}: its clock is the one that it was given`, () => {
-    expect(store.now()).toBe(now);
-    now += 1000;
-    expect(store.now()).toBe(now);
   });
 
   test(`${engine}: how many messages of a client are stored`, async () => {

@@ -21,8 +21,8 @@ describe('SqliteStore: when much is due at once', () => {
     let due = Infinity;
     const events = {
       ...SILENT,
-      due: (time: number) => {
-        due = time;
+      due: (milliseconds: number) => {
+        due = now + milliseconds;
       },
     };
     const store = new SqliteStore(join(newFolder(), 'store'), events, () => now);

@@ -1,15 +1,18 @@
-import type { Events } from '../store.ts';
+import type { Clock, Events } from '../store.ts';
 
 /** Tells the queue layer, once it is committed, which queues have changed, and when something is due. */
 export class Announcer {
   readonly #events: Events;
+  readonly #clock: Clock;
   readonly #changed = new Set<string>();
-  /** The time when something is due, and the one that was last told. */
+  /** The time when something is due, and the one that was last told of, on the store's clock. */
   #due = Infinity;
   #saidDue = -Infinity;
 
-  constructor(events: Events) {
+  /** @param clock the store's clock */
+  constructor(events: Events, clock: Clock) {
     this.#events = events;
+    this.#clock = clock;
   }
 
   changed(queue: string): void {
@@ -42,6 +45,6 @@ export class Announcer {
     for (const name of changed) this.#events.changed(name);
     if (this.#due >= this.#saidDue) return;
     this.#saidDue = this.#due;
-    this.#events.due(this.#due);
+    this.#events.due(this.#due - this.#clock());
   }
 }

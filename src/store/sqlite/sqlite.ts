@@ -69,7 +69,7 @@ export class SqliteStore implements Store {
     reserve = new Reserve(`${path}-reserve`),
   ) {
     try {
-      const announcer = new Announcer(events);
+      const announcer = new Announcer(events, () => this.#clock.now());
       const file = new StoreFile(path, sync, reserve, {
         beforeCommit: () => this.#beforeCommit(),
         afterCommit: () => this.#afterCommit(),
@@ -256,10 +256,6 @@ export class SqliteStore implements Store {
   async rest(): Promise<void> {
     await this.#leftovers.deleteRemoved();
     await this.#file.rewrite();
-  }
-
-  now(): number {
-    return this.#clock.now();
   }
 
   synced(): Promise<void> {

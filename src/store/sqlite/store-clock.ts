@@ -5,7 +5,10 @@ import type { Tables } from './tables/tables.ts';
 /** Milliseconds after which the time in the file is renewed. */
 const RENEW_EVERY = 1000;
 
-/** The store's clock (Store.now), which goes on from the time in the file if this process's was set back. */
+/**
+ * The store's clock for leases, delays and times to live, in ms since 1970. It goes on from the latest time in the file
+ * if this process's clock was set back.
+ */
 export class StoreClock {
   readonly #tables: Tables;
   readonly #clock: Clock;

@@ -89,15 +89,15 @@ export class StoredQueue {
     return { runs: all, isPart: false };
   }
 
-  /** Leases the next messages, as `hold` holds them, until a time. */
-  lease(limit: TakeLimit, now: number, until: number, isOver: IsOver): { runs: Run[]; isPart: boolean } {
+  /** Leases the next messages for some milliseconds, as `hold` holds them. */
+  lease(limit: TakeLimit, now: number, duration: number, isOver: IsOver): { runs: Run[]; isPart: boolean } {
     const count = Math.min(limit.count, MOST_LEASED);
     const all: Run[] = [];
     let left = count;
     for (const { batch, runs } of whole(this.#next({ ...limit, count }, now))) {
       for (const run of runs) {
         this.batches.change(batch, rangeOf(run), WAITING, LEASED);
-        all.push(this.#leaseRun(run, until));
+        all.push(this.#leaseRun(run, now, duration));
         left -= run.messages.count;
       }
       if (isOver()) return { runs: all, isPart: true };
@@ -272,7 +272,8 @@ export class StoredQueue {
     return [{ id, step: this.step, priority, putAt, failures: batch.failures(id), messages }];
   }
 
-  #leaseRun(run: Run, until: number): Run {
+  #leaseRun(run: Run, now: number, duration: number): Run {
+    const until = now + duration;
     const { id, step, failures, messages } = run;
     const tokens = Array.from({ length: messages.count }, (_, i) => {
       const lease = newNonce();
@@ -280,7 +281,7 @@ export class StoredQueue {
       return leaseToken(id + i * step, lease);
     });
     this.row.got += messages.count;
-    return { ...run, leases: { tokens, until } };
+    return { ...run, leases: { tokens, left: duration } };
   }
 }
 

@@ -50,7 +50,7 @@ export class Takes {
         this.#announcer.dueAt(now + duration);
         const taken = this.#take(name, limit, (queue) => {
           this.#queues.touch(queue);
-          return queue.lease(limit, now, now + duration, aTurn());
+          return queue.lease(limit, now, duration, aTurn());
         });
         if (taken.runs.length > 0) beforeCommit?.(tokensOf(taken.runs));
         return taken;
