@@ -85,8 +85,7 @@ class Server implements Daemon {
     process.umask(0o077);
     makeFolders(places);
     checkAccess(places);
-    this.#queues = openQueues(places);
-    await this.#queues.recover();
+    this.#queues = await openQueues(places);
     const inode = statSync(places.store).ino;
     this.#listener = new Listener(places.socket, {
       connection: (socket) => this.#accept(socket),
@@ -251,11 +250,11 @@ class Server implements Daemon {
   }
 }
 
-function openQueues(places: Places): Queues {
+async function openQueues(places: Places): Promise<Queues> {
   const reserve = new Reserve(places.reserve);
   try {
-    return new Queues(
-      (events) => new SqliteStore(places.store, events, steadyTime, syncFile, reserve),
+    return await Queues.open(
+      async (events) => new SqliteStore(places.store, events, steadyTime, syncFile, reserve),
       (error) => log(`cannot do what is due: ${textOf(error)}`),
       new Ledger(
         places.ledger,

@@ -4,7 +4,7 @@ import type { Packed } from '../packed.ts';
 import type { Range } from '../range.ts';
 import type { QueueState } from '../store/queue-state.ts';
 import { checkLarge, rangeOf, tokensOf } from '../store/run.ts';
-import type { Events, Outcome, PutOptions, Store } from '../store/store.ts';
+import type { OpenStore, Outcome, PutOptions, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { type GetEvents, type GetOptions, Getters, type Taken } from './getters.ts';
 import { Joiners } from './joiners.ts';
@@ -41,24 +41,33 @@ export class Queues {
   #stopped: MqError | undefined;
 
   /**
+   * Opens the store, and keeps what an earlier daemon gave to processes that may live.
    * @param failed receives errors of background work
    * @param lookAgain see LookAgain
    */
-  constructor(
-    openStore: (events: Events) => Store,
+  static async open(
+    openStore: OpenStore,
     failed: (error: unknown) => void,
     ledger?: Ledger,
     lookAgain = LOOK_AGAIN,
+  ): Promise<Queues> {
+    const store = await openStore({
+      changed: (queue) => queues.#changed(queue),
+      due: (milliseconds) => queues.#alarm.set(milliseconds),
+    });
+    const queues = new Queues(store, failed, ledger, lookAgain);
+    await queues.#owners.recover();
+    return queues;
+  }
+
+  private constructor(
+    store: Store,
+    failed: (error: unknown) => void,
+    ledger: Ledger | undefined,
+    lookAgain: number,
   ) {
     this.#failed = failed;
-    this.store = openStore({
-      changed: (queue) => {
-        this.#putters.wake(queue);
-        this.#getters.wake(queue);
-        this.#joiners.wake(queue);
-      },
-      due: (milliseconds) => this.#alarm.set(milliseconds),
-    });
+    this.store = store;
     this.#owners = new Owners(this.store, failed, ledger);
     this.#putters = new Putters(this.store, lookAgain);
     const events: GetEvents = {
@@ -68,11 +77,6 @@ export class Queues {
     };
     this.#getters = new Getters(this.store, events, lookAgain);
     this.#joiners = new Joiners(this.store, lookAgain);
-  }
-
-  /** @see Owners.recover */
-  recover(): Promise<void> {
-    return this.#owners.recover();
   }
 
   /** @see Owners.identify */
@@ -196,6 +200,12 @@ export class Queues {
   end(): void {
     this.#owners.end();
     this.#alarm.clear();
+  }
+
+  #changed(queue: string): void {
+    this.#putters.wake(queue);
+    this.#getters.wake(queue);
+    this.#joiners.wake(queue);
   }
 
   #ring(late: number): void {

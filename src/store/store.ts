@@ -150,6 +150,13 @@ export interface Store {
   end(): Promise<void>;
 }
 
+/**
+ * Opens a store, which may take time.
+ * @param events called only once that is done
+ * @throws MqError INUSE, DAMAGED, DISKFULL, IOERROR, NOTALLOWED
+ */
+export type OpenStore = (events: Events) => Promise<Store>;
+
 export interface Events {
   /**
    * Called when a wait on this queue may be over: soon in general, but it may come late, twice or not at all, with an
@@ -158,8 +165,7 @@ export interface Events {
    */
   changed(queue: string): void;
   /**
-   * Asks for a call of `runDue` in so many milliseconds, if none was asked for before that. Never called before the
-   * store is open.
+   * Asks for a call of `runDue` in so many milliseconds, if none was asked for before that.
    */
   due(milliseconds: number): void;
 }

@@ -36,8 +36,8 @@ describe('a session, while the store is synced', () => {
       endSync = (error) => (error ? reject(error) : resolve());
     });
     ended.catch(() => {});
-    queues = new Queues(
-      (events) => new SqliteStore(join(folder, 'store'), events, anHourAhead, () => ended),
+    queues = await Queues.open(
+      async (events) => new SqliteStore(join(folder, 'store'), events, anHourAhead, () => ended),
       (error) => expect.unreachable(String(error)),
     );
     const daemon = {
@@ -215,8 +215,8 @@ describe('large requests', () => {
   let server: Server;
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'mq-session-'));
-    queues = new Queues(
-      (events) => new MemoryStore(events, Date.now),
+    queues = await Queues.open(
+      async (events) => new MemoryStore(events, Date.now),
       (error) => expect.unreachable(`${error}`),
     );
     const daemon = {

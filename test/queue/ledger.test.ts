@@ -236,12 +236,11 @@ describe('after a crash of the daemon', () => {
   const restart = async () => {
     queues.end();
     await store.settle('q', [{ first: 1, last: 1000 }], 'returned');
-    queues = open();
-    await queues.recover();
+    queues = await open();
   };
   const open = () =>
-    new Queues(
-      (its) => {
+    Queues.open(
+      async (its) => {
         events = its;
         return store;
       },
@@ -261,7 +260,7 @@ describe('after a crash of the daemon', () => {
       { changed: (queue) => events.changed(queue), due: (milliseconds) => events.due(milliseconds) },
       () => Date.now(),
     );
-    queues = open();
+    queues = await open();
     await queues.put(queues.enter(), 'q', packed('a', 'b', 'c', 'd'), { priority: 0 }, 0);
     other = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
     await once(other, 'spawn');
@@ -424,8 +423,8 @@ describe('after a crash of the daemon', () => {
 
     test('are in the ledger also when it has just been begun anew', async () => {
       const ledger = openLedger();
-      queues = new Queues(
-        (its) => {
+      queues = await Queues.open(
+        async (its) => {
           events = its;
           return store;
         },

@@ -52,8 +52,8 @@ describe('LookAgain', () => {
 });
 
 describe('with a store that never tells that a queue has changed', () => {
-  const open = () => {
-    const queues = new Queues((events) => new MemoryStore(mute(events), Date.now), failed);
+  const open = async () => {
+    const queues = await Queues.open(async (events) => new MemoryStore(mute(events), Date.now), failed);
     return { queues, owner: queues.enter() };
   };
   const someSeconds = () => vi.advanceTimersByTimeAsync(LOOK_AGAIN * 2);
@@ -66,7 +66,7 @@ describe('with a store that never tells that a queue has changed', () => {
   });
 
   test('get has its message after some seconds', async () => {
-    const { queues, owner } = open();
+    const { queues, owner } = await open();
     const getting = queues.get(owner, ['a', 'b'], { limit: ONE, timeout: FOREVER });
     await someSeconds();
     await queues.put(owner, 'b', packed('x'), { priority: 0 }, FOREVER);
@@ -75,7 +75,7 @@ describe('with a store that never tells that a queue has changed', () => {
   });
 
   test('put has room after some seconds', async () => {
-    const { queues, owner } = open();
+    const { queues, owner } = await open();
     await queues.store.create('q', { maxsize: 1 });
     await queues.put(owner, 'q', packed('x'), { priority: 0 }, FOREVER);
     const putting = queues.put(owner, 'q', packed('y'), { priority: 0 }, FOREVER);
@@ -86,7 +86,7 @@ describe('with a store that never tells that a queue has changed', () => {
   });
 
   test('join ends after some seconds', async () => {
-    const { queues, owner } = open();
+    const { queues, owner } = await open();
     await queues.put(owner, 'q', packed('x'), { priority: 0 }, FOREVER);
     const joining = queues.join(owner, 'q', FOREVER);
     await someSeconds();
@@ -111,7 +111,12 @@ describe('with a store whose events come late, twice or not at all', () => {
 
   test.each(cases)('%s: each message is given once, and all waits end (seed %d)', async (_, seed, open) => {
     const random = new Random(seed);
-    const queues = new Queues((events) => open(unreliable(events, random)), failed, undefined, 20);
+    const queues = await Queues.open(
+      async (events) => open(unreliable(events, random)),
+      failed,
+      undefined,
+      20,
+    );
     const names = ['a', 'b', 'c'];
     const messages = Array.from({ length: 60 }, (_, i) => String(i));
     const given = new Map<string, string[]>(names.map((name) => [name, []]));

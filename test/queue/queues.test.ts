@@ -16,10 +16,10 @@ const ONE = { count: 1, bytes: Infinity };
 let queues: Queues;
 let owner: Owner;
 
-beforeEach(() => {
+beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  queues = new Queues(
-    (events) => new MemoryStore(events, Date.now),
+  queues = await Queues.open(
+    async (events) => new MemoryStore(events, Date.now),
     (error) => expect.unreachable(String(error)),
   );
   owner = queues.enter();
@@ -574,8 +574,8 @@ describe('stop', () => {
 
 test('what is due is done when the store says so, also where its clock is ahead', async () => {
   let now = Date.now() + 86400e3;
-  queues = new Queues(
-    (events) => new MemoryStore(events, () => now),
+  queues = await Queues.open(
+    async (events) => new MemoryStore(events, () => now),
     (error) => expect.unreachable(String(error)),
   );
   owner = queues.enter();
@@ -597,8 +597,8 @@ class SlowStore extends MemoryStore {
 
 describe('get of many that is given part after part', () => {
   test('keeps nothing from others that is left', async () => {
-    queues = new Queues(
-      (events) => new SlowStore(events, Date.now),
+    queues = await Queues.open(
+      async (events) => new SlowStore(events, Date.now),
       (error) => expect.unreachable(String(error)),
     );
     const [many, one] = [queues.enter(), queues.enter()];

@@ -11,14 +11,14 @@ import { ALL, bodiesOf, idsIn, idsOf, loaded, type Message, messagesOf, packed }
  *
  * @param open gives an empty store
  */
-export function storeContract(engine: string, open: (events: Events, clock: Clock) => Store): void {
+export function storeContract(engine: string, open: (events: Events, clock: Clock) => Promise<Store>): void {
   let store: Store;
   let changed: string[];
   /** The store's clock, and the time when it says that something is due. */
   let now: number;
   let due: number;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     changed = [];
     now = 1_700_000_000_000;
     due = Infinity;
@@ -28,7 +28,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
         due = Math.min(due, now + milliseconds);
       },
     };
-    store = open(events, () => now);
+    store = await open(events, () => now);
   });
   afterEach(() => store.end());
 
@@ -1057,7 +1057,7 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
     test('only once what it is about can be seen', async () => {
       const seen: Promise<QueueState | undefined>[] = [];
       const events = { changed: (queue: string) => seen.push(other.stat(queue)), due: () => {} };
-      const other = open(events, () => now);
+      const other = await open(events, () => now);
       await other.put('q', packed('a', 'b'), { priority: 0 });
       expect(await Promise.all(seen)).toEqual([expect.objectContaining({ waiting: 2 })]);
       await other.end();

@@ -1,4 +1,4 @@
 import { MemoryStore } from '../../src/store/memory.ts';
 import { storeContract } from './contract.ts';
 
-storeContract('MemoryStore', (events, clock) => new MemoryStore(events, clock));
+storeContract('MemoryStore', async (events, clock) => new MemoryStore(events, clock));

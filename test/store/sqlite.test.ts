@@ -36,7 +36,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const newFolder = () => mkdtempSync(join(folder, 's-'));
 const openAt = (path: string) => new SqliteStore(path, SILENT, Date.now);
 
-storeContract('SqliteStore', (events, clock) => new SqliteStore(join(newFolder(), 'store'), events, clock));
+storeContract(
+  'SqliteStore',
+  async (events, clock) => new SqliteStore(join(newFolder(), 'store'), events, clock),
+);
 
 const put = (store: Store, queue: string, ...bodies: string[]) =>
   store.put(queue, packed(...bodies), { priority: 0 });
