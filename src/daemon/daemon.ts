@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { steadyTime } from '../clock.ts';
@@ -6,7 +6,6 @@ import { MqError, textOf } from '../errors.ts';
 import { wasIgnored } from '../inherited.ts';
 import { checkAccess, makeFolders, type Places } from '../paths.ts';
 import type { Value } from '../protocol/values.ts';
-import { Ledger } from '../queue/ledger.ts';
 import { Queues } from '../queue/queues.ts';
 import { Reserve } from '../reserve.ts';
 import { SqliteStore } from '../store/sqlite/sqlite.ts';
@@ -23,9 +22,6 @@ import { Session } from './session.ts';
 
 /** Milliseconds for which a daemon that stops waits for clients that hold messages. */
 const LAST_WORDS = 1000;
-
-/** Bytes of the reserve that are given up at a time for a line in the ledger. */
-const LEDGER_ROOM = 64 * 1024;
 
 /** Milliseconds without a connection after which the store does work that would make somebody wait. */
 const REST_AFTER = 1000;
@@ -86,10 +82,9 @@ class Server implements Daemon {
     makeFolders(places);
     checkAccess(places);
     this.#queues = await openQueues(places);
-    const inode = statSync(places.store).ino;
     this.#listener = new Listener(places.socket, {
       connection: (socket) => this.#accept(socket),
-      lost: () => this.#goesOn(inode),
+      lost: () => this.#goesOn(),
       failed: (error) => this.giveUp(textOf(error)),
     });
     await this.#listener.open();
@@ -242,10 +237,9 @@ class Server implements Daemon {
   }
 
   /** The socket file has gone: alone, or with the store? */
-  #goesOn(inode: number): boolean {
-    const { store } = this.#options.places;
-    if (statSync(store, { throwIfNoEntry: false })?.ino === inode) return true;
-    this.giveUp(`${store} was removed`);
+  #goesOn(): boolean {
+    if (this.#queues?.store.isInPlace()) return true;
+    this.giveUp(`${this.#options.places.store} was removed`);
     return false;
   }
 }
@@ -254,14 +248,12 @@ async function openQueues(places: Places): Promise<Queues> {
   const reserve = new Reserve(places.reserve);
   try {
     return await Queues.open(
-      async (events) => new SqliteStore(places.store, events, steadyTime, syncFile, reserve),
+      async (events) =>
+        new SqliteStore(places.store, events, steadyTime, syncFile, reserve, {
+          path: places.ledger,
+          failed: (error) => log(`cannot write ${places.ledger}: ${textOf(error)}`),
+        }),
       (error) => log(`cannot do what is due: ${textOf(error)}`),
-      new Ledger(
-        places.ledger,
-        () => markOf(places.store),
-        (error) => log(`cannot write ${places.ledger}: ${textOf(error)}`),
-        () => reserve.giveUp(LEDGER_ROOM),
-      ),
     );
   } catch (error) {
     if (!(error instanceof MqError) || error.code !== 'INUSE') throw error;
@@ -270,12 +262,6 @@ async function openQueues(places: Places): Promise<Queues> {
       advice: 'Use its socket (MQ_SOCKET), or stop it.',
     });
   }
-}
-
-/** Whether the store is still the file that was opened: a copy is another one. */
-function markOf(store: string): string {
-  const { dev, ino } = statSync(store);
-  return `${dev}:${ino}`;
 }
 
 /** The description of the daemon that has the store, for people to read. */

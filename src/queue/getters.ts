@@ -2,13 +2,13 @@ import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { sizeOf } from '../packed.ts';
 import type { Range } from '../range.ts';
+import { Ranges } from '../ranges.ts';
 import { type Run, rangeOf, tokensOf } from '../store/run.ts';
 import type { Store, TakeLimit, TakeResult } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
 import type { Until } from '../until.ts';
 import { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
-import { Ranges } from './ranges.ts';
 import { Turns } from './turns.ts';
 
 /** The options of a get. */
@@ -23,12 +23,11 @@ export interface GetOptions {
 }
 
 export interface GetEvents {
-  /** An owner holds these messages from now on. */
-  holds(owner: Owner, queue: string, ids: readonly Range[]): void;
-  /** An owner is about to have these leases, which end with its connection. */
-  leasing(owner: Owner, queue: string, leases: readonly string[]): void;
-  /** These leases cannot be handed over, because the get was given up. */
-  giveBack(queue: string, leases: readonly string[]): Promise<void>;
+  /** An owner has these leases from now on, and they end with its connection. */
+  leases(owner: Owner, queue: string, leases: readonly string[]): void;
+  /** Messages, or leases, cannot be handed over to the owner, because the get was given up. */
+  giveBack(owner: Owner, queue: string, ids: readonly Range[]): Promise<void>;
+  giveBackLeases(owner: Owner, queue: string, leases: readonly string[]): Promise<void>;
 }
 
 /** The messages that a get was given, held for its owner or leased. */
@@ -110,7 +109,7 @@ export class Getters {
         const { queue = '', runs = [] } = getter.taken ?? {};
         const leases = tokensOf(runs);
         if (leases.length === 0) reject(result);
-        else this.#events.giveBack(queue, leases).then(() => reject(result), reject);
+        else this.#events.giveBackLeases(owner, queue, leases).then(() => reject(result), reject);
       };
       owner.onEnd(cancel);
       const { timeout } = options;
@@ -214,11 +213,9 @@ export class Getters {
   #take(queue: string, limit: TakeLimit, getter: Getter): Promise<TakeResult> {
     const { options, owner, taken } = getter;
     const { lease } = options;
-    if (lease === undefined) return this.#store.take(queue, limit);
+    if (lease === undefined) return this.#store.take(queue, limit, owner.holder);
     if (taken === undefined) getter.askedAt = now();
-    return this.#store.lease(queue, limit, lease.duration, (leases) => {
-      if (lease.isBound) this.#events.leasing(owner, queue, leases);
-    });
+    return this.#store.lease(queue, limit, lease.duration, lease.isBound ? owner.holder : undefined);
   }
 
   async #give(queue: string, { runs, isPart }: TakeResult, getter: Getter, limit: TakeLimit): Promise<void> {
@@ -228,14 +225,12 @@ export class Getters {
     const ids = ranges.all;
     if (finished) {
       // The get was given up while the store was asked.
-      if (options.lease) await this.#events.giveBack(queue, tokensOf(runs));
-      else await this.#store.settle(queue, ids, 'returned');
+      if (options.lease) await this.#events.giveBackLeases(owner, queue, tokensOf(runs));
+      else await this.#events.giveBack(owner, queue, ids);
       return;
     }
-    if (options.lease === undefined) {
-      owner.hold(queue, ids);
-      this.#events.holds(owner, queue, ids);
-    }
+    if (options.lease === undefined) owner.hold(queue, ids);
+    else if (options.lease.isBound) this.#events.leases(owner, queue, tokensOf(runs));
     if (getter.taken) getter.taken.runs.push(...runs);
     else getter.taken = { queue, runs, askedAt: getter.askedAt };
     const left = leftOf(limit, runs);

@@ -1,10 +1,10 @@
 import type { Range } from '../range.ts';
+import { Ranges } from '../ranges.ts';
 import type { Presence } from './presence.ts';
-import { Ranges } from './ranges.ts';
 
 /** An owner of messages, which puts and gets over one connection: what it holds, and what it waits for. */
 export class Owner {
-  /** The name of its process, if that can come back after the daemon died: see Ledger. */
+  /** The name of its process, if that can come back after the daemon died: see Store.reserved. */
   holder: string | undefined;
   /** Whether it has come back, and holds what an earlier daemon gave to it. */
   isBack = false;

@@ -8,7 +8,6 @@ import type { OpenStore, Outcome, PutOptions, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { type GetEvents, type GetOptions, Getters, type Taken } from './getters.ts';
 import { Joiners } from './joiners.ts';
-import type { Ledger } from './ledger.ts';
 import { LOOK_AGAIN } from './look-again.ts';
 import { Meter } from './meter.ts';
 import type { Owner } from './owner.ts';
@@ -48,32 +47,26 @@ export class Queues {
   static async open(
     openStore: OpenStore,
     failed: (error: unknown) => void,
-    ledger?: Ledger,
     lookAgain = LOOK_AGAIN,
   ): Promise<Queues> {
     const store = await openStore({
       changed: (queue) => queues.#changed(queue),
       due: (milliseconds) => queues.#alarm.set(milliseconds),
     });
-    const queues = new Queues(store, failed, ledger, lookAgain);
+    const queues = new Queues(store, failed, lookAgain);
     await queues.#owners.recover();
     return queues;
   }
 
-  private constructor(
-    store: Store,
-    failed: (error: unknown) => void,
-    ledger: Ledger | undefined,
-    lookAgain: number,
-  ) {
+  private constructor(store: Store, failed: (error: unknown) => void, lookAgain: number) {
     this.#failed = failed;
     this.store = store;
-    this.#owners = new Owners(this.store, failed, ledger);
+    this.#owners = new Owners(this.store, failed);
     this.#putters = new Putters(this.store, lookAgain);
     const events: GetEvents = {
-      holds: (owner, queue, ids) => this.#owners.recordHold(owner, queue, ids),
-      leasing: (owner, queue, leases) => this.#owners.bind(owner, queue, leases),
-      giveBack: (queue, leases) => this.#owners.giveBackLeases(queue, leases),
+      leases: (owner, queue, leases) => this.#owners.bind(owner, queue, leases),
+      giveBack: (owner, queue, ids) => this.#owners.returnHeld(owner, queue, ids),
+      giveBackLeases: (owner, queue, leases) => this.#owners.giveBackLeases(owner, queue, leases),
     };
     this.#getters = new Getters(this.store, events, lookAgain);
     this.#joiners = new Joiners(this.store, lookAgain);
@@ -152,12 +145,13 @@ export class Queues {
     duration: number,
     binding: 'hold' | 'free' | undefined,
   ): Promise<void> {
-    await this.store.extend(queue, leases, duration);
+    const its = binding && { owner: binding === 'hold' ? owner.holder : undefined };
+    await this.store.extend(queue, leases, duration, its);
     if (binding === undefined) return;
     this.#owners.unbind(leases);
     for (const lease of leases) owner.unclaimed.delete(lease);
-    if (binding === 'free') this.#owners.free(owner, queue, leases);
-    else if (owner.gone) await this.#owners.giveBackLeases(queue, leases);
+    if (binding === 'free') return;
+    if (owner.gone) await this.#owners.giveBackLeases(owner, queue, leases);
     else this.#owners.bind(owner, queue, leases);
   }
 
@@ -228,7 +222,7 @@ export class Queues {
       await checkLarge(runs);
     } catch (error) {
       const leases = tokensOf(runs);
-      if (leases.length > 0) await this.#owners.giveBackLeases(queue, leases);
+      if (leases.length > 0) await this.#owners.giveBackLeases(owner, queue, leases);
       else await this.#owners.giveBack(owner, queue, runs.map(rangeOf));
       throw error;
     }

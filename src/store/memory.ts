@@ -20,7 +20,17 @@ import {
   retryDelay,
 } from './rules.ts';
 import type { Run } from './run.ts';
-import type { Clock, Events, Outcome, PutOptions, PutResult, Store, TakeLimit, TakeResult } from './store.ts';
+import type {
+  Clock,
+  Events,
+  Outcome,
+  PutOptions,
+  PutResult,
+  Reservation,
+  Store,
+  TakeLimit,
+  TakeResult,
+} from './store.ts';
 
 interface Message {
   id: number;
@@ -97,12 +107,7 @@ export class MemoryStore implements Store {
     return this.#taken(name, queue, taken);
   }
 
-  async lease(
-    name: string,
-    limit: TakeLimit,
-    duration: number,
-    beforeCommit?: (tokens: readonly string[]) => void,
-  ): Promise<TakeResult> {
+  async lease(name: string, limit: TakeLimit, duration: number): Promise<TakeResult> {
     const queue = this.#queues.get(name);
     const taken = queue ? this.#next(queue, limit) : [];
     for (const message of taken) {
@@ -111,7 +116,6 @@ export class MemoryStore implements Store {
       message.until = this.#clock() + duration;
     }
     if (queue) queue.got += taken.length;
-    if (taken.length > 0) beforeCommit?.(taken.map(({ lease }) => lease));
     if (taken.length > 0) this.#events.due(duration);
     return this.#taken(name, queue, taken);
   }
@@ -162,6 +166,13 @@ export class MemoryStore implements Store {
     for (const message of this.#leased(name, leases)) message.until = this.#clock() + duration;
     this.#events.due(duration);
   }
+
+  /** Nothing outlives this store. */
+  async reserved(): Promise<Reservation[]> {
+    return [];
+  }
+
+  gaveBack(): void {}
 
   async runDue(): Promise<void> {
     const now = this.#clock();
@@ -271,6 +282,10 @@ export class MemoryStore implements Store {
   forget(client: string): void {
     this.#positions.delete(client);
     this.#answers.delete(client);
+  }
+
+  isInPlace(): boolean {
+    return true;
   }
 
   async end(): Promise<void> {}

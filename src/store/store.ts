@@ -26,6 +26,10 @@ import type { Run } from './run.ts';
  * A message that was taken is held until it is settled. Holds are not stored: when the daemon dies, held messages
  * are waiting again, in their places. A lease is stored: it ends when it is settled or runs out, and not before.
  *
+ * An owner is who has messages and can die; its name is one that no other ever has, such as that of a process. What an
+ * owner with a name has is reserved for it, from before anybody else can hear of it until it is settled: also when the
+ * daemon dies, because the owner may have consumed it.
+ *
  * test/store/contract.ts has the same as tests.
  */
 export interface Store {
@@ -35,26 +39,23 @@ export interface Store {
    */
   put(queue: string, messages: Packed, options: PutOptions): Promise<PutResult>;
 
-  /** Takes the next messages, at most `limit`, and holds them. */
-  take(queue: string, limit: TakeLimit): Promise<TakeResult>;
+  /**
+   * Takes the next messages, at most `limit`, and holds them.
+   * @param owner who has them reserved: see `reserved`
+   */
+  take(queue: string, limit: TakeLimit, owner?: string): Promise<TakeResult>;
 
   /**
    * Takes the next messages on lease: they come back unless they are settled within `duration` ms.
-   * @param beforeCommit called with the tokens before they are committed, which may fail: if the process is killed during
-   *   the commit, nobody else has heard of these leases
+   * @param owner who has them reserved, because the leases are to end with it; not when the leases end with nobody
    */
-  lease(
-    queue: string,
-    limit: TakeLimit,
-    duration: number,
-    beforeCommit?: (tokens: readonly string[]) => void,
-  ): Promise<TakeResult>;
+  lease(queue: string, limit: TakeLimit, duration: number, owner?: string): Promise<TakeResult>;
 
-  /** Takes the messages among these that are waiting, and holds them. @returns their ids */
-  takeIds(queue: string, ids: readonly Range[]): Promise<Range[]>;
+  /** Takes the messages among these that are waiting, and holds them, for the owner. @returns their ids */
+  takeIds(queue: string, ids: readonly Range[], owner?: string): Promise<Range[]>;
 
-  /** Ends the hold on messages: they are done and gone, or back in their place. */
-  settle(queue: string, ids: readonly Range[], outcome: Outcome): Promise<void>;
+  /** Ends the hold on messages, which the owner has: they are done and gone, or back in their place. */
+  settle(queue: string, ids: readonly Range[], outcome: Outcome, owner?: string): Promise<void>;
 
   /**
    * Ends leases: their messages are done and gone, back in their place, or have failed once more.
@@ -75,9 +76,23 @@ export interface Store {
 
   /**
    * The leases run out `duration` ms from now.
+   * @param binding who has them reserved from now on, if anybody; undefined: as before
    * @throws MqError NOLEASE when one of them is not there; then nothing has happened
    */
-  extend(queue: string, leases: readonly string[], duration: number): Promise<void>;
+  extend(queue: string, leases: readonly string[], duration: number, binding?: Binding): Promise<void>;
+
+  /**
+   * The messages that owners of an earlier daemon have reserved, held for them still; to be asked for once, before
+   * anything is taken. It is for the caller to find out which of the owners come back, and to settle what the others
+   * have.
+   */
+  reserved(): Promise<Reservation[]>;
+
+  /**
+   * The owner has given back what it had over one of its connections, or a part of that: what it has no more is not
+   * reserved for it any longer. What is done need not be told.
+   */
+  gaveBack(owner: string): void;
 
   /**
    * Does what is due: delayed messages wait, leases that have run out have failed and are back, expired messages are
@@ -145,6 +160,9 @@ export interface Store {
 
   /** Forgets the position and the answers of a client, which will not send anything again. */
   forget(client: string): void;
+
+  /** Whether the next daemon would find this store, as far as can be seen. */
+  isInPlace(): boolean;
 
   /** Ends all use of the store, once steps that have begun are done. */
   end(): Promise<void>;
@@ -222,6 +240,19 @@ export interface TakeResult {
   drained: boolean;
   /** Whether nothing in the queue is unfinished, be it open, closed or not there. */
   finished: boolean;
+}
+
+/** Messages of one queue that an owner has reserved. */
+export interface Reservation {
+  owner: string;
+  queue: string;
+  ids: readonly Range[];
+  leases: readonly string[];
+}
+
+/** The owner that has leases reserved; undefined: nobody. */
+export interface Binding {
+  owner: string | undefined;
 }
 
 /** The end of a hold. */

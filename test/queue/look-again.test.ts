@@ -111,12 +111,7 @@ describe('with a store whose events come late, twice or not at all', () => {
 
   test.each(cases)('%s: each message is given once, and all waits end (seed %d)', async (_, seed, open) => {
     const random = new Random(seed);
-    const queues = await Queues.open(
-      async (events) => open(unreliable(events, random)),
-      failed,
-      undefined,
-      20,
-    );
+    const queues = await Queues.open(async (events) => open(unreliable(events, random)), failed, 20);
     const names = ['a', 'b', 'c'];
     const messages = Array.from({ length: 60 }, (_, i) => String(i));
     const given = new Map<string, string[]>(names.map((name) => [name, []]));

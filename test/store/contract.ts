@@ -1161,20 +1161,6 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       expect(await stat('q')).toMatchObject({ waiting: 2, leased: 0, failed: 1, done: 0 });
     });
 
-    test('is told of before it is safe', async () => {
-      await put('q', 'a', 'b');
-      const told: string[] = [];
-      let isSafe = false;
-      const leasing = store.lease('q', ALL, 1000, (leases) => {
-        expect(isSafe).toBe(false);
-        told.push(...leases);
-      });
-      const taken = messagesOf((await leasing).runs);
-      isSafe = true;
-      expect(told).toEqual(tokens(taken));
-      await store.lease('q', ALL, 1000, () => expect.unreachable('nothing was leased'));
-    });
-
     test('is extended from now on', async () => {
       await put('q', 'a');
       const leases = await isLeased('q');
@@ -1870,6 +1856,25 @@ export function storeContract(engine: string, open: (events: Events, clock: Cloc
       await move(3, 0);
       expect(await waiting('q')).toEqual([]);
     });
+  });
+
+  test(`${engine}: an owner settles what it has, and nothing is reserved in a store that has had no other daemon`, async () => {
+    expect(await store.reserved()).toEqual([]);
+    await put('q', 'a', 'b', 'c', 'd');
+    const one = { count: 1, bytes: Infinity };
+    const [a, c] = [await store.take('q', one, 'x'), await store.lease('q', one, 1000, 'x')];
+    const [lease] = tokens(messagesOf(c.runs));
+    await store.settle('q', a.runs.map(rangeOf), 'done', 'x');
+    await store.extend('q', [lease as string], 1000, { owner: 'y' });
+    await store.extend('q', [lease as string], 1000, { owner: undefined });
+    expect(await store.settleLeases('q', [lease as string], 'returned')).toBe(0);
+    store.gaveBack('x');
+    const found = await store.takeIds('q', [{ first: 1, last: 3 }], 'y');
+    expect(idsIn(found).length).toBe(2);
+    await store.settle('q', found, 'returned', 'y');
+    store.gaveBack('y');
+    expect(await waiting('q')).toEqual(['b', 'c', 'd']);
+    expect(store.isInPlace()).toBe(true);
   });
 
   test(`${engine}: how many messages of a client are stored`, async () => {

@@ -4,6 +4,7 @@ import { DEFAULT_SETTINGS } from '../../settings.ts';
 import { checkPriority, gap } from '../rules.ts';
 import type { PutOptions, PutResult } from '../store.ts';
 import { type Chunks, LARGE } from './chunks.ts';
+import type { Reservations } from './reservations.ts';
 import { BATCH_BYTES, labelOf, type NewBatch, type Steps, type StepsContext } from './steps.ts';
 import type { StoreClock } from './store-clock.ts';
 import type { StoreFile } from './store-file.ts';
@@ -15,14 +16,22 @@ import type { Tables } from './tables/tables.ts';
 /** Puts messages: large ones in chunks before, and then all of them in one step. */
 export class Puts {
   readonly #file: StoreFile;
+  readonly #reservations: Reservations;
   readonly #tables: Tables;
   readonly #chunks: Chunks;
   readonly #queues: StoredQueues;
   readonly #clock: StoreClock;
   readonly #steps: Steps;
 
-  constructor(file: StoreFile, chunks: Chunks, { queues, clock }: StepsContext, steps: Steps) {
+  constructor(
+    file: StoreFile,
+    reservations: Reservations,
+    chunks: Chunks,
+    { queues, clock }: StepsContext,
+    steps: Steps,
+  ) {
     this.#file = file;
+    this.#reservations = reservations;
     this.#tables = file.tables;
     this.#chunks = chunks;
     this.#queues = queues;
@@ -43,6 +52,7 @@ export class Puts {
           chunks.set(piece.bytes.byteOffset, await this.#chunks.store(piece));
         result = await put(0);
       }
+      if (options.done && !result.lacking) this.#reservations.settledLeases([options.done.lease]);
       return result;
     } finally {
       if (chunks.size > 0) this.#chunks.release(chunks.values());

@@ -1,18 +1,18 @@
-import { MqError } from '../../errors.ts';
 import type { Once } from '../../once.ts';
 import type { Packed } from '../../packed.ts';
 import type { Range } from '../../range.ts';
 import { Reserve } from '../../reserve.ts';
 import type { Settings } from '../../settings.ts';
 import type { QueueState } from '../queue-state.ts';
-import { checkSettings, differences, notEmpty } from '../rules.ts';
 import type { Run } from '../run.ts';
 import type {
+  Binding,
   Clock,
   Events,
   Outcome,
   PutOptions,
   PutResult,
+  Reservation,
   Store,
   TakeLimit,
   TakeResult,
@@ -23,10 +23,12 @@ import { Chunks } from './chunks.ts';
 import { toMqError } from './database.ts';
 import { DueSteps } from './due.ts';
 import { Leftovers } from './leftovers.ts';
-import { LongSteps, type StepProgress } from './long-steps.ts';
+import { LongSteps } from './long-steps.ts';
 import { MessageIds } from './message-ids.ts';
 import { Puts } from './put.ts';
-import { CLOSED_NOW, queueStateOf } from './queue-counts.ts';
+import { QueueChanges } from './queue-changes.ts';
+import { queueStateOf } from './queue-counts.ts';
+import { type LedgerOptions, Reservations } from './reservations.ts';
 import { Settles } from './settles.ts';
 import { Steps } from './steps.ts';
 import { StoreClock } from './store-clock.ts';
@@ -34,12 +36,6 @@ import { StoreFile } from './store-file.ts';
 import { StoredQueues } from './stored-queues.ts';
 import { type Sync, syncFile } from './syncer.ts';
 import { Takes } from './takes.ts';
-import { aTurn } from './turn.ts';
-
-/** Bytes of a part of a move, about the most. */
-const MOVED = 1024 * 1024;
-
-const DONE: StepProgress = { answer: 0, position: undefined };
 
 /**
  * Queues in an SQLite file. The state of queues in use is kept in memory too, so that taking a message reads one batch,
@@ -48,14 +44,14 @@ const DONE: StepProgress = { answer: 0, position: undefined };
 export class SqliteStore implements Store {
   readonly #file: StoreFile;
   readonly #chunks: Chunks;
+  readonly #reservations: Reservations;
   readonly #queues: StoredQueues;
   readonly #clock: StoreClock;
   readonly #ids: MessageIds;
-  readonly #steps: Steps;
   readonly #puts: Puts;
   readonly #takes: Takes;
   readonly #settles: Settles;
-  readonly #long: LongSteps;
+  readonly #changes: QueueChanges;
   readonly #due: DueSteps;
   readonly #leftovers: Leftovers;
   readonly #forgotten = new Set<string>();
@@ -67,8 +63,11 @@ export class SqliteStore implements Store {
     clock: Clock,
     sync: Sync = syncFile,
     reserve = new Reserve(`${path}-reserve`),
+    ledger?: LedgerOptions,
   ) {
     try {
+      // First, because its error says who made a file system read-only.
+      const reservations = new Reservations(path, reserve, ledger);
       const announcer = new Announcer(events, () => this.#clock.now());
       const file = new StoreFile(path, sync, reserve, {
         beforeCommit: () => this.#beforeCommit(),
@@ -88,13 +87,15 @@ export class SqliteStore implements Store {
       this.#queues = queues;
       this.#ids = ids;
       this.#clock = context.clock;
-      this.#steps = steps;
-      this.#puts = new Puts(file, chunks, context, steps);
-      this.#takes = new Takes(file, context);
-      this.#long = new LongSteps(file, queues);
-      this.#settles = new Settles(file, this.#long, context, steps);
+      this.#puts = new Puts(file, reservations, chunks, context, steps);
+      this.#takes = new Takes(file, reservations, context);
+      const long = new LongSteps(file, queues);
+      this.#settles = new Settles(file, reservations, long, context, steps);
       this.#due = new DueSteps(context, steps, undo);
       this.#leftovers = new Leftovers(file, chunks, context, steps);
+      this.#changes = new QueueChanges(file, long, this.#leftovers, context, steps);
+      this.#reservations = reservations;
+      file.tryAtOnce(() => reservations.begin((name, ids) => queues.find(name)?.holdThese(ids) ?? []));
       this.#leftovers.begin(this.#due);
     } catch (error) {
       throw toMqError(error, path);
@@ -105,25 +106,20 @@ export class SqliteStore implements Store {
     return this.#puts.put(name, messages, options);
   }
 
-  take(name: string, limit: TakeLimit): Promise<TakeResult> {
-    return this.#takes.take(name, limit);
+  take(name: string, limit: TakeLimit, owner?: string): Promise<TakeResult> {
+    return this.#takes.take(name, limit, owner);
   }
 
-  lease(
-    name: string,
-    limit: TakeLimit,
-    duration: number,
-    beforeCommit?: (tokens: readonly string[]) => void,
-  ): Promise<TakeResult> {
-    return this.#takes.lease(name, limit, duration, beforeCommit);
+  lease(name: string, limit: TakeLimit, duration: number, owner?: string): Promise<TakeResult> {
+    return this.#takes.lease(name, limit, duration, owner);
   }
 
-  takeIds(name: string, ids: readonly Range[]): Promise<Range[]> {
-    return this.#file.read(() => this.#queues.find(name)?.holdThese(ids) ?? []);
+  takeIds(name: string, ids: readonly Range[], owner?: string): Promise<Range[]> {
+    return this.#takes.takeIds(name, ids, owner);
   }
 
-  settle(name: string, ids: readonly Range[], outcome: Outcome): Promise<void> {
-    return this.#settles.settle(name, ids, outcome);
+  settle(name: string, ids: readonly Range[], outcome: Outcome, owner?: string): Promise<void> {
+    return this.#settles.settle(name, ids, outcome, owner);
   }
 
   settleLeases(
@@ -140,8 +136,16 @@ export class SqliteStore implements Store {
     return this.#settles.returnLeases(name, leases);
   }
 
-  extend(name: string, leases: readonly string[], duration: number): Promise<void> {
-    return this.#settles.extend(name, leases, duration);
+  extend(name: string, leases: readonly string[], duration: number, binding?: Binding): Promise<void> {
+    return this.#settles.extend(name, leases, duration, binding);
+  }
+
+  async reserved(): Promise<Reservation[]> {
+    return this.#reservations.former();
+  }
+
+  gaveBack(owner: string): void {
+    this.#reservations.gaveBack(owner);
   }
 
   runDue(): Promise<void> {
@@ -152,83 +156,32 @@ export class SqliteStore implements Store {
     return this.#takes.peek(name, limit);
   }
 
-  async move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
-    let moved = 0;
-    let most = count;
-    const begin = () => {
-      most = this.#steps.checkMove(from, to, count);
-      return most === 0 ? DONE : { answer: 0, position: this.#ids.next };
-    };
-    const part = (progress: StepProgress) => {
-      moved = progress.answer;
-      return this.#steps.move(from, to, most, progress);
-    };
-    try {
-      return await this.#long.inParts(once, begin, part, MOVED);
-    } catch (error) {
-      throw moved > 0 && error instanceof MqError ? error.withStored(moved) : error;
-    }
+  move(from: string, to: string, count?: number, once?: Once): Promise<number> {
+    return this.#changes.move(from, to, count, once);
   }
 
   purge(name: string, once?: Once): Promise<number> {
-    const begin = () => {
-      this.#queues.get(name);
-      return { answer: 0, position: this.#ids.next };
-    };
-    return this.#long.inParts(once, begin, (progress) => this.#steps.purge(name, progress));
+    return this.#changes.purge(name, once);
   }
 
-  async remove(name: string, force: boolean, once?: Once): Promise<void> {
-    await this.#long.once(once, () => {
-      const queue = this.#queues.get(name);
-      if (queue.row.size > 0 && !force) throw notEmpty(name, queue.row.size);
-      this.#queues.remove(queue, aTurn());
-      return 0;
-    });
-    void this.#leftovers.deleteRemoved();
+  remove(name: string, force: boolean, once?: Once): Promise<void> {
+    return this.#changes.remove(name, force, once);
   }
 
   create(name: string, settings: Partial<Settings>): Promise<void> {
-    const step = () => {
-      checkSettings(name, settings);
-      const queue = this.#queues.find(name);
-      if (queue === undefined) this.#queues.make(name, settings);
-      else differences(name, queue.row, settings);
-    };
-    return this.#file.write(step, true);
+    return this.#changes.create(name, settings);
   }
 
   configure(name: string, settings: Partial<Settings>): Promise<void> {
-    return this.#file.write(() => {
-      checkSettings(name, settings);
-      const queue = this.#queues.get(name);
-      const { size, kind } = queue.row;
-      if (settings.kind && settings.kind !== kind && size > 0) throw notEmpty(name, size);
-      this.#queues.touch(queue);
-      Object.assign(queue.row, settings);
-      this.#file.tables.queue.updateSettings(queue.row);
-      queue.batches.order.rewind();
-    });
+    return this.#changes.configure(name, settings);
   }
 
-  async close(name: string, now: boolean): Promise<void> {
-    const begin = () => {
-      const queue = this.#queues.get(name);
-      this.#queues.touch(queue);
-      queue.row.closed = now ? CLOSED_NOW : queue.row.closed || 1;
-      return { answer: 0, position: this.#ids.next };
-    };
-    await this.#long.inParts(undefined, begin, (progress) =>
-      now ? this.#steps.purge(name, progress) : DONE,
-    );
+  close(name: string, now: boolean): Promise<void> {
+    return this.#changes.close(name, now);
   }
 
   open(name: string): Promise<void> {
-    return this.#file.write(() => {
-      const queue = this.#queues.get(name);
-      this.#queues.touch(queue);
-      queue.row.closed = 0;
-    });
+    return this.#changes.open(name);
   }
 
   stat(name: string): Promise<QueueState | undefined> {
@@ -270,6 +223,10 @@ export class SqliteStore implements Store {
     this.#forgotten.add(client);
   }
 
+  isInPlace(): boolean {
+    return this.#file.isInPlace();
+  }
+
   async end(): Promise<void> {
     this.#leftovers.end();
     this.#chunks.end();
@@ -277,6 +234,7 @@ export class SqliteStore implements Store {
       this.#ids.end();
       this.#clock.end();
     });
+    this.#reservations.end();
   }
 
   #beforeCommit(): void {

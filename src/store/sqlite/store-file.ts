@@ -121,6 +121,11 @@ export class StoreFile {
     return this.checked(() => this.#syncer.synced());
   }
 
+  /** @see Store.isInPlace */
+  isInPlace(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
+  }
+
   /** @see rewrite */
   rewrite(): Promise<void> {
     return this.checked(async () => rewrite(this.#db));
@@ -162,7 +167,7 @@ export class StoreFile {
 
   /** Checks that the file can still be opened: commits to one that nobody can open again are lost. */
   #checkPlace(): void {
-    if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) return;
+    if (this.isInPlace()) return;
     throw new MqError('STOREGONE', `the store was removed while it was in use: ${this.#path}`);
   }
 

@@ -1,8 +1,11 @@
 import { othersTurn } from '../../others-turn.ts';
 import { sizeOf } from '../../packed.ts';
-import { type Run, tokensOf } from '../run.ts';
+import type { Range } from '../../range.ts';
+import { Ranges } from '../../ranges.ts';
+import { type Run, rangeOf, tokensOf } from '../run.ts';
 import type { TakeLimit, TakeResult } from '../store.ts';
 import type { Announcer } from './announcer.ts';
+import type { Reservations } from './reservations.ts';
 import type { StepsContext } from './steps.ts';
 import type { StoreClock } from './store-clock.ts';
 import type { StoreFile } from './store-file.ts';
@@ -17,31 +20,39 @@ const ONE: TakeLimit = { count: 1, bytes: 1 };
 /** Takes messages, to hold or on lease, and looks at them. */
 export class Takes {
   readonly #file: StoreFile;
+  readonly #reservations: Reservations;
   readonly #queues: StoredQueues;
   readonly #announcer: Announcer;
   readonly #clock: StoreClock;
 
-  constructor(file: StoreFile, { queues, announcer, clock }: StepsContext) {
+  constructor(file: StoreFile, reservations: Reservations, { queues, announcer, clock }: StepsContext) {
     this.#file = file;
+    this.#reservations = reservations;
     this.#queues = queues;
     this.#announcer = announcer;
     this.#clock = clock;
   }
 
   /** @see Store.take */
-  take(name: string, limit: TakeLimit): Promise<TakeResult> {
-    return this.#file.read(() =>
-      this.#take(name, limit, (queue) => queue.hold(limit, this.#clock.now(), aTurn())),
-    );
+  take(name: string, limit: TakeLimit, owner?: string): Promise<TakeResult> {
+    return this.#file.read(() => {
+      const taken = this.#take(name, limit, (queue) => queue.hold(limit, this.#clock.now(), aTurn()));
+      if (owner !== undefined && taken.runs.length > 0) this.#grant(owner, name, idsOf(taken.runs));
+      return taken;
+    });
+  }
+
+  /** @see Store.takeIds */
+  takeIds(name: string, ids: readonly Range[], owner?: string): Promise<Range[]> {
+    return this.#file.read(() => {
+      const taken = this.#queues.find(name)?.holdThese(ids) ?? [];
+      if (owner !== undefined && taken.length > 0) this.#grant(owner, name, taken);
+      return taken;
+    });
   }
 
   /** @see Store.lease */
-  lease(
-    name: string,
-    limit: TakeLimit,
-    duration: number,
-    beforeCommit?: (tokens: readonly string[]) => void,
-  ): Promise<TakeResult> {
+  lease(name: string, limit: TakeLimit, duration: number, owner?: string): Promise<TakeResult> {
     return this.#file.checked(() => {
       // If nothing waits, as most often when somebody is about to wait, nothing is written.
       if (this.#file.isIdle && this.#next(name).length === 0) return this.take(name, NONE);
@@ -52,7 +63,12 @@ export class Takes {
           this.#queues.touch(queue);
           return queue.lease(limit, now, duration, aTurn());
         });
-        if (taken.runs.length > 0) beforeCommit?.(tokensOf(taken.runs));
+        if (owner !== undefined && taken.runs.length > 0) {
+          // Before they are committed: if the process is killed meanwhile, nobody else has heard of these leases.
+          const leases = tokensOf(taken.runs);
+          this.#reservations.granted(owner, name, { ids: [], leases });
+          this.#file.undo(() => this.#reservations.settledLeases(leases));
+        }
         return taken;
       });
     });
@@ -91,7 +107,18 @@ export class Takes {
     return { ...taken, drained: queue.closed && queue.counts.pending === 0, finished: queue.row.size === 0 };
   }
 
+  #grant(owner: string, name: string, ids: readonly Range[]): void {
+    this.#reservations.granted(owner, name, { ids, leases: [] });
+    this.#file.undo(() => this.#reservations.settled(owner, name, ids));
+  }
+
   #next(name: string): Run[] {
     return this.#queues.find(name)?.peek(ONE, this.#clock.now()).runs ?? [];
   }
+}
+
+function idsOf(runs: readonly Run[]): readonly Range[] {
+  const ids = new Ranges();
+  for (const run of runs) ids.add(rangeOf(run));
+  return ids.all;
 }

@@ -9,10 +9,10 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { isDiskFull } from '../errors.ts';
-import { isHolder } from '../holder.ts';
-import type { Range } from '../range.ts';
-import { openOwn } from '../reasons.ts';
+import { isDiskFull } from '../../errors.ts';
+import { isHolder } from '../../holder.ts';
+import type { Range } from '../../range.ts';
+import { openOwn } from '../../reasons.ts';
 
 /** Messages of a queue that an owner was given. */
 export interface Grant {

@@ -1,4 +1,4 @@
-import type { Range } from '../range.ts';
+import type { Range } from './range.ts';
 
 /** A set of ids, kept as ranges: quick where ids are added at the end and removed near the front. */
 export class Ranges {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Ranges } from '../../src/queue/ranges.ts';
-import { idsIn } from '../store/messages.ts';
+import { Ranges } from '../src/ranges.ts';
+import { idsIn } from './store/messages.ts';
 
 test('a run of ids is one range', () => {
   const ranges = new Ranges();
