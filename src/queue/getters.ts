@@ -7,7 +7,7 @@ import { type Run, rangeOf, tokensOf } from '../store/run.ts';
 import type { Store, TakeLimit, TakeResult } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
 import type { Until } from '../until.ts';
-import { LookAgain } from './look-again.ts';
+import type { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
 import { Turns } from './turns.ts';
 
@@ -71,11 +71,10 @@ export class Getters {
   readonly #due = new Set<string>();
   readonly #again: LookAgain;
 
-  /** @param lookAgain see LookAgain */
-  constructor(store: Store, events: GetEvents, lookAgain: number) {
+  constructor(store: Store, events: GetEvents, lookAgain: (look: (queue: string) => void) => LookAgain) {
     this.#store = store;
     this.#events = events;
-    this.#again = new LookAgain((queue) => this.wake(queue), lookAgain);
+    this.#again = lookAgain((queue) => this.wake(queue));
   }
 
   /**

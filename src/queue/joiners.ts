@@ -2,7 +2,7 @@ import { MqError } from '../errors.ts';
 import { unfinished } from '../store/queue-state.ts';
 import type { Store } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
-import { LookAgain } from './look-again.ts';
+import type { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
 
 interface Joiner {
@@ -17,10 +17,9 @@ export class Joiners {
   readonly #woken = new Set<string>();
   readonly #again: LookAgain;
 
-  /** @param lookAgain see LookAgain */
-  constructor(store: Store, lookAgain: number) {
+  constructor(store: Store, lookAgain: (look: (queue: string) => void) => LookAgain) {
     this.#store = store;
-    this.#again = new LookAgain((queue) => this.wake(queue), lookAgain);
+    this.#again = lookAgain((queue) => this.wake(queue));
   }
 
   /**

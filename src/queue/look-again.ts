@@ -2,8 +2,8 @@
 export const LOOK_AGAIN = 4000;
 
 /**
- * Looks again, every few seconds, at queues that somebody waits on: the store's word that one has changed may come
- * late, or not at all. At random, so that many queues, and many daemons, do not look at once.
+ * Looks again, every few seconds, at queues that somebody waits on: the store's word that one has changed, or
+ * that something is due, may come late or not at all. At random, so that many queues, and many daemons, do not look at once.
  */
 export class LookAgain {
   readonly #look: (queue: string) => void;

@@ -3,7 +3,7 @@ import { type Packed, pieces, splitAt } from '../packed.ts';
 import { closed, full } from '../store/rules.ts';
 import type { PutOptions, Store } from '../store/store.ts';
 import { after } from '../timer.ts';
-import { LookAgain } from './look-again.ts';
+import type { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
 
 /** Bytes. Larger puts are stored in parts, so that others have their turn between. */
@@ -41,10 +41,9 @@ export class Putters {
   readonly #lines = new Map<string, PutterLine>();
   readonly #again: LookAgain;
 
-  /** @param lookAgain see LookAgain */
-  constructor(store: Store, lookAgain: number) {
+  constructor(store: Store, lookAgain: (look: (queue: string) => void) => LookAgain) {
     this.#store = store;
-    this.#again = new LookAgain((queue) => this.wake(queue), lookAgain);
+    this.#again = lookAgain((queue) => this.wake(queue));
   }
 
   /**

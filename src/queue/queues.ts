@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
@@ -8,7 +9,7 @@ import type { OpenStore, Outcome, PutOptions, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { type GetEvents, type GetOptions, Getters, type Taken } from './getters.ts';
 import { Joiners } from './joiners.ts';
-import { LOOK_AGAIN } from './look-again.ts';
+import { LOOK_AGAIN, LookAgain } from './look-again.ts';
 import { Meter } from './meter.ts';
 import type { Owner } from './owner.ts';
 import { Owners } from './owners.ts';
@@ -37,6 +38,8 @@ export class Queues {
   readonly #alarm = new Alarm((late) => this.#ring(late));
   readonly #meter = new Meter();
   readonly #failed: (error: unknown) => void;
+  /** The time of the last look whether something is due (clock.ts). */
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #stopped: MqError | undefined;
 
   /**
@@ -62,14 +65,19 @@ export class Queues {
     this.#failed = failed;
     this.store = store;
     this.#owners = new Owners(this.store, failed);
-    this.#putters = new Putters(this.store, lookAgain);
+    const again = (look: (queue: string) => void) =>
+      new LookAgain((queue) => {
+        this.#lookWhatIsDue(lookAgain);
+        look(queue);
+      }, lookAgain);
+    this.#putters = new Putters(this.store, again);
     const events: GetEvents = {
       leases: (owner, queue, leases) => this.#owners.bind(owner, queue, leases),
       giveBack: (owner, queue, ids) => this.#owners.returnHeld(owner, queue, ids),
       giveBackLeases: (owner, queue, leases) => this.#owners.giveBackLeases(owner, queue, leases),
     };
-    this.#getters = new Getters(this.store, events, lookAgain);
-    this.#joiners = new Joiners(this.store, lookAgain);
+    this.#getters = new Getters(this.store, events, again);
+    this.#joiners = new Joiners(this.store, again);
   }
 
   /** @see Owners.identify */
@@ -200,6 +208,13 @@ export class Queues {
     this.#putters.wake(queue);
     this.#getters.wake(queue);
     this.#joiners.wake(queue);
+  }
+
+  /** The store's word that something is due may have been lost. However many queues are looked at, one look is enough. */
+  #lookWhatIsDue(every: number): void {
+    if (now() - this.#lookedAt < every / 2) return;
+    this.#lookedAt = now();
+    void this.#runDue();
   }
 
   #ring(late: number): void {

@@ -262,13 +262,12 @@ export class MemoryStore implements Store {
     return this.#queues.size;
   }
 
-  async names(after = '', count = Infinity): Promise<string[]> {
-    const names = [...this.#queues.keys()].filter((name) => name > after).sort();
-    return names.slice(0, count);
+  async names(after?: string, count?: number): Promise<string[]> {
+    return this.#names(after, count);
   }
 
   async list(after?: string, count?: number): Promise<QueueState[]> {
-    return (await this.names(after, count)).map((name) => toState(this.#get(name)));
+    return this.#names(after, count).map((name) => toState(this.#get(name)));
   }
 
   async rest(): Promise<void> {}
@@ -305,6 +304,11 @@ export class MemoryStore implements Store {
   #setAnswer({ client, seq, acked }: Once, answer: number): void {
     const kept = [...(this.#answers.get(client) ?? [])].filter(([each]) => each >= acked);
     this.#answers.set(client, new Map([...kept, [seq, answer]]));
+  }
+
+  #names(after = '', count = Infinity): string[] {
+    const names = [...this.#queues.keys()].filter((name) => name > after).sort();
+    return names.slice(0, count);
   }
 
   #get(name: string): Queue {

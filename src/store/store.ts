@@ -96,7 +96,8 @@ export interface Store {
 
   /**
    * Does what is due: delayed messages wait, leases that have run out have failed and are back, expired messages are
-   * gone. To be called at the time of `Events.due`; of a long step it does a part, and calls that for the rest.
+   * gone. To be called at the time of `Events.due`, and at any other; of a long step it does a part, and calls
+   * that for the rest.
    */
   runDue(): Promise<void>;
 
@@ -183,7 +184,8 @@ export interface Events {
    */
   changed(queue: string): void;
   /**
-   * Asks for a call of `runDue` in so many milliseconds, if none was asked for before that.
+   * Asks for a call of `runDue` in so many milliseconds, if none was asked for before that. It may come late, twice or
+   * not at all, too: `runDue` is called every few seconds besides while somebody waits.
    */
   due(milliseconds: number): void;
 }

@@ -51,9 +51,9 @@ describe('LookAgain', () => {
   });
 });
 
-describe('with a store that never tells that a queue has changed', () => {
+describe('with a store that never tells anything', () => {
   const open = async () => {
-    const queues = await Queues.open(async (events) => new MemoryStore(mute(events), Date.now), failed);
+    const queues = await Queues.open(async () => new MemoryStore(mute(), Date.now), failed);
     return { queues, owner: queues.enter() };
   };
   const someSeconds = () => vi.advanceTimersByTimeAsync(LOOK_AGAIN * 2);
@@ -83,6 +83,17 @@ describe('with a store that never tells that a queue has changed', () => {
     await queues.store.purge('q');
     await someSeconds();
     expect(await putting).toBe(1);
+  });
+
+  test('a delayed message is given some seconds after its time', async () => {
+    let clock = Date.now();
+    const queues = await Queues.open(async () => new MemoryStore(mute(), () => clock), failed);
+    const owner = queues.enter();
+    await queues.put(owner, 'q', packed('x'), { priority: 0, delay: 1000 }, FOREVER);
+    const getting = queues.get(owner, ['q'], { limit: ONE, timeout: FOREVER });
+    clock += 1000;
+    await someSeconds();
+    expect(await getting).toMatchObject({ queue: 'q' });
   });
 
   test('join ends after some seconds', async () => {
@@ -121,7 +132,13 @@ describe('with a store whose events come late, twice or not at all', () => {
       const owner = queues.enter();
       for (let i = 0; i < messages.length; ) {
         const some = messages.slice(i, i + 1 + random.below(6));
-        i += await queues.put(owner, name, packed(...some), { priority: 0 }, FOREVER);
+        i += await queues.put(
+          owner,
+          name,
+          packed(...some),
+          { priority: 0, delay: random.of([undefined, 5]) },
+          FOREVER,
+        );
       }
       await queues.store.close(name, false);
       expect(await queues.join(owner, name, FOREVER)).toBe(true);
@@ -139,6 +156,10 @@ describe('with a store whose events come late, twice or not at all', () => {
         if (taken === undefined) return;
         const { queue, runs } = taken;
         const tokens = runs.flatMap(({ leases }) => leases?.tokens ?? []);
+        if (isLeasing && random.below(4) === 0) {
+          await queues.settleLeases(queue, tokens, 'failed', random.below(10));
+          continue;
+        }
         given.get(queue)?.push(...bodiesOf(messagesOf(runs)));
         if (isLeasing) await queues.settleLeases(queue, tokens, 'done');
         else await queues.done(owner, queue, runs.map(rangeOf));

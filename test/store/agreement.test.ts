@@ -7,10 +7,11 @@ import type { Once } from '../../src/once.ts';
 import type { Range } from '../../src/range.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { Events, Store } from '../../src/store/store.ts';
+import { unreliable } from '../queue/unreliable-events.ts';
 import { newRamFolder } from '../ram.ts';
 import { Random, seeds } from '../random.ts';
-import { ALL, idsIn, messagesOf, packed, SILENT } from './messages.ts';
+import { ALL, idsIn, messagesOf, packed } from './messages.ts';
 
 /** The same random steps on the reference and on SQLite have to have the same results, ids among them. */
 const ROUNDS = 500;
@@ -32,8 +33,19 @@ describe('MemoryStore and SqliteStore agree', () => {
   test.each(seeds(3, 1))('on what random steps do (seed %d)', async (seed) => {
     const path = join(folder, 'store');
     const random = new Random(seed);
-    const memory = new MemoryStore(SILENT, Date.now);
-    let sqlite = new SqliteStore(path, SILENT, Date.now);
+    const memory: MemoryStore = new MemoryStore(
+      looking(() => memory, seed),
+      Date.now,
+    );
+    const openSqlite = (): SqliteStore => {
+      return new SqliteStore(
+        path,
+        looking(() => (isOpen ? sqlite : undefined), seed),
+        Date.now,
+      );
+    };
+    let sqlite = openSqlite();
+    let isOpen = true;
     const steps = new Steps(random);
     for (let round = 0; round < ROUNDS; round++) {
       vi.setSystemTime(Date.now() + random.of([0, 1, 2, 5, 100]));
@@ -45,9 +57,11 @@ describe('MemoryStore and SqliteStore agree', () => {
       expect(found, what).toEqual(expected);
       steps.learn(found);
       if (random.below(40) === 0) {
+        isOpen = false;
         await sqlite.end();
         expect(notAsReadyAsSaid(path), what).toEqual([]);
-        sqlite = new SqliteStore(path, SILENT, Date.now);
+        sqlite = openSqlite();
+        isOpen = true;
         for (const { name } of await memory.list()) await memory.settle(name, EVERYTHING, 'returned');
         for (const store of [memory, sqlite]) await store.runDue();
       }
@@ -55,9 +69,19 @@ describe('MemoryStore and SqliteStore agree', () => {
     }
     expect(await everythingIn(sqlite)).toEqual(await everythingIn(memory));
     expect(steps.messages, 'the steps were worth something').toBeGreaterThan(100);
+    isOpen = false;
     await sqlite.end();
   });
 });
+
+/** Events that come through as it happens, and by which somebody looks at the store, as those who wait do. */
+function looking(store: () => Store | undefined, seed: number): Events {
+  const events = {
+    changed: (queue: string) => void store()?.take(queue, { count: 0, bytes: 0 }),
+    due: () => void store()?.list(),
+  };
+  return unreliable(events, new Random(seed));
+}
 
 const EVERYTHING: Range[] = [{ first: 1, last: 2 ** 40 }];
 const QUEUES = ['fifo', 'lifo', 'priority', 'limited', 'any', 'fifo.dead'];

@@ -39,6 +39,15 @@ export class DueSteps {
     this.#runMessages(now, isOver);
     this.#runBatches(now, isOver);
     this.#sweep(now, isOver);
+    this.tellNext();
+  }
+
+  get isDue(): boolean {
+    return this.nextTime() <= this.#clock.now();
+  }
+
+  /** Nothing is due any more, or the next of it at once. */
+  tellNext(): void {
     this.#announcer.nextDueAt(this.nextTime());
   }
 

@@ -149,7 +149,11 @@ export class SqliteStore implements Store {
   }
 
   runDue(): Promise<void> {
-    return this.#file.write(() => this.#due.run());
+    return this.#file.checked(() => {
+      // If nothing is due, as when somebody looks again, nothing is written.
+      if (this.#file.isIdle && !this.#due.isDue) return this.#file.read(() => this.#due.tellNext());
+      return this.#file.write(() => this.#due.run());
+    });
   }
 
   peek(name: string, limit: TakeLimit): Promise<Run[]> {
