@@ -1,8 +1,6 @@
 import { now } from '../clock.ts';
 import { MqError } from '../errors.ts';
 import { sizeOf } from '../packed.ts';
-import type { Range } from '../range.ts';
-import { Ranges } from '../ranges.ts';
 import { type Run, rangeOf, tokensOf } from '../store/run.ts';
 import type { Store, TakeLimit, TakeResult } from '../store/store.ts';
 import { after, type Timer } from '../timer.ts';
@@ -25,9 +23,8 @@ export interface GetOptions {
 export interface GetEvents {
   /** An owner has these leases from now on, and they end with its connection. */
   leases(owner: Owner, queue: string, leases: readonly string[]): void;
-  /** Messages, or leases, cannot be handed over to the owner, because the get was given up. */
-  giveBack(owner: Owner, queue: string, ids: readonly Range[]): Promise<void>;
-  giveBackLeases(owner: Owner, queue: string, leases: readonly string[]): Promise<void>;
+  /** Messages that were taken for the owner cannot be handed over, because the get was given up. */
+  giveBack(owner: Owner, queue: string, runs: readonly Run[]): Promise<void>;
 }
 
 /** The messages that a get was given, held for its owner or leased. */
@@ -106,9 +103,8 @@ export class Getters {
         if (!(result instanceof MqError)) return resolve(result ?? getter.taken);
         // Held messages are given back when its connection ends.
         const { queue = '', runs = [] } = getter.taken ?? {};
-        const leases = tokensOf(runs);
-        if (leases.length === 0) reject(result);
-        else this.#events.giveBackLeases(owner, queue, leases).then(() => reject(result), reject);
+        if (options.lease === undefined || runs.length === 0) reject(result);
+        else this.#events.giveBack(owner, queue, runs).then(() => reject(result), reject);
       };
       owner.onEnd(cancel);
       const { timeout } = options;
@@ -219,16 +215,9 @@ export class Getters {
 
   async #give(queue: string, { runs, isPart }: TakeResult, getter: Getter, limit: TakeLimit): Promise<void> {
     const { owner, options, finished } = getter;
-    const ranges = new Ranges();
-    for (const run of runs) ranges.add(rangeOf(run));
-    const ids = ranges.all;
-    if (finished) {
-      // The get was given up while the store was asked.
-      if (options.lease) await this.#events.giveBackLeases(owner, queue, tokensOf(runs));
-      else await this.#events.giveBack(owner, queue, ids);
-      return;
-    }
-    if (options.lease === undefined) owner.hold(queue, ids);
+    // It was given up while the store was asked.
+    if (finished) return this.#events.giveBack(owner, queue, runs);
+    if (options.lease === undefined) owner.hold(queue, runs.map(rangeOf));
     else if (options.lease.isBound) this.#events.leases(owner, queue, tokensOf(runs));
     if (getter.taken) getter.taken.runs.push(...runs);
     else getter.taken = { queue, runs, askedAt: getter.askedAt };

@@ -1,6 +1,7 @@
 import { now } from '../clock.ts';
 import { stateOf } from '../holder.ts';
 import { countOf, type Range } from '../range.ts';
+import { type Run, rangeOf, tokensOf } from '../store/run.ts';
 import type { Store } from '../store/store.ts';
 import { Owner } from './owner.ts';
 import { Presence } from './presence.ts';
@@ -130,24 +131,25 @@ export class Owners {
     return countOf(found);
   }
 
-  /** Messages could not be handed over to the owner: they are back in their places. */
+  /** Messages that the owner holds could not be handed over to it: they are back in their places. */
   async giveBack(owner: Owner, queue: string, ids: readonly Range[]): Promise<void> {
-    await this.returnHeld(
-      owner,
-      queue,
-      ids.flatMap((range) => owner.unhold(queue, range)),
-    );
-  }
-
-  /** Messages that were taken for the owner and not handed over to it are back in their places. */
-  async returnHeld(owner: Owner, queue: string, ids: readonly Range[]): Promise<void> {
-    await this.#return(owner, [[queue, ids]], []);
+    const held = ids.flatMap((range) => owner.unhold(queue, range));
+    await this.#return(owner, [[queue, held]], []);
   }
 
   /** Leases could not be handed over to the owner: their messages are back in their places. */
   async giveBackLeases(owner: Owner, queue: string, leases: readonly string[]): Promise<void> {
     this.unbind(leases);
     await this.#return(owner, [], [[queue, leases]]);
+  }
+
+  /** Messages that were taken for the owner, to hold or on lease, could not be handed over to it. */
+  async giveBackTaken(owner: Owner, queue: string, runs: readonly Run[]): Promise<void> {
+    const leases = tokensOf(runs);
+    if (leases.length > 0) return this.giveBackLeases(owner, queue, leases);
+    const ids = runs.map(rangeOf);
+    for (const range of ids) owner.unhold(queue, range);
+    await this.#return(owner, [[queue, ids]], []);
   }
 
   /** Whether somebody holds messages. */

@@ -4,7 +4,7 @@ import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
 import type { Range } from '../range.ts';
 import type { QueueState } from '../store/queue-state.ts';
-import { checkLarge, rangeOf, tokensOf } from '../store/run.ts';
+import { checkLarge } from '../store/run.ts';
 import type { OpenStore, Outcome, PutOptions, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { type GetEvents, type GetOptions, Getters, type Taken } from './getters.ts';
@@ -73,8 +73,7 @@ export class Queues {
     this.#putters = new Putters(this.store, again);
     const events: GetEvents = {
       leases: (owner, queue, leases) => this.#owners.bind(owner, queue, leases),
-      giveBack: (owner, queue, ids) => this.#owners.returnHeld(owner, queue, ids),
-      giveBackLeases: (owner, queue, leases) => this.#owners.giveBackLeases(owner, queue, leases),
+      giveBack: (owner, queue, runs) => this.#owners.giveBackTaken(owner, queue, runs),
     };
     this.#getters = new Getters(this.store, events, again);
     this.#joiners = new Joiners(this.store, again);
@@ -236,9 +235,7 @@ export class Queues {
     try {
       await checkLarge(runs);
     } catch (error) {
-      const leases = tokensOf(runs);
-      if (leases.length > 0) await this.#owners.giveBackLeases(owner, queue, leases);
-      else await this.#owners.giveBack(owner, queue, runs.map(rangeOf));
+      await this.#owners.giveBackTaken(owner, queue, runs);
       throw error;
     }
   }

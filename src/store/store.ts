@@ -151,7 +151,8 @@ export interface Store {
   rest(): Promise<void>;
 
   /**
-   * Waits until all steps so far are on disk.
+   * Waits until all steps so far are on disk. It is one promise for all of them, because answers that tell what others
+   * did wait for it as well: a size, a join, the refusal of a queue that was closed.
    * @throws MqError IOERROR, DISKFULL when it is not known, now and from then on, what is on disk
    */
   synced(): Promise<void>;
