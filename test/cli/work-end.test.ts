@@ -53,7 +53,7 @@ describe('a worker that ends', () => {
     const work = await running(mq, ...forever(mq));
     await until(() => pids(mq).length === 2);
     work.child.kill('SIGTERM');
-    await until(() => work.err().includes('once more'));
+    await until(() => work.err().includes('a second signal'));
     await until(async () => (await leased(mq)) === 2);
     work.child.kill('SIGSTOP');
     await mq.killDaemon();
@@ -73,7 +73,7 @@ describe('a worker that ends', () => {
     await until(() => childrenOf(work.child.pid as number).length === 1);
     await mq.killDaemon();
     work.child.kill('SIGTERM');
-    await until(() => work.err().includes('once more'));
+    await until(() => work.err().includes('a second signal'));
     const connections = async () => JSON.parse((await mq.run(['status', '--json'])).out || '{}').connections;
     await until(async () => (await connections()) > 1);
     expect(await mq.run(['get', '-n', 'q'])).toMatchObject({ status: 3 });
@@ -103,7 +103,7 @@ describe('a worker that ends', () => {
       const go = join(mq.home, 'go');
       const work = await running(mq, '--', 'sh', '-c', `until [ -e ${go} ]; do sleep 0.01; done; cat`);
       work.child.kill(signal);
-      await until(() => work.err().includes('once more'));
+      await until(() => work.err().includes('a second signal'));
       await mq.run(['put', 'q', 'd']);
       writeFileSync(go, '');
       const result = await work.done;
@@ -123,7 +123,7 @@ describe('a worker that ends', () => {
     const daemon = mq.daemonPid() as number;
     process.kill(daemon, 'SIGSTOP');
     work.child.kill('SIGTERM');
-    await until(() => work.err().includes('once more'));
+    await until(() => work.err().includes('a second signal'));
     await mq.killDaemon();
     await until(async () => (await mq.stat('late'))['consumers'] === 1);
     // By then it would have been given back.
@@ -150,7 +150,7 @@ describe('a worker that ends', () => {
     const work = await running(mq, '--', 'sh', '-c', script);
     await until(() => pids(mq).length === 2);
     work.child.kill('SIGINT');
-    await until(() => work.err().includes('once more'));
+    await until(() => work.err().includes('a second signal'));
     work.child.kill('SIGINT');
     expect((await work.done).signal).toBe('SIGINT');
     await until(() => pids(mq).every((pid) => !isAlive(pid)));
@@ -165,7 +165,7 @@ describe('a worker that ends', () => {
     await until(async () => (await mq.stat('q'))['leased'] === 1);
     await until(async () => (await mq.stat('out'))['consumers'] === 0 && processesOf(mq.home).length === 2);
     work.child.kill('SIGINT');
-    await until(() => work.err().includes('once more'));
+    await until(() => work.err().includes('a second signal'));
     work.child.kill('SIGINT');
     expect((await work.done).signal).toBe('SIGINT');
     expect(await mq.stat('q')).toMatchObject({ waiting: 1, leased: 0, failed: 0 });
