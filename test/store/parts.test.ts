@@ -1,6 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { StatementSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { newRamFolder } from '../ram.ts';
@@ -41,6 +42,20 @@ describe('SqliteStore: when much is due at once', () => {
     for (const queue of ['leased', 'delayed']) expect(await waiting(store, queue)).toEqual(many);
     await store.end();
   });
+});
+
+test('SqliteStore: when nothing is due, looking for it writes nothing, and tells again when something will be', async () => {
+  const told: number[] = [];
+  const events = { ...SILENT, due: (milliseconds: number) => told.push(milliseconds) };
+  const store = new SqliteStore(join(newFolder(), 'store'), events, () => 1_000_000);
+  await store.put('q', packed('a'), { priority: 0, delay: 5000 });
+  told.length = 0;
+  const run = vi.spyOn(StatementSync.prototype, 'run');
+  await store.runDue();
+  expect(run).not.toHaveBeenCalled();
+  expect(told).toEqual([5000]);
+  run.mockRestore();
+  await store.end();
 });
 
 describe('SqliteStore: a move in parts', () => {
