@@ -39,11 +39,11 @@ async function namesOf(places: Places, start: boolean): Promise<Names> {
     const all = (await Promise.race([asked, delay(PATIENCE, undefined, { ref: false })])) ?? [];
     return {
       queues: all
-        .filter((each) => !isPipe(each))
+        .filter((each) => !isPipe(each['kind']))
         .map(({ name, waiting }) => [String(name), `${waiting} waiting`] as const),
       // Other pipes have both ends.
       pipes: all
-        .filter((each) => isPipe(each) && each['state'] === 'waiting')
+        .filter((each) => isPipe(each['kind']) && each['state'] === 'waiting')
         .map(({ name }) => [String(name), 'waits for a second end'] as const),
     };
   } catch (error) {

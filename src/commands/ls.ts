@@ -12,8 +12,8 @@ export async function run({ options, places, start }: Invocation): Promise<Exit>
   const queues: Cell[][] = [];
   const pipes: Described[] = [];
   for await (const page of all) {
-    for (const each of page.map(toObject)) {
-      if (isPipe(each)) pipes.push(each);
+    for (const each of page) {
+      if (isPipe(each.get('kind'))) pipes.push(toObject(each));
       else queues.push(queueRow(each));
     }
   }
@@ -30,8 +30,12 @@ async function* inJson(all: AsyncIterable<Value[]>): AsyncGenerator<string> {
   for await (const page of all) yield page.map((each) => `${JSON.stringify(toObject(each))}\n`).join('');
 }
 
-function queueRow({ name, kind, waiting, delayed, leased, maxsize, consumers, state }: Described): Cell[] {
-  return [name, kind, waiting, delayed, leased, maxsize || '-', consumers, state] as Cell[];
+const FIELDS = ['name', 'kind', 'waiting', 'delayed', 'leased', 'maxsize', 'consumers', 'state'];
+
+function queueRow(queue: Map<string, Value>): Cell[] {
+  return FIELDS.map((field) =>
+    field === 'maxsize' && queue.get(field) === 0 ? '-' : queue.get(field),
+  ) as Cell[];
 }
 
 /** Rows of a pipe, one for each end. */

@@ -29,7 +29,7 @@ export function toObject(value: Value): Described {
   return Object.fromEntries(entries);
 }
 
-/** Whether an item of `mq ls` is a pipe. */
-export function isPipe({ kind }: Described): boolean {
+/** Whether an item of `mq ls` of this kind is a pipe. */
+export function isPipe(kind: unknown): boolean {
   return kind === 'pipe';
 }

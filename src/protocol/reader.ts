@@ -16,6 +16,8 @@ const ZERO = 0x30;
  */
 export class Reader {
   readonly #bytes: Buffer;
+  /** Keys of maps, by their place, and the bytes that they were read from. */
+  readonly #keys: { text: string; bytes: Buffer }[] = [];
   /** The position of the next value. */
   at = 0;
 
@@ -27,7 +29,7 @@ export class Reader {
     return String.fromCharCode(this.#bytes[this.at] as number);
   }
 
-  /** Any value; bulk strings as Buffers. */
+  /** Any value; bulk strings as Buffers, and in maps as text. */
   read(): Value {
     const type = this.type;
     switch (type) {
@@ -46,7 +48,8 @@ export class Reader {
       }
       case '%': {
         const map = new Map<string, Value>();
-        for (let size = this.number(); size > 0; size--) map.set(String(this.read()), this.read());
+        const size = this.number();
+        for (let i = 0; i < size; i++) map.set(this.#readKey(i), this.#readText());
         return map;
       }
       case ':':
@@ -59,6 +62,28 @@ export class Reader {
       default:
         return new Simple(this.#line());
     }
+  }
+
+  /** The key number `i` of a map. Maps in an answer have the same keys most often. */
+  #readKey(i: number): string {
+    const known = this.#keys[i];
+    if (known !== undefined && this.#isNext(known.bytes)) {
+      this.at += known.bytes.length;
+      return known.text;
+    }
+    const start = this.at;
+    const text = String(this.#readText());
+    this.#keys[i] = { text, bytes: this.#bytes.subarray(start, this.at) };
+    return text;
+  }
+
+  #isNext(bytes: Buffer): boolean {
+    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== this.#bytes[this.at + i]) return false;
+    return true;
+  }
+
+  #readText(): Value {
+    return this.#bytes[this.at] === BULK ? this.text() : this.read();
   }
 
   /** Whether the next value is nil (of RESP 3). */

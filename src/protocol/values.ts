@@ -114,7 +114,7 @@ class Writer {
   }
 
   #string(text: string): void {
-    this.#head('$', Buffer.byteLength(text));
+    this.#head('$', isAscii(text) ? text.length : Buffer.byteLength(text));
     this.#text(text);
     this.#text('\r\n');
   }
@@ -188,7 +188,6 @@ class Writer {
     this.#text('\r\n');
   }
 
-  /** A loop in JavaScript is faster than a call of Buffer for the few characters that most texts have. */
   #text(text: string): void {
     const { length } = text;
     if (length * WIDEST > gathered.length - this.#at) {
@@ -215,6 +214,12 @@ class Writer {
     this.#chunks.push(Buffer.from(gathered.subarray(0, this.#at)));
     this.#at = 0;
   }
+}
+
+/** A call of Buffer takes longer for the few characters that most texts have. */
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
 }
 
 /** CR and LF would end the line early. */

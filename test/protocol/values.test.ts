@@ -98,6 +98,13 @@ test('maps and pushes are such in RESP 3, arrays in RESP 2', () => {
   expect(roundTrip(new Push([1]), 2)).toEqual([1]);
 });
 
+test('maps with other keys at the same places are read as they are', () => {
+  const maps = [['a', 'b'], ['a', 'bb'], ['b', 'a'], ['ab', 'b'], ['é', 'b'], [], ['a', 'b', 'c'], ['a']].map(
+    (keys) => new Map(keys.map((key, i): [string, Value] => [key, `${key} at ${i}`])),
+  );
+  expect(roundTrip(maps, 3)).toEqual(maps);
+});
+
 test('an error that mq does not have is PROTOCOL', () => {
   for (const line of ['-WRONGTYPE not that\r\n', '-\r\n', '-err\r\n', '!7\r\nERR bad\r\n']) {
     expect(new Reader(Buffer.from(line)).read(), line).toMatchObject({ code: 'PROTOCOL' });

@@ -2,6 +2,10 @@ import type { Settings } from '../../../settings.ts';
 import type { Sql } from './sql.ts';
 import type { QueueRow } from './table-rows.ts';
 
+/** Columns of a QueueRow, in the order of `Values`. */
+const COLUMNS = `id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size,
+  delayed, leased, put, got, done, failed, dead, expired`;
+
 /** The tables `queue` and `removed`. */
 export class QueueTable {
   readonly #sql: Sql;
@@ -32,13 +36,14 @@ export class QueueTable {
   after(after: string, count: number): (QueueRow & { oldest_at: number | null })[] {
     const oldest = (which: string) =>
       `coalesce((SELECT first FROM ready WHERE queue = queue.id AND ${which} ORDER BY first LIMIT 1), 9e18)`;
-    return this.#sql.all(
-      `SELECT *, (SELECT put_at FROM batch
-        WHERE first = min(${oldest('priority = 0')}, ${oldest('priority <> 0')})) AS oldest_at
+    const rows = this.#sql.arrays<Values>(
+      `SELECT ${COLUMNS}, (SELECT put_at FROM batch
+        WHERE first = min(${oldest('priority = 0')}, ${oldest('priority <> 0')}))
       FROM queue WHERE name > ? ORDER BY name LIMIT ?`,
       after,
       Math.min(count, Number.MAX_SAFE_INTEGER),
     );
+    return rows.map(fromArray);
   }
 
   /** Queues that drop messages that come back, and have messages that are not on lease. */
@@ -111,4 +116,71 @@ export class QueueTable {
     this.#sql.run('DELETE FROM ready WHERE queue = ?', id);
     this.#sql.run('DELETE FROM removed WHERE queue = ?', id);
   }
+}
+
+type Columns = Required<QueueRow & { oldest_at: number | null }>;
+
+/** The values of the columns, in this order. */
+type Values = [
+  id: Columns['id'],
+  name: Columns['name'],
+  kind: Columns['kind'],
+  maxsize: Columns['maxsize'],
+  max_attempts: Columns['max_attempts'],
+  retry_delay: Columns['retry_delay'],
+  dead_letter: Columns['dead_letter'],
+  closed: Columns['closed'],
+  size: Columns['size'],
+  delayed: Columns['delayed'],
+  leased: Columns['leased'],
+  put: Columns['put'],
+  got: Columns['got'],
+  done: Columns['done'],
+  failed: Columns['failed'],
+  dead: Columns['dead'],
+  expired: Columns['expired'],
+  oldest_at: Columns['oldest_at'],
+];
+
+function fromArray(values: Values): Columns {
+  const [
+    id,
+    name,
+    kind,
+    maxsize,
+    max_attempts,
+    retry_delay,
+    dead_letter,
+    closed,
+    size,
+    delayed,
+    leased,
+    put,
+    got,
+    done,
+    failed,
+    dead,
+    expired,
+    oldest_at,
+  ] = values;
+  return {
+    id,
+    name,
+    kind,
+    maxsize,
+    max_attempts,
+    retry_delay,
+    dead_letter,
+    closed,
+    size,
+    delayed,
+    leased,
+    put,
+    got,
+    done,
+    failed,
+    dead,
+    expired,
+    oldest_at,
+  };
 }

@@ -29,6 +29,13 @@ export class Sql {
     return this.#statement(sql).all(...values) as T[];
   }
 
+  /** The same, each row as an array: an object with many properties takes twice as long to make. */
+  arrays<T extends unknown[]>(sql: string, ...values: (string | number)[]): T[] {
+    const statement = this.#statement(sql);
+    statement.setReturnArrays(true);
+    return statement.all(...values) as unknown as T[];
+  }
+
   run(sql: string, ...values: (string | number | Uint8Array | null)[]): void {
     this.changes += this.#statement(sql).run(...values).changes as number;
   }
