@@ -7,10 +7,11 @@ import { closeSync, readFileSync, readlinkSync } from 'node:fs';
  * and a number with a bit for each ignored signal (proc_pid_stat(5), field 33). The variable is for this process
  * only, and not for those that it starts.
  *
- * Where this process was the native front before (src/native/become.c), `:input:begun` follow: a descriptor with what
- * that has read of standard input, or nothing, and when it began, in ms since boot.
+ * Where this process was the native front before (src/native/become.c), `:input:begun:starter` follow: a descriptor with
+ * what that has read of standard input, or nothing, when it began, in ms since boot, and the socket of the starter of
+ * commands (src/native/starter.c), or nothing.
  */
-const [pid, open, ignored, input, begun] = process.env['MQ_GIVEN']?.split(':') ?? [];
+const [pid, open, ignored, input, begun, starter] = process.env['MQ_GIVEN']?.split(':') ?? [];
 delete process.env['MQ_GIVEN'];
 
 const isKnown = Number(pid) === process.pid;
@@ -23,6 +24,11 @@ export function spentBefore(): number {
   if (!hasFront) return 0;
   const [uptime] = readFileSync('/proc/uptime', 'latin1').split(' ');
   return Math.max(0, Number(uptime) * 1000 - Number(begun));
+}
+
+/** The socket of the starter, which has all that the user gave to commands; undefined: Node starts them itself. */
+export function starterSocket(): number | undefined {
+  return isKnown && starter ? Number(starter) : undefined;
 }
 
 let isInputTaken = false;

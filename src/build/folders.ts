@@ -33,7 +33,7 @@ export const FOLDERS: Readonly<Record<string, Rules>> = {
   store: { imports: [], lazy: 'all' },
   'store/sqlite': { imports: ['store'], lazy: 'all' },
   build: { imports: ['cli'] },
-  'build/front-table.ts': { imports: ['cli', 'commands', 'output', 'client', 'protocol'] },
+  'build/front-table.ts': { imports: ['cli', 'commands', 'work', 'output', 'client', 'protocol'] },
 };
 
 /** Leaves are hot, because any file may import them. */

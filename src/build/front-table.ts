@@ -23,6 +23,7 @@ import { reasonOf } from '../reasons.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_MAX_MESSAGE, MOST_PRIORITY } from '../settings.ts';
 import { TEXTS } from '../texts.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
+import { ANSWERS, FAILURES, SOURCES, STARTER_REQUESTS } from '../work/starter.ts';
 
 /**
  * The header of the native front (src/native): what it has in common with the program in TypeScript, so that
@@ -45,8 +46,12 @@ export function frontTable(): string {
     ]),
     enumeration('field', 'FIELD', ['none', ...Object.keys(FIELDS)]),
     enumeration('request_name', 'REQUEST', Object.keys(REQUESTS)),
+    enumeration('starter_request', 'STARTER', [...STARTER_REQUESTS]),
+    enumeration('starter_answer', 'ANSWER', [...ANSWERS]),
+    enumeration('source', 'SOURCE', [...SOURCES]),
+    enumeration('failed', 'FAILED', [...FAILURES]),
     table('FRONT_CODES', codes()),
-    table('FRONT_COMMANDS', commands()),
+    table('FRONT_COMMANDS', `${commands()}\n${running()}`),
     table('FRONT_REQUESTS', requests()),
     table('FRONT_REASONS', reasons()),
     table('FRONT_UNITS', units()),
@@ -130,6 +135,12 @@ function commands(): string {
     return `  {${quoted(name)}, ${least}, ${most}, ${mayStart},\n    {${[...options, '{0}'].join(', ')}},\n    {${[...advices, '{0}'].join(', ')}}},`;
   });
   return `static const struct command COMMANDS[] = {\n${rows.join('\n')}\n};`;
+}
+
+/** Commands that run a COMMAND of the user's. */
+function running(): string {
+  const names = COMMANDS.filter(({ runs }: Command) => runs !== undefined).map(({ name }) => quoted(name));
+  return `static const char *const RUNNING[] = {${names.join(', ')}};`;
 }
 
 /** The byte n + 1 stands for operand n, in the place of its name: see adviceOn. */

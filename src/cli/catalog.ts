@@ -132,6 +132,7 @@ const CATALOG = [
         summary: 'each line that COMMAND prints becomes a message in OUT, or none when it fails',
       },
       { name: 'drain', summary: 'end when nothing is unfinished' },
+      { name: 'tty', summary: 'run one command at a time, in the foreground with the terminal' },
       NULL,
       {
         name: 'whole',

@@ -57,6 +57,8 @@ export class Leaser {
   readonly #noMore = Promise.withResolvers<never>();
   #hasStoppedTaking = false;
   #hasEnded = false;
+  /** Waited for before leases are extended: those of a worker that hangs run out. */
+  beforeExtending: () => Promise<void> = async () => {};
   /** Receives errors of background work. */
   onError: (error: unknown) => void = () => {};
 
@@ -250,6 +252,7 @@ export class Leaser {
 
   async #extendNow(): Promise<void> {
     try {
+      await this.beforeExtending();
       await this.#extend();
       if (!this.#hasEnded) this.#timer = this.#extendLater();
     } catch (error) {

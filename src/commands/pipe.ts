@@ -11,8 +11,9 @@ import type { Direction } from '../protocol/requests.ts';
 import { Input } from '../stdio/input.ts';
 import { Output } from '../stdio/output.ts';
 import { tty } from '../tty.ts';
-import { checkCommand, findCommand } from '../work/child.ts';
+import { lookUp } from '../work/child.ts';
 import { PipedCommand } from '../work/piped-command.ts';
+import { Starter } from '../work/starter.ts';
 
 /** Milliseconds after which somebody at a terminal is told what the command waits for. */
 const SILENCE = 1000;
@@ -23,17 +24,17 @@ export async function run(invocation: Invocation): Promise<Exit> {
   const [name] = invocation.operands as [string];
   const direction = directionOf(options);
   const target = { pipe: checkName(name), direction, deadline: deadlineOf(options) };
-  checkCommand(command);
+  const starter = Starter.take();
   const isCommand = command.length > 0;
   // Before the other end is let in, so that it is spared an end that cannot be used.
   const input = direction === 'recv' || isCommand ? undefined : new Input();
   input?.check();
   const output = direction === 'send' || isCommand ? undefined : new Output();
-  if (isCommand) findCommand(command[0] as string);
+  if (isCommand) await lookUp(starter, command);
 
   const end = await waitFor(PipeEnd.open(places, start, target), name, quiet);
   if (end === undefined) throw new MqError('ALONE', 'nobody opened the other end in time');
-  if (isCommand) return serve(end, command as [string, ...string[]], direction);
+  if (isCommand) return serve(end, starter, command as [string, ...string[]], direction);
   const endProgress = startProgress({
     unit: 'bytes',
     done: () => end.sent,
@@ -54,8 +55,13 @@ export async function run(invocation: Invocation): Promise<Exit> {
 }
 
 /** Makes a command the end. Its status is that of mq, unless the pipe failed. */
-async function serve(end: PipeEnd, argv: [string, ...string[]], direction: Direction): Promise<Exit> {
-  const command = await PipedCommand.start(argv, direction);
+async function serve(
+  end: PipeEnd,
+  starter: Starter | undefined,
+  argv: [string, ...string[]],
+  direction: Direction,
+): Promise<Exit> {
+  const command = await PipedCommand.start(starter, argv, direction);
   const signal = catchSignals(() => {
     end.destroy();
     const caught = signal();

@@ -1,7 +1,7 @@
 /*
  * Becoming Node: bin/mq, with the same arguments, descriptors, signal dispositions and environment. MQ_GIVEN says what Node
- * is to know besides, `pid:open:ignored:input:begun` (src/inherited.ts): input is a descriptor with what was read of standard
- * input, begun the time since when the command's own counts.
+ * is to know besides, `pid:open:ignored:input:begun:starter` (src/inherited.ts): input is a descriptor with what was read of
+ * standard input, begun the time since when the command's own counts, starter the socket of the starter (starter.c).
  */
 #include "front.h"
 #include <errno.h>
@@ -14,10 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define GIVEN "MQ_GIVEN="
-
 static char **arguments;
-static int input = -1;
+static int input = -1, starter = -1;
 static bool is_committed;
 sigset_t given_mask;
 
@@ -45,6 +43,10 @@ void begin_input(const struct bytes *read) {
   }
 }
 
+void give_starter(int fd) {
+  starter = fd;
+}
+
 _Noreturn void become_node(void) {
   if (is_committed) {
     note("an error in mq itself: the front gave up too late");
@@ -55,7 +57,7 @@ _Noreturn void become_node(void) {
   char **environment = calloc(count + 2, sizeof *environment);
   if (environment != NULL) {
     for (size_t i = 0; i < count; i++)
-      if (strncmp(environ[i], GIVEN, strlen(GIVEN)) != 0) environment[kept++] = environ[i];
+      if (!is_own(environ[i])) environment[kept++] = environ[i];
     environment[kept] = given();
     let_signals_go();
     execve(program(), arguments, environment);
@@ -82,8 +84,9 @@ const char *program(void) {
 static char *given(void) {
   const char *open = fcntl(0, F_GETFD) == -1 ? (fcntl(1, F_GETFD) == -1 ? "" : "1") :
                      fcntl(1, F_GETFD) == -1 ? "0" : "01";
-  char *text = text_of(GIVEN "%ld:%s:%" PRIu64 ":%s:%" PRId64, (long)getpid(), open, ignored_signals(),
-                       input == -1 ? "" : text_of("%d", input), begun);
+  char *text = text_of(GIVEN "%ld:%s:%" PRIu64 ":%s:%" PRId64 ":%s", (long)getpid(), open, ignored_signals(),
+                       input == -1 ? "" : text_of("%d", input), begun,
+                       starter == -1 ? "" : text_of("%d", starter));
   return text;
 }
 

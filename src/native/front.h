@@ -14,6 +14,10 @@
  *   wait.c         clock, signals, waiting
  *   say.c          what goes to standard error
  *   become.c       becoming Node
+ *   starter.c      for `mq work` and `mq pipe -- COMMAND`: the front stays, and starts commands for Node, its child
+ *   commands.c     the requests of Node, and the commands that run; fields.c: fields of the frames
+ *   start.c        the start of one command; temporary.c: unnamed files for messages and outputs
+ *   environment.c  the environment as it was before the shell of bin/mq
  */
 #ifndef FRONT_H
 #define FRONT_H
@@ -53,6 +57,8 @@ void make_room(struct bytes *in, size_t more);
 void add(struct bytes *to, const void *from, size_t length);
 void add_text(struct bytes *to, const char *text);
 char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void release(struct bytes *bytes, size_t most);
+_Noreturn void out_of_memory(void);
 
 /* A command line. Options that are flags have an empty value. */
 struct invocation {
@@ -79,6 +85,7 @@ char *readable(const char *text, size_t length);
 void remember_start(char **arguments);
 void begin_input(const struct bytes *read);
 void commit(void);
+void give_starter(int fd);
 _Noreturn void become_node(void);
 const char *program(void);
 extern sigset_t given_mask;
@@ -172,6 +179,43 @@ struct line {
 enum outcome open_line(struct line *line, bool is_first, enum on_signal on_signal);
 enum outcome ask(struct line *line, struct request *request, struct reader *answer);
 const char *token(void);
+
+/* starter.c */
+bool runs_command(int count, char **words);
+_Noreturn void become_starter(int count, char **words);
+
+/* commands.c */
+void serve_node(int socket);
+struct pollfd polled_node(void);
+void take_requests(void);
+bool send_answers(void);
+void answer(int kind);
+void signal_sessions(int number);
+void end_command(pid_t pid, int status);
+bool is_pipe(int fd);
+
+/* fields.c: fields of a frame between Node and the starter. `at` is NULL once there was less than was to be taken. */
+struct fields { const char *at, *end; };
+uint64_t take_number(struct fields *fields, size_t size);
+const char *take_bytes(struct fields *fields, size_t length);
+const char *take_text(struct fields *fields);
+
+/* start.c */
+struct started { pid_t pid; int output, failed; uint64_t most; };
+void prepare_starts(int count, char **line, bool ignores_children);
+int look(struct fields *request);
+int start_command(struct fields *request, bool has_session, struct started *started);
+
+/* environment.c */
+#define GIVEN "MQ_GIVEN="
+int print_changes(void);
+void restore_environment(void);
+bool is_own(const char *variable);
+
+/* temporary.c: each answers a descriptor, or -1 with errno. */
+int file_with(const void *bytes, size_t length);
+int file_for(const void *bytes, size_t length);
+uint64_t size_of(int fd);
 
 /* The commands: each answers the exit status. */
 int put(void);

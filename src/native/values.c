@@ -148,12 +148,22 @@ void make_room(struct bytes *in, size_t more) {
   if (in->start != NULL && more <= in->room - in->length) return;
   size_t room = (in->length + more) * 2;
   char *start = realloc(in->start, room > 0 ? room : 1);
-  if (start == NULL) {
-    note("there is no memory left");
-    _exit(70);
-  }
+  if (start == NULL) out_of_memory();
   in->start = start;
   in->room = room;
+}
+
+/* Nothing is in it any more, and a large one gives its memory back. */
+void release(struct bytes *bytes, size_t most) {
+  bytes->length = 0;
+  if (bytes->room <= most) return;
+  free(bytes->start);
+  *bytes = (struct bytes){0};
+}
+
+_Noreturn void out_of_memory(void) {
+  note("there is no memory left");
+  _exit(70);
 }
 
 void add(struct bytes *to, const void *from, size_t length) {

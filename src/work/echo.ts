@@ -1,8 +1,8 @@
-import { closeSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { passOn } from '../output/terminal.ts';
-import { openPipe } from '../stdio/temporary.ts';
 import { tty } from '../tty.ts';
+import type { PipeToCommand } from './command-pipe.ts';
 
 /** Bytes read at a time. */
 const CHUNK = 64 * 1024;
@@ -13,31 +13,27 @@ const CHUNK = 64 * 1024;
  */
 export class Echo {
   /** Standard output and error of the commands. */
-  readonly stdout: number | 'inherit';
+  readonly stdout: number | 'inherited';
   readonly stderr: number;
-  readonly #reader: number;
+  readonly #pipe: PipeToCommand;
   readonly #socket: Socket;
 
-  private constructor(reader: number, writer: number) {
-    this.stdout = tty().isatty(1) ? writer : 'inherit';
-    this.stderr = writer;
-    this.#reader = reader;
-    this.#socket = new Socket({ fd: reader, readable: true, writable: false });
+  /** @param pipe its reader is here */
+  constructor(pipe: PipeToCommand) {
+    this.stdout = tty().isatty(1) ? pipe.theirs : 'inherited';
+    this.stderr = pipe.theirs;
+    this.#pipe = pipe;
+    this.#socket = new Socket({ fd: pipe.ours, readable: true, writable: false });
     this.#socket.on('data', passOn);
-  }
-
-  static async open(): Promise<Echo> {
-    const { reader, writer } = await openPipe('reader');
-    return new Echo(reader, writer);
   }
 
   /** Passes on what is in the pipe, and ends. */
   end(): void {
-    closeSync(this.stderr);
+    this.#pipe.close();
     const chunk = Buffer.allocUnsafe(CHUNK);
     try {
       for (let size = -1; size !== 0; ) {
-        size = readSync(this.#reader, chunk);
+        size = readSync(this.#pipe.ours, chunk);
         passOn(chunk.subarray(0, size));
       }
     } catch {

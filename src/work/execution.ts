@@ -1,11 +1,4 @@
-import { isUtf8 } from 'node:buffer';
-import type { StdioOptions } from 'node:child_process';
-import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import type { Lease } from '../client/leaser.ts';
-import { now } from '../clock.ts';
-import { errnoOf, type MqError } from '../errors.ts';
-import { FOLDER, openTemporary, temporaryWith } from '../stdio/temporary.ts';
-import { type Child, findCommand, noFile, startChild } from './child.ts';
 
 export interface ExecutionOptions {
   command: readonly [string, ...string[]];
@@ -13,9 +6,13 @@ export interface ExecutionOptions {
   end: Buffer;
   /** Whether the output of the command is kept, instead of printed. */
   isKept: boolean;
-  /** The command's standard output, where it is not kept, and its standard error. */
-  stdout: number | 'inherit';
-  stderr: number | 'inherit';
+  /** The size of the longest output that is kept. */
+  most: number;
+  /** The command's standard output, where it is not kept, and its standard error: those of mq, or an end of a pipe. */
+  stdout: number | 'inherited';
+  stderr: number | 'inherited';
+  /** Whether the command has the terminal, and no session of its own. */
+  hasTerminal: boolean;
 }
 
 /** How a command ended. */
@@ -26,157 +23,39 @@ export interface End {
   time: number;
 }
 
+/**
+ * One run of the command of `mq work`, for one message. Its standard input is a file without a name, so that it can
+ * read the message in any way, or not at all. Output that is kept goes to another such file.
+ */
+export interface Execution {
+  /** Rejected with NOTFOUND, NOTEXECUTABLE, IOERROR, DISKFULL when the command cannot be started for any message. */
+  readonly ended: Promise<End>;
+  /** The size of the output that is kept, once the command has ended. */
+  readonly outputSize: number;
+  /** That output, piece by piece, unless it is too long. */
+  output(): Iterable<Buffer>;
+  /** Sends a signal to all processes of the command that are still in its group. */
+  kill(signal: NodeJS.Signals): void;
+  /** Drops the output. */
+  close(): void;
+}
+
 /** The part of an argument that the message replaces. */
 export const PLACE = '{}';
 
-/** Bytes, without the NUL: MAX_ARG_STRLEN of execve(2), with pages of 4 KiB. */
-const LONGEST_ARGUMENT = 128 * 1024 - 1;
-
-const TOO_LONG = 'it is too long for an argument';
-
-/** Bytes of a message that make one argument of the shell: each is written in five characters. */
-const PIECE = 24 * 1024;
-
-/** Bytes of output read at a time. */
-const CHUNK = 64 * 1024;
-
-/** Read once: process.env asks the C library for each of its variables. */
-const environment: NodeJS.ProcessEnv = { ...process.env };
-
-/**
- * One run of the command of `mq work`, for one message, in a process group of its own. Its standard input is a
- * file without a name, so that it can read the message in any way, or not at all. Output that is kept goes to
- * another such file.
- */
-export class Execution {
-  /** Rejected with NOTFOUND, NOTEXECUTABLE, IOERROR when the command cannot be started for any message. */
-  readonly ended: Promise<End>;
-  readonly #child: Child | undefined;
-  readonly #output: number | undefined;
-
-  /** @throws MqError IOERROR, DISKFULL when there can be no file */
-  constructor(lease: Lease, { command, end, isKept, stdout, stderr }: ExecutionOptions) {
-    const begun = now();
-    const ended = (status: End['status']): End => ({ status, time: now() - begun });
-    const isArgument = command.slice(1).some((arg) => arg.includes(PLACE));
-    if (isArgument && lease.body.includes(0)) {
-      this.ended = Promise.resolve(ended('an argument cannot hold the NUL in it'));
-      return;
-    }
-    if (isArgument && !isUtf8(lease.body) && isTooLong(command, lease.body)) {
-      this.ended = Promise.resolve(ended(TOO_LONG));
-      return;
-    }
-    const input = isArgument ? undefined : fileFrom(() => temporaryWith(Buffer.concat([lease.body, end])));
-    this.#output = isKept ? fileFrom(() => openTemporary(constants.O_APPEND)) : undefined;
-    const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? stdout, stderr];
-    const { token, queue, attempt } = lease;
-    const env = { ...environment, MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
-    const line = isArgument ? withMessage(command, lease.body) : command;
-    this.#child = startChild(line, { detached: true, stdio, env });
-    if (input !== undefined) closeSync(input);
-    this.ended = this.#child.ended.then(ended, (error: MqError) => {
-      if (errnoOf(error.cause) === 'E2BIG') return ended(TOO_LONG);
-      throw error;
-    });
-  }
-
-  /** Sends a signal to all processes of the command that are still in its group. */
-  kill(signal: NodeJS.Signals): void {
-    const pid = this.#child?.process?.pid;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch (error) {
-      if (errnoOf(error) !== 'ESRCH') throw error;
-    }
-  }
-
-  /** Bytes of output that are kept. */
-  get outputSize(): number {
-    return this.#output === undefined ? 0 : fstatSync(this.#output).size;
-  }
-
-  /** The output that is kept, piece by piece. The command must have ended. */
-  *output(): Generator<Buffer> {
-    if (this.#output === undefined) return;
-    for (let at = 0; ; ) {
-      const chunk = Buffer.allocUnsafeSlow(CHUNK);
-      const size = readSync(this.#output, chunk, 0, CHUNK, at);
-      if (size === 0) return;
-      at += size;
-      yield chunk.subarray(0, size);
-    }
-  }
-
-  /** Drops the output. */
-  close(): void {
-    if (this.#output !== undefined) closeSync(this.#output);
-  }
+/** Whether the message stands in the arguments, and not on standard input. */
+export function isArgument([, ...args]: ExecutionOptions['command']): boolean {
+  return args.some((arg) => arg.includes(PLACE));
 }
 
-function fileFrom(open: () => number): number {
-  try {
-    return open();
-  } catch (cause) {
-    throw noFile(`a temporary file in ${FOLDER} cannot be written`, cause);
-  }
+/** The variables that tell a command what it works on. */
+export function variablesOf({ queue, token, attempt }: Lease): Record<Variable, string> {
+  return { MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
 }
 
-/**
- * The command line with the message in its place.
- * @throws MqError NOTFOUND, NOTEXECUTABLE for a command that a shell starts: its status would not tell
- */
-function withMessage([file, ...args]: ExecutionOptions['command'], body: Buffer): [string, ...string[]] {
-  if (isUtf8(body)) {
-    const text = body.toString();
-    return [file, ...args.map((arg) => arg.split(PLACE).join(text))];
-  }
-  findCommand(file);
-  // Node hands on arguments in UTF-8 only; printf(1) makes any bytes.
-  const pieces: string[] = [];
-  for (let at = 0; at < body.length; at += PIECE) pieces.push(escaped(body.subarray(at, at + PIECE)));
-  return ['/bin/sh', '-c', INSERT, 'sh', PLACE, String(pieces.length), ...pieces, file, ...args];
-}
+export const VARIABLES = ['MQ_QUEUE', 'MQ_LEASE', 'MQ_ATTEMPT'] as const;
+type Variable = (typeof VARIABLES)[number];
 
-/** Bytes in the format %b of printf(1). */
-function escaped(bytes: Buffer): string {
-  return [...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
-}
-
-/** Whether an argument would be longer than the kernel takes: the status of a shell would not tell. */
-function isTooLong(command: ExecutionOptions['command'], body: Buffer): boolean {
-  return command.some((arg) => {
-    const texts = arg.split(PLACE);
-    return Buffer.byteLength(texts.join('')) + (texts.length - 1) * body.length > LONGEST_ARGUMENT;
-  });
-}
-
-/** A script that joins the message from $2 pieces, from $3 on, replaces each $1 in the arguments behind them by it, and becomes that command. */
-const INSERT = `
-place=$1
-count=$2
-shift 2
-message=
-while [ "$count" -gt 0 ]; do
-  piece=$(printf '%b.' "$1")
-  message=$message\${piece%.}
-  shift
-  count=$((count - 1))
-done
-command=$1
-shift
-count=$#
-while [ "$count" -gt 0 ]; do
-  rest=$1
-  arg=
-  shift
-  while case $rest in *"$place"*) true ;; *) false ;; esac; do
-    arg=$arg\${rest%%"$place"*}$message
-    rest=\${rest#*"$place"}
-  done
-  set -- "$@" "$arg$rest"
-  count=$((count - 1))
-done
-exec "$command" "$@"
-`;
+/** Reasons why a message cannot be an argument. */
+export const TOO_LONG = 'it is too long for an argument';
+export const HOLDS_NUL = 'an argument cannot hold the NUL in it';

@@ -1,53 +1,58 @@
-import { closeSync } from 'node:fs';
 import type { Direction } from '../protocol/requests.ts';
-import { openPipe } from '../stdio/temporary.ts';
-import { type Child, noFile, startChild } from './child.ts';
-
-interface PipeEnds {
-  reader: number;
-  writer: number;
-}
+import { cannotStart, startChild } from './child.ts';
+import { openPipeTo, type PipeToCommand } from './command-pipe.ts';
+import type { Starter } from './starter.ts';
 
 /** The command of `mq pipe`, whose standard input and output are the end of the pipe. */
 export class PipedCommand {
   /** Descriptors of its standard input and output; undefined where those are not the pipe's. */
   readonly input: number | undefined;
   readonly output: number | undefined;
-  readonly #child: Child;
+  /** Its exit status, or the signal that ended it. Rejected with NOTFOUND, NOTEXECUTABLE, IOERROR when it cannot be started. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  readonly kill: (signal: NodeJS.Signals) => void;
 
   /** @throws MqError IOERROR when no pipe to it can be made */
-  static async start(command: readonly [string, ...string[]], direction: Direction): Promise<PipedCommand> {
-    const incoming = direction === 'send' ? undefined : await pipe('writer');
-    const outgoing = direction === 'recv' ? undefined : await pipe('reader');
-    return new PipedCommand(command, incoming, outgoing);
+  static async start(
+    starter: Starter | undefined,
+    command: readonly [string, ...string[]],
+    direction: Direction,
+  ): Promise<PipedCommand> {
+    const incoming = direction === 'send' ? undefined : await openPipeTo(starter, 'writer');
+    const outgoing = direction === 'recv' ? undefined : await openPipeTo(starter, 'reader');
+    return new PipedCommand(starter, command, incoming, outgoing);
   }
 
   private constructor(
+    starter: Starter | undefined,
     command: readonly [string, ...string[]],
-    incoming: PipeEnds | undefined,
-    outgoing: PipeEnds | undefined,
+    incoming: PipeToCommand | undefined,
+    outgoing: PipeToCommand | undefined,
   ) {
-    this.input = incoming?.writer;
-    this.output = outgoing?.reader;
-    const stdio = [incoming?.reader ?? 'inherit', outgoing?.writer ?? 'inherit', 'inherit'] as const;
-    this.#child = startChild(command, { stdio: [...stdio] });
-    for (const fd of [incoming?.reader, outgoing?.writer]) if (fd !== undefined) closeSync(fd);
-  }
-
-  /** @see Child.ended */
-  get ended(): Promise<number | NodeJS.Signals> {
-    return this.#child.ended;
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.#child.process?.kill(signal);
-  }
-}
-
-async function pipe(ours: 'reader' | 'writer'): Promise<PipeEnds> {
-  try {
-    return await openPipe(ours);
-  } catch (cause) {
-    throw noFile('a pipe cannot be made', cause);
+    this.input = incoming?.ours;
+    this.output = outgoing?.ours;
+    const ends = [incoming?.theirs, outgoing?.theirs] as const;
+    if (starter === undefined) {
+      const child = startChild(command, { stdio: [...ends.map((end) => end ?? 'inherit'), 'inherit'] });
+      this.ended = child.ended;
+      this.kill = (signal) => child.process?.kill(signal);
+    } else {
+      const { promise, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
+      const [stdin, stdout] = ends.map((end) => end ?? ('inherited' as const));
+      const start = {
+        hasSession: false,
+        streams: [stdin ?? 'inherited', stdout ?? 'inherited', 'inherited'] as const,
+        variables: '',
+        message: [],
+        most: 0,
+      };
+      const id = starter.start(start, (outcome) => {
+        if ('status' in outcome) resolve(outcome.status);
+        else reject(cannotStart(command[0], outcome.cause));
+      });
+      this.ended = promise;
+      this.kill = (signal) => starter.signal(id, signal);
+    }
+    for (const pipe of [incoming, outgoing]) pipe?.close();
   }
 }

@@ -15,7 +15,7 @@ const STALE = 100;
  *
  * - As many commands run as there are jobs.
  * - Up to twice as many messages have begun and are not over: their outputs may have to wait for room.
- * - Starting a command stops this process for longer than all else that it does for a message. So one
+ * - Where Node starts commands, that stops this process for longer than all else that it does for a message. So one
  *   begins in each turn of the event loop, and the daemon is asked before that, to work meanwhile.
  * - The daemon is not asked while enough messages are waiting: later one request does for several.
  * - Messages are taken ahead of short commands, many with one request (`AHEAD`). None waits behind a long
@@ -23,6 +23,7 @@ const STALE = 100;
  */
 export class Schedule<T> {
   readonly #jobs: number;
+  readonly #perTurn: number;
   readonly #clock: () => number;
   /** Messages that are taken, each with the function that tells whether it may begin. */
   readonly #waiting = new Map<T, (may: boolean) => void>();
@@ -36,9 +37,12 @@ export class Schedule<T> {
   #askers: (() => void)[] = [];
   #isDue = false;
   #isStopped = false;
+  #isPaused = false;
 
-  constructor(jobs: number, clock = now) {
+  /** @param perTurn how many commands begin in a turn of the event loop */
+  constructor(jobs: number, perTurn = 1, clock = now) {
     this.#jobs = jobs;
+    this.#perTurn = perTurn;
     this.#clock = clock;
     this.#measuredAt = clock();
   }
@@ -46,7 +50,7 @@ export class Schedule<T> {
   /** The number of messages to take now; below 1: none. */
   wanted(): number {
     this.#measure();
-    return this.#free;
+    return this.#isPaused ? 0 : this.#free;
   }
 
   /** Waits for the turn of a message that was taken. @returns whether it may begin; else it goes back */
@@ -94,6 +98,12 @@ export class Schedule<T> {
     this.#soon();
   }
 
+  /** While it is paused nothing begins either, and nothing is taken: what was taken goes back. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.#soon();
+  }
+
   get #free(): number {
     const jobs = this.#jobs - this.#running.size - this.#waiting.size;
     return this.#ahead + Math.min(jobs, this.#room - this.#waiting.size);
@@ -127,10 +137,12 @@ export class Schedule<T> {
         for (const ask of this.#askers.splice(0)) ask();
     });
     setImmediate(() => {
-      if (this.#isStopped) this.#refuse(this.#waiting.keys());
-      const next = this.#next;
-      if (next === undefined) return;
-      this.#admit(next, true);
+      if (this.#isStopped || this.#isPaused) this.#refuse(this.#waiting.keys());
+      for (let begun = 0; begun < this.#perTurn; begun++) {
+        const next = this.#next;
+        if (next === undefined) return;
+        this.#admit(next, true);
+      }
       this.#soon();
     });
   }

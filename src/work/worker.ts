@@ -9,9 +9,12 @@ import { note } from '../output/terminal.ts';
 import { join, type Packed } from '../packed.ts';
 import { TEXTS } from '../texts.ts';
 import type { Echo } from './echo.ts';
-import { type End, Execution, type ExecutionOptions } from './execution.ts';
+import type { End, Execution, ExecutionOptions } from './execution.ts';
 import { isUntold, reportEnd, reportLost } from './report.ts';
 import { Schedule } from './schedule.ts';
+import { Spawned } from './spawned.ts';
+import { StartedCommands } from './started.ts';
+import type { Starter } from './starter.ts';
 
 /** Milliseconds that a command has to end before it is killed. */
 const PATIENCE = 5000;
@@ -33,6 +36,10 @@ export interface WorkOptions {
   framing: Framing;
   isVerbose: boolean;
   quiet: boolean;
+  /** Whether one command at a time has the terminal. */
+  hasTerminal: boolean;
+  /** The native starter of commands, where there is one. */
+  starter: Starter | undefined;
   /** The way to the terminal for commands that share it with a line of progress. */
   echo: Echo | undefined;
 }
@@ -47,13 +54,16 @@ export class Worker {
   readonly #leaser: Leaser;
   readonly #options: WorkOptions;
   readonly #schedule: Schedule<Lease>;
-  readonly #execution: ExecutionOptions;
+  readonly #begin: (lease: Lease) => Execution;
   readonly #running = new Map<Lease, Execution>();
   readonly #carriedOut = new Set<Promise<void>>();
   /** The reason why nothing more is taken. */
   #stop: Error | NodeJS.Signals | undefined;
   /** Whether commands are told to end; their messages go back. */
   #isEnding = false;
+  /** Whether a SIGINT came while a command had the terminal, and whether one died of it: the two come in either order. */
+  #wasInterrupted = false;
+  #diedOfInterrupt = false;
   #hasGivenUp = false;
   #finished = 0;
   /** Messages that are finished, and messages that were unfinished when the daemon was last asked. */
@@ -62,17 +72,25 @@ export class Worker {
   constructor(leaser: Leaser, options: WorkOptions) {
     this.#leaser = leaser;
     this.#options = options;
-    const { jobs, command, framing, into, echo } = options;
-    this.#schedule = new Schedule(jobs);
+    const { jobs, command, framing, into, echo, hasTerminal, starter } = options;
     const separator = separatorOf(framing);
-    const end = separator === undefined ? Buffer.alloc(0) : Buffer.of(separator);
-    this.#execution = {
+    const execution: ExecutionOptions = {
       command,
-      end,
+      end: separator === undefined ? Buffer.alloc(0) : Buffer.of(separator),
       isKept: into !== undefined,
-      stdout: echo?.stdout ?? 'inherit',
-      stderr: echo?.stderr ?? 'inherit',
+      most: leaser.maxMessage,
+      stdout: echo?.stdout ?? 'inherited',
+      stderr: echo?.stderr ?? 'inherited',
+      hasTerminal,
     };
+    const started = starter && new StartedCommands(starter, execution);
+    // Node stops for as long as it starts a command.
+    this.#schedule = new Schedule(jobs, started ? Number.POSITIVE_INFINITY : 1);
+    this.#begin = (lease) => started?.begin(lease) ?? new Spawned(lease, execution);
+    if (starter) {
+      starter.onStopped = (isStopped) => this.#schedule.pause(isStopped);
+      leaser.beforeExtending = () => starter.alive();
+    }
     leaser.onStopped = () => this.#end(new MqError('STOPPED', TEXTS.stopped));
     leaser.onError = (error) => this.#end(error);
     for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));
@@ -141,10 +159,11 @@ export class Worker {
     let execution: Execution | undefined;
     try {
       if (!(await this.#schedule.turn(lease))) return await this.#leaser.giveBack(lease);
-      execution = new Execution(lease, this.#execution);
+      execution = this.#begin(lease);
       this.#running.set(lease, execution);
       const end = await execution.ended;
       this.#schedule.ended(lease);
+      if (this.#options.hasTerminal) this.#endedAtTerminal(lease, end);
       await this.#schedule.mayAsk();
       await this.#settle(lease, execution, end);
     } catch (error) {
@@ -195,7 +214,26 @@ export class Worker {
     }
   }
 
+  /** Ctrl-C is the command's: only where that dies of it, it is for the worker, too. */
+  #endedAtTerminal(lease: Lease, { status }: End): void {
+    this.#diedOfInterrupt = status === 'SIGINT';
+    const isMine = this.#wasInterrupted && this.#diedOfInterrupt;
+    this.#wasInterrupted = false;
+    if (!isMine) return;
+    this.#running.delete(lease);
+    this.#interrupt('SIGINT');
+  }
+
   #interrupt(signal: NodeJS.Signals): void {
+    if (
+      this.#options.hasTerminal &&
+      signal === 'SIGINT' &&
+      this.#running.size > 0 &&
+      !this.#diedOfInterrupt
+    ) {
+      this.#wasInterrupted = true;
+      return;
+    }
     if (this.#stop === undefined) {
       this.#stop = signal;
       if (!this.#options.quiet && this.#running.size > 0) {

@@ -215,6 +215,29 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** The commands that a worker runs. */
+export function commandsOf(worker: number): number[] {
+  const children = childrenOf(worker);
+  const [program = ''] = commandOf(worker).split(' ');
+  // Before it is one, it is the shell of bin/mq.
+  return program.endsWith('/sh') ? [] : children.slice(isStarter(program) ? 1 : 0);
+}
+
+/** The part of a worker that is Node: the first child of the native starter, or the worker itself. */
+export function nodeOf(worker: number): number | undefined {
+  const [program = ''] = commandOf(worker).split(' ');
+  return isStarter(program) ? childrenOf(worker)[0] : worker;
+}
+
+function isStarter(program: string): boolean {
+  return program.endsWith('/mq-front');
+}
+
+function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children.split(' ').filter(Boolean).map(Number);
+}
+
 /** The processes that run with this state folder. */
 export function processesOf(home: string): number[] {
   return readdirSync('/proc')

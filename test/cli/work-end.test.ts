@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { kills } from '../kills.ts';
-import { isAlive, type Mq, processesOf, type Running, seq, test, until } from './mq.ts';
+import { commandsOf, isAlive, type Mq, type Running, seq, test, until } from './mq.ts';
 
 const leased = async (mq: Mq, queue = 'q') => (await mq.stat(queue))['leased'];
 
@@ -11,7 +11,7 @@ describe('a worker that ends', () => {
     await mq.run(['put', 'q', 'a', 'b', 'c']);
     const work = mq.start(['work', 'q', '-j', '2', ...args]);
     // Messages on lease may not have begun.
-    await until(() => childrenOf(work.child.pid as number).length === 2);
+    await until(() => commandsOf(work.child.pid as number).length === 2);
     return work;
   };
   const forever = (mq: Mq) => ['--', 'sh', '-c', `echo $$ >> ${mq.home}/pids; while :; do sleep 0.05; done`];
@@ -70,7 +70,7 @@ describe('a worker that ends', () => {
     const script = `until [ -e ${go} ]; do sleep 0.01; done; cat`;
     // One command runs, and a get waits.
     const work = mq.start(['work', 'q', '-j', '2', '--', 'sh', '-c', script]);
-    await until(() => childrenOf(work.child.pid as number).length === 1);
+    await until(() => commandsOf(work.child.pid as number).length === 1);
     await mq.killDaemon();
     work.child.kill('SIGTERM');
     await until(() => work.err().includes('a second signal'));
@@ -161,9 +161,11 @@ describe('a worker that ends', () => {
     await mq.run(['create', 'out', '--maxsize', '1']);
     await mq.run(['put', 'out', 'full']);
     await mq.run(['put', 'q', 'a']);
-    const work = mq.start(['work', 'q', '--into', 'out', '--', 'cat']);
-    await until(async () => (await mq.stat('q'))['leased'] === 1);
-    await until(async () => (await mq.stat('out'))['consumers'] === 0 && processesOf(mq.home).length === 2);
+    const ran = join(mq.home, 'ran');
+    const work = mq.start(['work', 'q', '--into', 'out', '--', 'sh', '-c', `cat; : >${ran}`]);
+    await until(() => existsSync(ran));
+    await until(() => commandsOf(work.child.pid as number).length === 0);
+    await until(async () => (await mq.stat('out'))['consumers'] === 0);
     work.child.kill('SIGINT');
     await until(() => work.err().includes('a second signal'));
     work.child.kill('SIGINT');
@@ -231,7 +233,3 @@ describe('exactly one set of outputs for each input', () => {
     await check(mq);
   });
 });
-
-function childrenOf(pid: number): string[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-}

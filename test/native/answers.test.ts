@@ -6,12 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT_STATUS } from '../../src/errors.ts';
 import { PROTOCOL, VERSION } from '../../src/version.ts';
 import { Random, seeds } from '../random.ts';
-import { BECAME_NODE, compiles, frontAlone, type Ran, runFront } from './front.ts';
+import { BECAME_NODE, compiles, frontAlone, type Ran, runFront, SANITIZED } from './front.ts';
 
 /** How many answers of each kind; MQ_FUZZ_ANSWERS makes it more. */
 const COUNT = Number(process.env['MQ_FUZZ_ANSWERS'] ?? 27);
 
-const SANITIZED = ['-g', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 const compiler = ['gcc', 'clang', 'cc'].find((each) => compiles(each, SANITIZED));
 const whyNot = compiler === undefined ? ' (no compiler with AddressSanitizer and UBSan)' : '';
 

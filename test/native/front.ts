@@ -9,6 +9,14 @@ export const BECAME_NODE = 42;
 
 export const STRICT = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Wconversion', '-Werror'];
 
+export const SANITIZED = [
+  '-g',
+  '-O1',
+  '-D_GNU_SOURCE',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+];
+
 const SOURCES = readdirSync('src/native')
   .filter((name) => name.endsWith('.c'))
   .map((name) => join('src/native', name));

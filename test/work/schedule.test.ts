@@ -4,7 +4,7 @@ import { Schedule } from '../../src/work/schedule.ts';
 
 /** A schedule, and what it has let begin and refused so far. */
 function scheduled(jobs: number, clock = () => 0) {
-  const schedule = new Schedule<number>(jobs, clock);
+  const schedule = new Schedule<number>(jobs, 1, clock);
   const begun: number[] = [];
   const refused: number[] = [];
   const take = (...messages: number[]) => {
