@@ -2,9 +2,28 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { kills } from '../kills.ts';
-import { commandsOf, isAlive, type Mq, type Running, seq, test, until } from './mq.ts';
+import {
+  commandOf,
+  commandsOf,
+  isAlive,
+  type Mq,
+  nodeOf,
+  processesOf,
+  type Running,
+  seq,
+  test,
+  until,
+} from './mq.ts';
 
 const leased = async (mq: Mq, queue = 'q') => (await mq.stat(queue))['leased'];
+
+/** What a worker consists of: the process that was called, which starts commands, and the part of it that is Node. */
+const PARTS = ['the worker', 'its Node'] as const;
+
+function killPart({ child }: Running, part: (typeof PARTS)[number]): void {
+  const pid = child.pid as number;
+  process.kill(part === 'the worker' ? pid : (nodeOf(pid) ?? pid), 'SIGKILL');
+}
 
 describe('a worker that ends', () => {
   const running = async (mq: Mq, ...args: string[]): Promise<Running> => {
@@ -23,16 +42,21 @@ describe('a worker that ends', () => {
     for (const pid of pids(mq)) process.kill(-pid, 'SIGKILL');
   };
 
-  test('by SIGKILL: its messages are back at once, uncounted', async ({ mq }) => {
-    const work = await running(mq, ...forever(mq));
-    await until(() => pids(mq).length === 2);
-    work.child.kill('SIGKILL');
-    await until(async () => (await mq.stat('q'))['waiting'] === 3);
-    expect(await mq.stat('q')).toMatchObject({ leased: 0, failed: 0 });
-    expect(pids(mq).every(isAlive)).toBe(true);
-    endCommands(mq);
-    await work.done;
-  });
+  test.for(PARTS)(
+    'by SIGKILL of %s: its messages are back at once, uncounted, and its commands run on',
+    async (part, { mq }) => {
+      const work = await running(mq, ...forever(mq));
+      await until(() => pids(mq).length === 2);
+      killPart(work, part);
+      await until(async () => (await mq.stat('q'))['waiting'] === 3);
+      expect(await mq.stat('q')).toMatchObject({ leased: 0, failed: 0 });
+      expect(pids(mq).every(isAlive)).toBe(true);
+      await until(() => work.child.signalCode === 'SIGKILL');
+      await until(() => processesOf(mq.home).every((pid) => !/ work q /.test(commandOf(pid))));
+      endCommands(mq);
+      await work.done;
+    },
+  );
 
   test('by SIGKILL, and the daemon with it: its messages are back at once, uncounted', async ({ mq }) => {
     const work = await running(mq, ...forever(mq));
@@ -208,13 +232,13 @@ describe('exactly one set of outputs for each input', () => {
     return Number((await mq.stat('q'))['done']);
   };
 
-  test(`with the worker SIGKILLed ${KILLS} times`, async ({ mq }) => {
+  test.for(PARTS)(`with %s SIGKILLed ${KILLS} times`, async (part, { mq }) => {
     await mq.run(['put', 'q'], seq(COUNT));
     let done = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       const work = mq.start([...args, ...command]);
       done = await random(mq, done, work);
-      work.child.kill('SIGKILL');
+      killPart(work, part);
       await work.done;
     }
     await mq.run([...args, '--drain', ...command]);
