@@ -6,6 +6,9 @@ const AHEAD = 20;
 /** Milliseconds after which a message that was taken ahead and has not begun goes back: others may be free for it. */
 const STALE = 100;
 
+/** Milliseconds within which what is to be asked goes to the daemon together, while all jobs are busy. */
+const TOGETHER = 10;
+
 /**
  * The schedule of `mq work`: how many messages are taken, which command begins next, and when the daemon
  * is asked. The states of a message:
@@ -17,7 +20,8 @@ const STALE = 100;
  * - Up to twice as many messages have begun and are not over: their outputs may have to wait for room.
  * - Where Node starts commands, that stops this process for longer than all else that it does for a message. So one
  *   begins in each turn of the event loop, and the daemon is asked before that, to work meanwhile.
- * - The daemon is not asked while enough messages are waiting: later one request does for several.
+ * - The daemon is not asked while all jobs are busy and enough messages are waiting: a little later one request does
+ *   for several.
  * - Messages are taken ahead of short commands, many with one request (`AHEAD`). None waits behind a long
  *   command while others could have it (`STALE`).
  */
@@ -35,15 +39,16 @@ export class Schedule<T> {
   #ended = 0;
   #measuredAt: number;
   #askers: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #isDue = false;
   #isStopped = false;
   #isPaused = false;
 
   /** @param perTurn how many commands begin in a turn of the event loop */
-  constructor(jobs: number, perTurn = 1, clock = now) {
+  constructor(jobs: number, clock = now, perTurn = 1) {
     this.#jobs = jobs;
-    this.#perTurn = perTurn;
     this.#clock = clock;
+    this.#perTurn = perTurn;
     this.#measuredAt = clock();
   }
 
@@ -114,6 +119,13 @@ export class Schedule<T> {
     return 2 * this.#jobs - this.#begun.size;
   }
 
+  /** Whether the daemon is asked without delay. */
+  get #mustAsk(): boolean {
+    if (this.#free >= this.#waiting.size) return true;
+    // There is no message for a command that could run, or it may not begin before another one is over.
+    return this.#next === undefined && (this.#perTurn === 1 || this.#running.size < this.#jobs);
+  }
+
   /** The message that can begin now. */
   get #next(): T | undefined {
     const canBegin = this.#running.size < this.#jobs && this.#room > 0;
@@ -133,8 +145,8 @@ export class Schedule<T> {
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      if (this.#next === undefined || this.#free >= this.#waiting.size)
-        for (const ask of this.#askers.splice(0)) ask();
+      if (this.#mustAsk) this.#ask();
+      else this.#timer ??= setTimeout(() => this.#ask(), TOGETHER);
     });
     setImmediate(() => {
       if (this.#isStopped || this.#isPaused) this.#refuse(this.#waiting.keys());
@@ -145,6 +157,12 @@ export class Schedule<T> {
       }
       this.#soon();
     });
+  }
+
+  #ask(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const ask of this.#askers.splice(0)) ask();
   }
 
   #refuse(messages: Iterable<T>): void {

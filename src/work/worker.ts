@@ -85,7 +85,7 @@ export class Worker {
     };
     const started = starter && new StartedCommands(starter, execution);
     // Node stops for as long as it starts a command.
-    this.#schedule = new Schedule(jobs, started ? Number.POSITIVE_INFINITY : 1);
+    this.#schedule = new Schedule(jobs, undefined, started ? Number.POSITIVE_INFINITY : 1);
     this.#begin = (lease) => started?.begin(lease) ?? new Spawned(lease, execution);
     if (starter) {
       starter.onStopped = (isStopped) => this.#schedule.pause(isStopped);

@@ -3,8 +3,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { Schedule } from '../../src/work/schedule.ts';
 
 /** A schedule, and what it has let begin and refused so far. */
-function scheduled(jobs: number, clock = () => 0) {
-  const schedule = new Schedule<number>(jobs, 1, clock);
+function scheduled(jobs: number, clock = () => 0, perTurn = 1) {
+  const schedule = new Schedule<number>(jobs, clock, perTurn);
   const begun: number[] = [];
   const refused: number[] = [];
   const take = (...messages: number[]) => {
@@ -83,6 +83,42 @@ describe('a schedule', () => {
     await turns();
     expect(begun).toEqual([1, 2, 3]);
     expect(asked).toEqual([1, 2, 3]);
+  });
+
+  test('where starting them takes no time, it begins all that can, and asks for several at a time', async () => {
+    let time = 0;
+    const { schedule, begun, take } = scheduled(2, () => time, Number.POSITIVE_INFINITY);
+    take(1, 2);
+    await turns(2);
+    expect(begun).toEqual([1, 2]);
+    for (const message of [1, 2]) {
+      schedule.ended(message);
+      schedule.over(message);
+    }
+    time = 20;
+    expect(schedule.wanted()).toBe(4);
+    take(3, 4, 5, 6);
+    await turns();
+    schedule.ended(3);
+    let asked = false;
+    void schedule.mayAsk().then(() => {
+      asked = true;
+    });
+    await turns();
+    // All jobs are busy; a little later it is asked all the same.
+    expect({ begun, asked }).toEqual({ begun: [1, 2, 3, 4, 5], asked: false });
+    await vi.waitFor(() => expect(asked).toBe(true));
+  });
+
+  test('while it is paused nothing begins or is taken, and what was taken goes back', async () => {
+    const { schedule, begun, refused, take } = scheduled(2);
+    schedule.pause(true);
+    take(1, 2);
+    await turns();
+    expect({ begun, refused, wanted: schedule.wanted() }).toEqual({ begun: [], refused: [1, 2], wanted: 0 });
+    for (const message of [1, 2]) schedule.over(message);
+    schedule.pause(false);
+    expect(schedule.wanted()).toBe(2);
   });
 
   test('wants more messages when commands are short, and the jobs only when they are long', async () => {
