@@ -17,12 +17,12 @@ export const SOURCES = ['inherited', 'nothing', 'message', 'kept', 'pipe'] as co
 export const FAILURES = ['command', 'message', 'output'] as const;
 
 /** A standard stream: the number of a pipe's end with the starter, or another source. */
-export type Stream = Exclude<(typeof SOURCES)[number], 'pipe'> | number;
+export type StandardStream = Exclude<(typeof SOURCES)[number], 'pipe'> | number;
 
 export interface Start {
   /** Whether the command has a session of its own, without a terminal. */
   hasSession: boolean;
-  streams: readonly [Stream, Stream, Stream];
+  streams: readonly [StandardStream, StandardStream, StandardStream];
   /** Each ended by NUL. */
   variables: string;
   /** In its arguments, or on standard input. */
