@@ -54,7 +54,11 @@ export class Spawned implements Execution {
     const input = isInArguments ? undefined : fileFrom(() => temporaryWith(Buffer.concat([lease.body, end])));
     this.#output = isKept ? fileFrom(() => openTemporary(constants.O_APPEND)) : undefined;
     const ours = (stream: number | 'inherited') => (stream === 'inherited' ? 'inherit' : stream);
-    const stdio: StdioOptions = [input ?? 'ignore', this.#output ?? ours(stdout), ours(stderr)];
+    const stdio: StdioOptions = [
+      input ?? (hasTerminal ? 'inherit' : 'ignore'),
+      this.#output ?? ours(stdout),
+      ours(stderr),
+    ];
     const env = { ...environment, ...variablesOf(lease) };
     const line = isInArguments ? withMessage(command, lease.body) : command;
     this.#child = startChild(line, { detached: !hasTerminal, stdio, env });

@@ -25,7 +25,8 @@ export class StartedCommands {
     this.#starter = starter;
     this.#options = options;
     this.#isArgument = isArgument(command);
-    const streams = [this.#isArgument ? 'nothing' : 'message', isKept ? 'kept' : stdout, stderr] as const;
+    const input = this.#isArgument ? (hasTerminal ? 'inherited' : 'nothing') : 'message';
+    const streams = [input, isKept ? 'kept' : stdout, stderr] as const;
     this.#start = { hasSession: !hasTerminal, streams, most };
   }
 

@@ -51,7 +51,10 @@ describe.skipIf(!hasScript)(title, () => {
   test('--tty: the command has the terminal, reads what is typed there, and comes alone', async ({ mq }) => {
     await mq.run(['put', 'q', 'a', 'b']);
     const ask = join(mq.home, 'ask');
-    writeFileSync(ask, 'printf "name of $1? "; read -r x </dev/tty; echo "<$1 $x>"; [ -t 1 ] && [ -t 2 ]\n');
+    writeFileSync(
+      ask,
+      'printf "name of $1? "; read -r x; echo "<$1 $x>"; [ -t 0 ] && [ -t 1 ] && [ -t 2 ]\n',
+    );
     const shell = onTerminal(mq);
     type(shell, `mq work q --tty --drain -- sh ${ask} {}\n`);
     for (const name of ['a', 'b']) {
