@@ -389,7 +389,8 @@ describe('with a command', () => {
 
   test('a signal that ends the command ends mq; one that mq gets goes on to the command', async ({ mq }) => {
     const near = mq.start(['pipe', 'p'], { input: '' });
-    expect((await mq.run(['pipe', 'p', '--', 'sh', '-c', 'kill -KILL $$'])).signal).toBe('SIGKILL');
+    const command = 'cat; kill -KILL $$';
+    expect((await mq.run(['pipe', 'p', '--', 'sh', '-c', command])).signal).toBe('SIGKILL');
     expect((await near.done).status).toBe(0);
 
     const first = await waiting(mq, 'p');

@@ -31,14 +31,14 @@ describe.skipIf(!hasScript)(title, () => {
       type(shell, `mq work q -j 2 --lease 1s --drain -- sh ${command} {}\n`);
       await until(() => linesOf(pids).length === 2);
       type(shell, CTRL_Z as string);
-      await until(() => linesOf(pids).every((pid) => stateOf(pid) === 'T'));
+      await until(() => linesOf(pids).every(isStopped));
       await until(() => shell.out().includes('Stopped'));
       // Nothing new begins, and the leases would have run out.
       await delay(2500);
       expect(await mq.stat('q')).toMatchObject({ waiting: 1, leased: 2, failed: 0 });
       expect(linesOf(pids)).toHaveLength(2);
       type(shell, 'fg\n');
-      await until(() => linesOf(pids).every((pid) => stateOf(pid) !== 'T'));
+      await until(() => !linesOf(pids).some(isStopped));
       writeFileSync(go, '');
       await until(() => linesOf(ended).length === 3);
       type(shell, 'exit $?\n');
@@ -108,8 +108,7 @@ describe.skipIf(!hasScript)(title, () => {
     );
     await until(() => linesOf(pid).length === 1);
     type(shell, CTRL_Z as string);
-    // D: its child was stopped before exec (vfork(2)).
-    await until(() => linesOf(pid).every((each) => 'TD'.includes(stateOf(each))));
+    await until(() => linesOf(pid).every(isStopped));
     await until(() => shell.out().includes('Stopped'));
     type(shell, 'fg\n');
     writeFileSync(go, '');
@@ -137,11 +136,7 @@ function linesOf(path: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
 }
 
-/** The state of a process, as proc_pid_stat(5) has it; '': there is none. */
-function stateOf(pid: string): string {
-  try {
-    return /\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
-  } catch {
-    return '';
-  }
+/** Whether a process is stopped (T), or waits for a child that was stopped before its exec (D; vfork(2)). */
+function isStopped(pid: string): boolean {
+  return /\) [TD]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
