@@ -207,14 +207,19 @@ export class Connection {
   }
 
   #hear(value: Value): void {
-    if (value instanceof Push && String(value.values[0]) === 'stopped') {
+    if (!(value instanceof Push)) return;
+    const [what, queue] = value.values.map(String);
+    if (what === 'stopped') {
       this.#stopped = true;
       this.onStopped();
-    }
+    } else if (what === 'paused' && queue !== undefined) this.onPaused(queue);
   }
 
   /** Called when the daemon says that it was stopped; for a moment it still takes requests. */
   onStopped: () => void = () => {};
+
+  /** Called when the daemon says that a queue was paused. */
+  onPaused: (queue: string) => void = () => {};
 
   #answer(frame: Buffer): boolean {
     const next = this.#unanswered.shift();

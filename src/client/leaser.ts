@@ -56,7 +56,11 @@ export class Leaser {
   /** Rejected when nothing more is to be taken. */
   readonly #noMore = Promise.withResolvers<never>();
   #hasStoppedTaking = false;
+  /** Queues that were paused since the last get was sent: what it still brings of them was taken before. */
+  readonly #paused = new Set<string>();
   #hasEnded = false;
+  /** Called when a queue is paused: messages of it that are not begun are to go back. */
+  onPaused: (queue: string) => void = () => {};
   /** Waited for before leases are extended: those of a worker that hangs run out. */
   beforeExtending: () => Promise<void> = async () => {};
   /** Receives errors of background work. */
@@ -73,6 +77,10 @@ export class Leaser {
     this.#settle = settle;
     this.#put = put;
     take.onReopened = (connection) => this.#claim(connection);
+    take.onPaused = (queue) => {
+      this.#paused.add(queue);
+      this.onPaused(queue);
+    };
     // There may be no `take` to reject.
     this.#noMore.promise.catch(() => {});
     this.#timer = this.#extendLater();
@@ -100,9 +108,13 @@ export class Leaser {
       packed: true,
       until,
     };
-    const taking = this.#take.request(request).then((frame) => this.#taken(frame));
     try {
-      return await Promise.race([taking, this.#noMore.promise]);
+      for (;;) {
+        this.#paused.clear();
+        const taking = this.#take.request(request).then((frame) => this.#taken(frame));
+        const leases = await Promise.race([taking, this.#noMore.promise]);
+        if (leases?.length !== 0) return leases;
+      }
     } catch (error) {
       if (error instanceof MqError && error.code === 'CLOSED') return undefined;
       throw error;
@@ -211,12 +223,12 @@ export class Leaser {
   }
 
   #taken(frame: Buffer): Lease[] | undefined {
-    const leases = this.#read(frame);
-    for (const lease of leases ?? []) {
+    return this.#read(frame)?.filter((lease) => {
       this.#leases.set(lease.token, lease);
-      if (this.#hasStoppedTaking) this.giveBack(lease).catch((error) => this.onError(error));
-    }
-    return leases;
+      if (!this.#hasStoppedTaking && !this.#paused.has(lease.queue)) return true;
+      this.giveBack(lease).catch((error) => this.onError(error));
+      return false;
+    });
   }
 
   #read(frame: Buffer): Lease[] | undefined {

@@ -34,7 +34,16 @@ interface Pending {
 }
 
 /** Requests that take effect once though they are sent again: the daemon remembers its answers to them. */
-export const ONCE: ReadonlySet<Verb> = new Set<Verb>(['DONE', 'FAIL', 'RETURN', 'MOVE', 'PURGE', 'RM']);
+export const ONCE: ReadonlySet<Verb> = new Set<Verb>([
+  'DONE',
+  'FAIL',
+  'RETURN',
+  'MOVE',
+  'PURGE',
+  'RM',
+  'PAUSE',
+  'RESUME',
+]);
 
 let lines = 0;
 
@@ -55,6 +64,7 @@ export class Line {
   /** Whether there is no further connection. */
   #isLast = false;
   #onStopped: () => void = () => {};
+  #onPaused: (queue: string) => void = () => {};
   /** Called with each further connection, before requests without an answer are sent again. */
   onReopened: (connection: Connection) => void = () => {};
 
@@ -118,6 +128,12 @@ export class Line {
     this.#connection.onStopped = call;
   }
 
+  /** Called when a queue is paused at which this connection waits, or has leases bound to it. */
+  set onPaused(call: (queue: string) => void) {
+    this.#onPaused = call;
+    this.#connection.onPaused = call;
+  }
+
   /** Sends nothing more. Requests that were sent are still answered, but wait for nothing. */
   finish(): void {
     this.#hasFinished = true;
@@ -161,6 +177,7 @@ export class Line {
       const connection = await this.#connector.connect();
       if (this.#isLast) return connection.destroy();
       connection.onStopped = this.#onStopped;
+      connection.onPaused = this.#onPaused;
       this.#connection = connection;
       this.#reopening = undefined;
       this.#keep(connection);

@@ -1,7 +1,7 @@
 import type { Exit, Invocation } from '../cli/command.ts';
 import { allQueues } from '../client/all-queues.ts';
 import type { Cell } from '../output/columns.ts';
-import { type Described, isPipe, toObject } from '../output/describe.ts';
+import { type Described, isPipe, stateOf, toObject } from '../output/describe.ts';
 import { print, printAll } from '../output/print.ts';
 import type { Value } from '../protocol/values.ts';
 
@@ -30,12 +30,13 @@ async function* inJson(all: AsyncIterable<Value[]>): AsyncGenerator<string> {
   for await (const page of all) yield page.map((each) => `${JSON.stringify(toObject(each))}\n`).join('');
 }
 
-const FIELDS = ['name', 'kind', 'waiting', 'delayed', 'leased', 'maxsize', 'consumers', 'state'];
+const FIELDS = ['name', 'kind', 'waiting', 'delayed', 'leased', 'maxsize', 'consumers'];
 
 function queueRow(queue: Map<string, Value>): Cell[] {
-  return FIELDS.map((field) =>
+  const cells = FIELDS.map((field) =>
     field === 'maxsize' && queue.get(field) === 0 ? '-' : queue.get(field),
   ) as Cell[];
+  return [...cells, stateOf(queue.get('state'), queue.get('paused'))];
 }
 
 /** Rows of a pipe, one for each end. */

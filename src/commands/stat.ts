@@ -1,7 +1,7 @@
 import type { Exit, Invocation } from '../cli/command.ts';
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
-import { toObject } from '../output/describe.ts';
+import { stateOf, toObject } from '../output/describe.ts';
 import { print } from '../output/print.ts';
 
 /** mq stat: shows all about one queue. */
@@ -10,5 +10,6 @@ export async function run({ operands, options, places, start }: Invocation): Pro
   const state = toObject(await ask(places, start, { verb: 'STAT', queue }));
   if (options['json']) return print(`${JSON.stringify(state)}\n`);
   const { pairs } = await import('../output/columns.ts');
-  return print(pairs(state));
+  const { paused, ...rest } = state;
+  return print(pairs({ ...rest, state: stateOf(state['state'], paused) }));
 }

@@ -34,8 +34,8 @@ export class AnswerWriter {
   }
 
   /** Writes a message that nobody asked for. */
-  push(what: string): void {
-    const push = new Push([what]);
+  push(words: string[]): void {
+    const push = new Push(words);
     if (this.#isWithin) this.#pushes.push(push);
     else this.#write(encode(push, this.version));
   }

@@ -42,6 +42,7 @@ export function describe(queue: QueueState, queues: Queues): Value {
     name: queue.name,
     kind: queue.kind,
     state: queue.closed ? 'closed' : 'open',
+    paused: Number(queue.paused),
     waiting: queue.waiting,
     delayed: queue.delayed,
     leased: queue.held + queue.leased,

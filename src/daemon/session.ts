@@ -72,6 +72,7 @@ export class Session implements Peer {
     this.#scanner = new FrameScanner(requestLimits(daemon.maxMessage));
     this.#writer = new AnswerWriter(socket, (bytes) => daemon.account(bytes));
     this.owner = queues.enter();
+    this.owner.onPaused = (queue) => this.tell('paused', queue);
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('drain', () => {
       if (this.#pipeEnd) this.#pipeEnd.drained();
@@ -106,8 +107,8 @@ export class Session implements Peer {
   }
 
   /** Sends a message that nobody asked for, to clients that understand it. */
-  tell(what: string): void {
-    if (this.isMq && this.version === 3 && !this.#pipeEnd) this.#writer.push(what);
+  tell(...words: string[]): void {
+    if (this.isMq && this.version === 3 && !this.#pipeEnd) this.#writer.push(words);
   }
 
   /** Makes the connection an end of a pipe, which carries no requests any more. */

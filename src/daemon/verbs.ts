@@ -157,6 +157,8 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   SET: ({ queue, settings }, { queues }) => done(queues.store.configure(queue, settings)),
   CLOSE: ({ queue, now }, { queues }) => done(queues.store.close(queue, now)),
   OPEN: ({ queue }, { queues }) => done(queues.store.open(queue)),
+  PAUSE: ({ queue, once }, { queues }) => done(queues.pause(queue, once)),
+  RESUME: ({ queue, once }, { queues }) => done(queues.store.resume(queue, once)),
 
   POSITION: ({ client }, { queues }) => queues.store.stored(client),
 

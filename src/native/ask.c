@@ -54,12 +54,13 @@ int64_t deadline_of(void) {
   return wait == 0 ? 0 : begun + wait;
 }
 
-/* How many messages there are in these queues, as ` (2 waiting, 1 delayed)`: see counts.ts. */
+/* How many messages there are in these queues, as ` (2 waiting, paused)`: see counts.ts. */
 char *counts_of(struct line *line, char **queues, int count) {
   static const char *const STATES[] = {MQ_STATES};
   enum { STATES_TOTAL = sizeof STATES / sizeof STATES[0] };
   int64_t sums[STATES_TOTAL] = {0}, number;
   struct bytes missing = {0}, parts = {0};
+  bool is_paused = false;
   for (int i = 0; i < count; i++) {
     struct request stat = {.name = REQUEST_STAT, .on_signal = IS_HELD};
     struct reader answer, value;
@@ -68,12 +69,15 @@ char *counts_of(struct line *line, char **queues, int count) {
     enum outcome outcome = ask(line, &stat, &answer);
     for (size_t state = 0; outcome == ANSWERED && state < STATES_TOTAL; state++)
       if (find_in_map(answer, STATES[state], &value) && read_integer(&value, &number)) sums[state] += number;
+    if (outcome == ANSWERED && find_in_map(answer, "paused", &value) && read_integer(&value, &number) && number > 0)
+      is_paused = true;
     if (outcome != FAILED || failure.code != CODE_NOQUEUE) continue;
     add_text(&missing, missing.length == 0 ? TEXT_NO_QUEUE : ", ");
     add_text(&missing, queues[i]);
   }
   for (size_t state = 0; state < STATES_TOTAL; state++)
     if (sums[state] > 0) add_text(&parts, text_of("%s%" PRId64 " %s", parts.length == 0 ? "" : ", ", sums[state], STATES[state]));
+  if (is_paused) add_text(&parts, parts.length == 0 ? "paused" : ", paused");
   if (missing.length > 0 && parts.length > 0) add_text(&parts, ", ");
   add(&parts, missing.start, missing.length);
   add(&parts, "", 1);

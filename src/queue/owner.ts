@@ -16,6 +16,8 @@ export class Owner {
   readonly #cancels = new Set<() => void>();
   readonly #waitsOn = new Set<string>();
   readonly #presence: Presence;
+  /** Called when a queue is paused that it is at: what it has not begun is to go back. */
+  onPaused: (queue: string) => void = () => {};
   /** Whether it waits for nothing any more; messages that are there it still takes. */
   ended = false;
   /** Whether its connection is gone, so that nothing can be given to it. */

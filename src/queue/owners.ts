@@ -152,6 +152,11 @@ export class Owners {
     await this.#return(owner, [[queue, ids]], []);
   }
 
+  /** Tells those who may have messages of the queue, or are being given some, that it is paused. */
+  tellPaused(queue: string): void {
+    for (const owner of this.#owners) if (owner.isAt(queue)) owner.onPaused(queue);
+  }
+
   /** Whether somebody holds messages. */
   get areHeld(): boolean {
     return [...this.#owners].some(({ hasAny }) => hasAny);

@@ -160,6 +160,14 @@ export class Queues {
     if (binding === 'free') return;
     if (owner.gone) await this.#owners.giveBackLeases(owner, queue, leases);
     else this.#owners.bind(owner, queue, leases);
+    // The daemon that it was paused by may have died before it could tell.
+    if (binding === 'hold' && (await this.store.stat(queue))?.paused) owner.onPaused(queue);
+  }
+
+  /** @see Store.pause */
+  async pause(queue: string, once?: Once): Promise<void> {
+    await this.store.pause(queue, once);
+    this.#owners.tellPaused(queue);
   }
 
   /** @see Owners.done */

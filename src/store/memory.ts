@@ -51,6 +51,7 @@ interface Message {
 interface Queue extends Settings, Counts {
   name: string;
   closed: false | true | 'now';
+  paused: boolean;
   /** The messages in the order of taking. */
   messages: Message[];
 }
@@ -102,14 +103,14 @@ export class MemoryStore implements Store {
 
   async take(name: string, limit: TakeLimit): Promise<TakeResult> {
     const queue = this.#queues.get(name);
-    const taken = queue ? this.#next(queue, limit) : [];
+    const taken = queue ? this.#toTake(queue, limit) : [];
     for (const message of taken) message.state = 'held';
     return this.#taken(name, queue, taken);
   }
 
   async lease(name: string, limit: TakeLimit, duration: number): Promise<TakeResult> {
     const queue = this.#queues.get(name);
-    const taken = queue ? this.#next(queue, limit) : [];
+    const taken = queue ? this.#toTake(queue, limit) : [];
     for (const message of taken) {
       message.state = 'leased';
       message.lease = leaseToken(message.id, newNonce());
@@ -253,6 +254,14 @@ export class MemoryStore implements Store {
     this.#events.changed(name);
   }
 
+  async pause(name: string, once?: Once): Promise<void> {
+    this.#once(once, () => this.#setPaused(name, true));
+  }
+
+  async resume(name: string, once?: Once): Promise<void> {
+    this.#once(once, () => this.#setPaused(name, false));
+  }
+
   async stat(name: string): Promise<QueueState | undefined> {
     const queue = this.#queues.get(name);
     return queue && toState(queue);
@@ -319,7 +328,7 @@ export class MemoryStore implements Store {
 
   #make(name: string): Queue {
     const counts: Counts = { put: 0, got: 0, done: 0, failed: 0, dead: 0, expired: 0 };
-    const queue: Queue = { ...DEFAULT_SETTINGS, ...counts, name, closed: false, messages: [] };
+    const queue: Queue = { ...DEFAULT_SETTINGS, ...counts, name, closed: false, paused: false, messages: [] };
     this.#queues.set(name, queue);
     return queue;
   }
@@ -343,6 +352,16 @@ export class MemoryStore implements Store {
 
   #messages(): Message[] {
     return [...this.#queues.values()].flatMap(({ messages }) => messages);
+  }
+
+  #setPaused(name: string, paused: boolean): number {
+    this.#get(name).paused = paused;
+    this.#events.changed(name);
+    return 0;
+  }
+
+  #toTake(queue: Queue, limit: TakeLimit): Message[] {
+    return queue.paused ? [] : this.#next(queue, limit);
   }
 
   /** The next messages that have not expired. */

@@ -5,6 +5,8 @@ export interface QueueState extends Settings {
   name: string;
   /** 'now': messages that come back are dropped. */
   closed: false | true | 'now';
+  /** Whether nothing can be taken. */
+  paused: boolean;
   /** Messages that can be taken now. */
   waiting: number;
   /** Messages that will be waiting later. */

@@ -135,6 +135,12 @@ export interface Store {
   /** Undoes `close`. @throws MqError NOQUEUE */
   open(queue: string): Promise<void>;
 
+  /** `take` and `lease` find nothing from now on; all else goes on. @throws MqError NOQUEUE */
+  pause(queue: string, once?: Once): Promise<void>;
+
+  /** Undoes `pause`. @throws MqError NOQUEUE */
+  resume(queue: string, once?: Once): Promise<void>;
+
   /** The state of a queue; undefined: there is no such queue. */
   stat(queue: string): Promise<QueueState | undefined>;
 

@@ -71,6 +71,11 @@ export class Schedule<T> {
     if (this.#ahead > 0) setTimeout(() => this.#refuse(messages), STALE).unref();
   }
 
+  /** Sends those messages back that have not begun. */
+  refuse(which: (message: T) => boolean): void {
+    this.#refuse([...this.#waiting.keys()].filter(which));
+  }
+
   /** The command has ended. */
   ended(message: T): void {
     this.#running.delete(message);

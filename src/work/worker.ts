@@ -92,6 +92,7 @@ export class Worker {
       leaser.beforeExtending = () => starter.alive();
     }
     leaser.onStopped = () => this.#end(new MqError('STOPPED', TEXTS.stopped));
+    leaser.onPaused = (paused) => this.#schedule.refuse(({ queue }) => queue === paused);
     leaser.onError = (error) => this.#end(error);
     for (const signal of CAUGHT) process.on(signal, () => this.#interrupt(signal));
   }

@@ -19,7 +19,7 @@ afterAll(() => {
 
 describe('mq completion complete', () => {
   test('offers commands', () => {
-    expect(choices('p')).toEqual(['put', 'pipe', 'peek', 'purge']);
+    expect(choices('p')).toEqual(['put', 'pipe', 'peek', 'pause', 'purge']);
     expect(choices('-q', 'pu')).toEqual(['put', 'purge']);
     expect(choices('--q')).toEqual(['--quiet']);
     expect(choices('unknown', '')).toEqual([]);

@@ -24,6 +24,8 @@ export class FakeDaemon {
   serves: Serve[] = [];
   /** The requests over each connection, without the greeting. */
   readonly asked: Request[][] = [];
+  /** Writes to each connection what nobody asked for, or an answer later on. */
+  readonly writes: ((value: Value) => void)[] = [];
   readonly #home = mkdtempSync(join(tmpdir(), 'mq-fake-'));
   readonly #sockets = new Set<Socket>();
   readonly #server: Server = createServer((socket) => this.#accept(socket));
@@ -60,6 +62,7 @@ export class FakeDaemon {
     this.asked.push(requests);
     const scanner = new FrameScanner(requestLimits(1e6));
     const write = (value: Value) => socket.write(Buffer.concat(encode(value, 3)));
+    this.writes.push(write);
     socket.on('error', () => {});
     socket.on('data', (chunk) =>
       scanner.push(chunk, (frame) => {

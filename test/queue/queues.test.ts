@@ -6,7 +6,7 @@ import { Queues } from '../../src/queue/queues.ts';
 import type { Range } from '../../src/range.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import type { QueueState } from '../../src/store/queue-state.ts';
-import { rangeOf } from '../../src/store/run.ts';
+import { rangeOf, tokensOf } from '../../src/store/run.ts';
 import type { TakeLimit, TakeResult } from '../../src/store/store.ts';
 import { ALL, bodiesOf, messagesOf, packed } from '../store/messages.ts';
 
@@ -57,6 +57,63 @@ async function outcomeOf<T>(promise: Promise<T>): Promise<T | 'waits' | MqError>
   await allThatCanHappen();
   return outcome;
 }
+
+describe('a paused queue', () => {
+  test('gives nothing: gets wait, or have the next queue, until it is resumed', async () => {
+    await put('q', ['a', 'b']);
+    await put('other', ['c']);
+    await queues.pause('q');
+    expect(await get('q', 0)).toBeUndefined();
+    expect(bodies(await get(['q', 'other'], 0))).toEqual(['c']);
+    const gettings = [get('q'), get(['q', 'other'])];
+    expect(await outcomeOf(Promise.race(gettings))).toBe('waits');
+    await queues.store.resume('q');
+    expect((await Promise.all(gettings)).map(bodies)).toEqual([['a'], ['b']]);
+  });
+
+  test('wakes those who wait when it is drained, and not before', async () => {
+    await put('q', ['a']);
+    await queues.pause('q');
+    await queues.store.close('q', false);
+    const gettings = [get('q'), queues.get(owner, ['q'], { limit: ONE, timeout: FOREVER, until: 'idle' })];
+    expect(await outcomeOf(Promise.race(gettings))).toBe('waits');
+    await queues.store.purge('q');
+    for (const getting of gettings) expect(await outcomeOf(getting)).toEqual(code('CLOSED'));
+  });
+
+  test('is joined when nothing in it is unfinished', async () => {
+    await put('q', ['a']);
+    await queues.pause('q');
+    const join = queues.join(owner, 'q', FOREVER);
+    expect(await outcomeOf(join)).toBe('waits');
+    await queues.store.purge('q');
+    expect(await join).toBe(true);
+  });
+
+  test('is told to those who wait at it or have messages of it, and to who claims a lease of it', async () => {
+    await put('q', ['a', 'b']);
+    await put('other', ['c']);
+    const told: string[] = [];
+    const [holds, waits, leases, other] = ['holds', 'waits', 'leases', 'other'].map((name) => {
+      const each = queues.enter();
+      each.onPaused = (queue) => told.push(`${name} ${queue}`);
+      return each;
+    }) as [Owner, Owner, Owner, Owner];
+    await get('q', 0, holds);
+    const lease = { duration: 60_000, isBound: true };
+    const taken = (await queues.get(leases, ['q'], { limit: ONE, timeout: 0, lease })) as Taken;
+    const getting = get('q', FOREVER, waits);
+    await get('other', 0, other);
+    await allThatCanHappen();
+    await queues.pause('q');
+    expect(told.sort()).toEqual(['holds q', 'leases q', 'waits q']);
+    await queues.extend(other, 'q', tokensOf(taken.runs), 60_000, 'hold');
+    expect(told.at(-1)).toBe('other q');
+    await queues.leave(waits);
+    expect(await outcomeOf(getting)).toEqual(code('INTERRUPTED'));
+    queues.end();
+  });
+});
 
 describe('get', () => {
   test('gives what is there', async () => {

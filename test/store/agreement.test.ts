@@ -151,6 +151,9 @@ class Steps {
     if (dice < 80) return step('these', async (store) => idsIn(await store.takeIds(queue, ids)));
     if (dice < 84)
       return step('peek', async (store) => ({ messages: messagesOf(await store.peek(queue, limit)) }));
+    if (dice === 84 && random.below(4) === 0)
+      return step(`pause ${JSON.stringify(once)}`, (store) => store.pause(queue, once));
+    if (dice === 85) return step(`resume ${JSON.stringify(once)}`, (store) => store.resume(queue, once));
     if (dice < 88) return step('stat', (store) => store.stat(queue));
     if (dice < 91) {
       const count = random.below(2) === 0 ? undefined : random.below(20);

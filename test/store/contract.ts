@@ -606,6 +606,105 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
     });
   });
 
+  describe(`${engine}: pause and resume`, () => {
+    test('nothing can be taken from a paused queue, held or on lease, until it is resumed', async () => {
+      await put('q', 'a', 'b');
+      await store.pause('q');
+      expect(await take('q')).toEqual([]);
+      expect(await lease('q')).toEqual([]);
+      // Together with others, too.
+      const [, taken, leased] = await Promise.all([put('q', 'c'), take('q'), lease('q')]);
+      expect([taken, leased]).toEqual([[], []]);
+      expect(await stat('q')).toMatchObject({ paused: true, waiting: 3, held: 0, leased: 0, got: 0 });
+      await store.resume('q');
+      expect(await stat('q')).toMatchObject({ paused: false });
+      expect(bodiesOf([...(await take('q', 1)), ...(await lease('q', 1000, 5))])).toEqual(['a', 'b', 'c']);
+    });
+
+    test('steps that are asked for at once see it in their order', async () => {
+      await put('q', 'a', 'b', 'c');
+      const [first, , second, , third] = await Promise.all([
+        lease('q'),
+        store.pause('q'),
+        lease('q'),
+        store.resume('q'),
+        lease('q'),
+      ]);
+      expect([first, second, third].map(bodiesOf)).toEqual([['a'], [], ['b']]);
+    });
+
+    test('all else goes on: puts, settling, delays, times to live, peek, move, purge, close', async () => {
+      await given('q', { max_attempts: 1 }, 'a', 'b', 'c', 'd');
+      const [a] = await take('q', 1);
+      const [b, c] = tokens(await lease('q', 1000, 2)) as [string, string];
+      await store.put('q', packed('later'), { priority: 0, delay: 100 });
+      await store.put('q', packed('mortal'), { priority: 0, ttl: 100 });
+      await store.pause('q');
+      await settle('q', [a as Message], 'done');
+      await store.settleLeases('q', [b], 'done');
+      await store.extend('q', [c], 500);
+      await pass(100);
+      expect(await waiting('q')).toEqual(['d', 'later']);
+      expect(await stat('q')).toMatchObject({ expired: 1, done: 2, leased: 1 });
+      await pass(400);
+      expect(await waiting('q.dead')).toEqual(['c']);
+      expect(await store.move('q', 'other', 1)).toBe(1);
+      expect(await store.purge('q')).toBe(1);
+      await put('q', 'last');
+      await store.close('q', false);
+      expect(await stat('q')).toMatchObject({ paused: true, closed: true, waiting: 1 });
+    });
+
+    test('what is back waits there', async () => {
+      await put('q', 'a', 'b', 'c');
+      const held = await take('q', 1);
+      const [b, c] = tokens(await lease('q', 1000, 2)) as [string, string];
+      await store.pause('q');
+      await settle('q', held, 'returned');
+      await store.returnLeases('q', [b]);
+      await store.settleLeases('q', [c], 'failed', 0);
+      expect(await waiting('q')).toEqual(['a', 'b', 'c']);
+      expect(await take('q')).toEqual([]);
+    });
+
+    test('it is drained as others are: when it is closed and nothing waits', async () => {
+      await put('q', 'a');
+      await store.pause('q');
+      await store.close('q', false);
+      expect(await store.take('q', ALL)).toMatchObject({ drained: false, finished: false });
+      expect(await store.lease('q', ALL, 1000)).toMatchObject({ drained: false, finished: false });
+      await store.purge('q');
+      expect(await store.take('q', ALL)).toMatchObject({ drained: true, finished: true });
+      expect(await store.lease('q', ALL, 1000)).toMatchObject({ drained: true, finished: true });
+    });
+
+    test('those that are acknowledged by id are taken: they were consumed before', async () => {
+      await put('q', 'a');
+      const ids = idsOf(await peek('q'));
+      await store.pause('q');
+      expect(idsIn(await store.takeIds('q', ids))).toHaveLength(1);
+    });
+
+    test('twice is once, and so is resuming what is not paused', async () => {
+      await given('q', {}, 'a');
+      await store.resume('q');
+      await store.pause('q');
+      await store.pause('q');
+      await store.resume('q');
+      expect(bodiesOf(await take('q'))).toEqual(['a']);
+    });
+
+    test('neither is possible where there is no queue; one of the same name later is not paused', async () => {
+      await expect(store.pause('q')).rejects.toEqual(refusal('NOQUEUE'));
+      await expect(store.resume('q')).rejects.toEqual(refusal('NOQUEUE'));
+      await given('q', {});
+      await store.pause('q');
+      await store.remove('q', false);
+      await put('q', 'a');
+      expect(bodiesOf(await take('q'))).toEqual(['a']);
+    });
+  });
+
   describe(`${engine}: purge and remove`, () => {
     test('purge drops what is waiting and says how many that were', async () => {
       await put('q', 'a', 'b');
@@ -697,6 +796,7 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
       const counts = { put: 0, got: 0, done: 0, failed: 0, dead: 0, expired: 0 };
       const empty = {
         closed: false,
+        paused: false,
         waiting: 0,
         delayed: 0,
         held: 0,
@@ -1045,8 +1145,12 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
       expect(await changes(() => settle('q', held, 'returned'))).toContain('q');
     });
 
-    test('when a queue was purged, closed, opened or removed', async () => {
+    test('when a queue was purged, closed, opened, paused, resumed or removed', async () => {
       await put('q', 'a');
+      expect(await changes(() => store.pause('q'))).toContain('q');
+      expect(await changes(() => take('q'))).toEqual(new Set());
+      expect(await changes(() => lease('q'))).toEqual(new Set());
+      expect(await changes(() => store.resume('q'))).toContain('q');
       expect(await changes(() => store.purge('q'))).toContain('q');
       expect(await changes(() => store.close('q', false))).toContain('q');
       expect(await changes(() => store.close('q', true))).toContain('q');
@@ -1819,6 +1923,8 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
         () => store.settleLeases('q', [b], 'done', undefined, seq(2)),
         () => store.put('out', packed('x'), { priority: 0, done: { queue: 'q', lease: c }, once: seq(3) }),
         () => store.move('q', 'other', 1, seq(4)),
+        () => store.pause('q', seq(8)),
+        () => store.resume('q', seq(9)),
         () => store.purge('q', seq(5)),
         () => store.remove('q', true, seq(6)),
       ];
@@ -1829,13 +1935,14 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
         expect(await step()).toEqual(answers.at(-1));
         expect(await store.list()).toEqual(before);
       }
-      expect(answers).toEqual([1, 0, { stored: 1 }, 1, 1, undefined]);
+      expect(answers).toEqual([1, 0, { stored: 1 }, 1, undefined, undefined, 1, undefined]);
       // At the same time, and when much else has happened.
       await put('q', 'f', 'g');
       expect(await Promise.all(steps.map((step) => step()))).toEqual(answers);
       const again = () => store.move('q', 'other', 1, seq(7));
       expect(await Promise.all([again(), again()])).toEqual([1, 1]);
       expect(await waiting('q')).toEqual(['g']);
+      expect(await stat('q')).toMatchObject({ paused: false });
       expect(await waiting('other')).toEqual(['d', 'f']);
     });
 

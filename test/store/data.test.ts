@@ -12,7 +12,7 @@ const DATA = 'test/data';
 const files = readdirSync(DATA).filter((name) => name.endsWith('.sqlite'));
 
 /** Queues that the files of layout 1 do not have. */
-const LATER = ['tasks', 'lost', 'nightly', 'nightly.dead', 'large'];
+const LATER = ['tasks', 'lost', 'nightly', 'nightly.dead', 'large', 'held/up'];
 
 describe.each(files)('a store of an earlier version, %s', (file) => {
   let folder: string;
@@ -138,6 +138,20 @@ describe('a store of layout 6 on', () => {
       [1024 * 1024 + 1, 'x'],
       [5, 's'],
     ]);
+    await store.end();
+    rmSync(folder, { recursive: true });
+  });
+});
+
+describe('a store of layout 7 on', () => {
+  test.each(files.filter((file) => file >= 'store-7.sqlite'))('has its paused queue: %s', async (file) => {
+    const folder = mkdtempSync(join(tmpdir(), 'mq-data-'));
+    copyFileSync(join(DATA, file), join(folder, 'store'));
+    const store = new SqliteStore(join(folder, 'store'), SILENT, Date.now);
+    expect(await store.stat('held/up')).toMatchObject({ paused: true, waiting: 1 });
+    expect((await store.take('held/up', ALL)).runs).toEqual([]);
+    await store.resume('held/up');
+    expect(bodiesOf(messagesOf((await store.take('held/up', ALL)).runs))).toEqual(['nobody gets it']);
     await store.end();
     rmSync(folder, { recursive: true });
   });

@@ -21,6 +21,18 @@ async function turns(count = 10): Promise<void> {
 }
 
 describe('a schedule', () => {
+  test('refuses those messages that have not begun, when it is told which', async () => {
+    const { schedule, begun, refused, take } = scheduled(1);
+    take(1, 2, 3, 4);
+    await turns();
+    schedule.refuse((message) => message % 2 === 1);
+    await turns();
+    expect([begun, refused]).toEqual([[1], [3]]);
+    for (const message of [1, 3]) schedule.over(message);
+    await turns();
+    expect(begun).toEqual([1, 2]);
+  });
+
   test('wants as many messages as there are jobs, and lets so many begin, in their order', async () => {
     const { schedule, begun, take } = scheduled(2);
     expect(schedule.wanted()).toBe(2);

@@ -6,6 +6,15 @@ export function named<V extends 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'OPEN'>(ver
   return { start: () => ({ verb, queue: '' }) as RequestOf<V>, operands: [queue] };
 }
 
+/** The same, for a step that is to happen once. */
+export function namedOnce<V extends 'PURGE' | 'PAUSE' | 'RESUME'>(verb: V): Row<RequestOf<V>> {
+  return {
+    start: () => ({ verb, queue: '', once: undefined }) as RequestOf<V>,
+    operands: [queue],
+    options: [once],
+  };
+}
+
 /** CREATE or SET. */
 export function settings<V extends 'CREATE' | 'SET'>(verb: V): Row<RequestOf<V>> {
   return {
@@ -63,12 +72,6 @@ export const MOVE: Row<RequestOf<'MOVE'>> = {
   start: () => ({ verb: 'MOVE', queue: '', to: '', count: undefined, once: undefined }),
   operands: [queue, name('to')],
   options: [count, once],
-};
-
-export const PURGE: Row<RequestOf<'PURGE'>> = {
-  start: () => ({ verb: 'PURGE', queue: '', once: undefined }),
-  operands: [queue],
-  options: [once],
 };
 
 export const LS: Row<RequestOf<'LS'>> = {

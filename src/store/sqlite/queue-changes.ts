@@ -125,4 +125,23 @@ export class QueueChanges {
       queue.row.closed = 0;
     });
   }
+
+  /** @see Store.pause */
+  pause(name: string, once?: Once): Promise<void> {
+    return this.#setPaused(name, 1, once);
+  }
+
+  /** @see Store.resume */
+  resume(name: string, once?: Once): Promise<void> {
+    return this.#setPaused(name, 0, once);
+  }
+
+  async #setPaused(name: string, paused: 0 | 1, once?: Once): Promise<void> {
+    await this.#long.once(once, () => {
+      const queue = this.#queues.get(name);
+      this.#queues.touch(queue);
+      queue.row.paused = paused;
+      return 0;
+    });
+  }
 }

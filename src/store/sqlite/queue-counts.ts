@@ -54,6 +54,7 @@ export function queueStateOf(row: QueueRow, held: number, oldestAt: number | und
     retry_delay,
     dead_letter,
     closed: row.closed === CLOSED_NOW ? 'now' : row.closed === 1,
+    paused: row.paused === 1,
     waiting: size - held - leased - delayed,
     delayed,
     held,

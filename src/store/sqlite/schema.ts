@@ -149,4 +149,9 @@ export const STEPS: readonly string[] = [
     INSERT INTO unused (chunk, size) VALUES (old.chunk, old.size);
   END;
   `,
+  `
+  ALTER TABLE queue ADD COLUMN paused     INTEGER NOT NULL DEFAULT 0;  -- 1: nothing can be taken
+  ALTER TABLE queue ADD COLUMN max_leased INTEGER NOT NULL DEFAULT 0;  -- 0: no limit
+  CREATE INDEX queue_dead_letter ON queue (dead_letter) WHERE dead_letter <> '';
+  `,
 ];

@@ -188,6 +188,14 @@ export class SqliteStore implements Store {
     return this.#changes.open(name);
   }
 
+  pause(name: string, once?: Once): Promise<void> {
+    return this.#changes.pause(name, once);
+  }
+
+  resume(name: string, once?: Once): Promise<void> {
+    return this.#changes.resume(name, once);
+  }
+
   stat(name: string): Promise<QueueState | undefined> {
     return this.#file.read(() => this.#queues.find(name)?.state());
   }

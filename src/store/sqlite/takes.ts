@@ -54,8 +54,8 @@ export class Takes {
   /** @see Store.lease */
   lease(name: string, limit: TakeLimit, duration: number, owner?: string): Promise<TakeResult> {
     return this.#file.checked(() => {
-      // If nothing waits, as most often when somebody is about to wait, nothing is written.
-      if (this.#file.isIdle && this.#next(name).length === 0) return this.take(name, NONE);
+      // If nothing can be taken, as most often when somebody is about to wait, nothing is written.
+      if (this.#file.isIdle && !this.#isAny(name)) return this.take(name, NONE);
       return this.#file.write(() => {
         const now = this.#clock.now();
         this.#announcer.dueAt(now + duration);
@@ -101,8 +101,9 @@ export class Takes {
   ): TakeResult {
     const queue = this.#queues.find(name);
     if (queue === undefined) return { runs: [], isPart: false, drained: false, finished: true };
-    if (limit.count > 0 && queue.counts.waiting > 0) this.#file.room.checkTake();
-    const taken = take(queue);
+    const isAny = limit.count > 0 && queue.counts.waiting > 0 && !queue.row.paused;
+    if (isAny) this.#file.room.checkTake();
+    const taken = isAny ? take(queue) : { runs: [], isPart: false };
     if (taken.runs.length > 0) this.#announcer.changed(name);
     return { ...taken, drained: queue.closed && queue.counts.pending === 0, finished: queue.row.size === 0 };
   }
@@ -112,8 +113,9 @@ export class Takes {
     this.#file.undo(() => this.#reservations.settled(owner, name, ids));
   }
 
-  #next(name: string): Run[] {
-    return this.#queues.find(name)?.peek(ONE, this.#clock.now()).runs ?? [];
+  #isAny(name: string): boolean {
+    const queue = this.#queues.find(name);
+    return queue !== undefined && !queue.row.paused && queue.peek(ONE, this.#clock.now()).runs.length > 0;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Sql } from './sql.ts';
 import type { QueueRow } from './table-rows.ts';
 
 /** Columns of a QueueRow, in the order of `Values`. */
-const COLUMNS = `id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size,
+const COLUMNS = `id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, paused, size,
   delayed, leased, put, got, done, failed, dead, expired`;
 
 /** The tables `queue` and `removed`. */
@@ -71,9 +71,10 @@ export class QueueTable {
 
   update(row: QueueRow): void {
     this.#sql.run(
-      `UPDATE queue SET closed = ?, size = ?, delayed = ?, leased = ?,
+      `UPDATE queue SET closed = ?, paused = ?, size = ?, delayed = ?, leased = ?,
       put = ?, got = ?, done = ?, failed = ?, dead = ?, expired = ? WHERE id = ?`,
       row.closed,
+      row.paused,
       row.size,
       row.delayed,
       row.leased,
@@ -130,6 +131,7 @@ type Values = [
   retry_delay: Columns['retry_delay'],
   dead_letter: Columns['dead_letter'],
   closed: Columns['closed'],
+  paused: Columns['paused'],
   size: Columns['size'],
   delayed: Columns['delayed'],
   leased: Columns['leased'],
@@ -152,6 +154,7 @@ function fromArray(values: Values): Columns {
     retry_delay,
     dead_letter,
     closed,
+    paused,
     size,
     delayed,
     leased,
@@ -172,6 +175,7 @@ function fromArray(values: Values): Columns {
     retry_delay,
     dead_letter,
     closed,
+    paused,
     size,
     delayed,
     leased,

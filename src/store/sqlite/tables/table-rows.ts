@@ -5,6 +5,7 @@ export interface QueueRow extends Settings {
   id: number;
   name: string;
   closed: 0 | 1 | 2;
+  paused: 0 | 1;
   size: number;
   delayed: number;
   leased: number;
