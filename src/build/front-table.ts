@@ -62,12 +62,18 @@ export function frontTable(): string {
 /** The commands that the front can do by itself. */
 const HOT = ['put', 'get', 'done', 'fail', 'extend', 'size', 'empty', 'full', 'join'];
 
+/** The options that it carries out. A command line with another one is Node's. */
+const CARRIED_OUT = new Set([
+  ...['quiet', 'no-start', 'nowait', 'timeout', 'null', 'whole'],
+  ...['priority', 'delay', 'ttl', 'key', 'lease'],
+]);
+
 function hotCommands(): Command[] {
   return HOT.map((name) => COMMANDS.find((command) => command.name === name) as Command);
 }
 
 function optionsOf({ options }: Command): Option[] {
-  return [...options, ...COMMON];
+  return [...options, ...COMMON].filter(({ name }) => CARRIED_OUT.has(name));
 }
 
 function constants(): string {

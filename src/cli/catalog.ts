@@ -62,6 +62,7 @@ const CATALOG = [
         former: 'id',
         summary: 'put nothing while a message with this key is unfinished, or is a dead letter of the queue',
       },
+      { name: 'print-id', summary: 'print the id of each message, a line each, as it is stored' },
     ],
     advice: {
       CLOSED: 'mq open QUEUE lets messages in again.',
@@ -75,6 +76,7 @@ const CATALOG = [
       ['mq put -w backup < dump.sql', 'put a whole file as one message'],
       ['mq put -t 5s jobs hello', 'wait at most 5 seconds for room'],
       ['mq put --key nightly jobs backup', 'put it unless the last one is unfinished'],
+      ['id=$(mq put --print-id jobs hello)', 'keep the id, for mq peek --id and others'],
     ],
     mayStart: true,
   },

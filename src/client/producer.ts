@@ -3,7 +3,10 @@ import { MqError } from '../errors.ts';
 import { TOKEN } from '../holder.ts';
 import type { Packed } from '../packed.ts';
 import type { Places } from '../paths.ts';
+import { notUnderstood, Reader } from '../protocol/reader.ts';
 import type { Request } from '../protocol/requests.ts';
+import { parseRange } from '../protocol/verbs/row.ts';
+import type { Range } from '../range.ts';
 import { Line } from './line.ts';
 
 /** Bytes sent ahead of the daemon's answers: enough work for it while it waits for a sync, and for the next. */
@@ -21,6 +24,11 @@ export interface PutTarget {
   delay?: number | undefined;
   ttl?: number | undefined;
   key?: string | undefined;
+  /**
+   * Receives the ids of the messages as they are stored, and is waited for. One request is under way at a time then:
+   * the daemon keeps the ids of the last one, for the case that it dies.
+   */
+  onIds?: ((ids: readonly Range[]) => Promise<void>) | undefined;
 }
 
 /**
@@ -66,21 +74,25 @@ export class Producer {
     this.#sent += messages.count;
     const bytes = messages.bytes.length + FRAME_BYTES;
     this.#bytes += bytes;
-    const { deadline, ...target } = this.#target;
+    const { deadline, onIds, ...target } = this.#target;
     const client = { id: this.#id, index };
     const question = (): Request => {
       const timeout = Math.max(0, Math.ceil(deadline - now()));
-      return { verb: 'PUT', ...target, messages, timeout, client };
+      return { verb: 'PUT', ...target, messages, timeout, client, ids: onIds !== undefined };
     };
-    this.#line.request(question).then(
-      () => {
-        this.#bytes -= bytes;
-        this.stored = index + messages.count;
-        this.#wake();
-      },
-      (error) => this.#failed(error),
-    );
-    await this.#until(() => this.#bytes < WINDOW);
+    const answered = async (frame: Buffer) => {
+      const { ids, error } = onIds ? readIds(frame) : {};
+      if (error === undefined) this.stored = index + messages.count;
+      if (ids) await onIds?.(ids);
+      if (error) throw error;
+      this.#bytes -= bytes;
+      this.#wake();
+    };
+    this.#line
+      .request(question)
+      .then(answered)
+      .catch((error) => this.#failed(error));
+    await this.#until(() => (onIds ? this.#bytes === 0 : this.#bytes < WINDOW));
   }
 
   /**
@@ -116,4 +128,16 @@ export class Producer {
       });
     }
   }
+}
+
+/**
+ * Reads the answer to a PUT with IDS: the ids of the stored messages, and the reason why the others are not stored.
+ * @throws MqError PROTOCOL
+ */
+function readIds(frame: Buffer): { ids?: Range[]; error?: MqError } {
+  const answer = new Reader(frame).read();
+  if (!Array.isArray(answer)) throw notUnderstood();
+  const last = answer.at(-1);
+  if (!(last instanceof MqError)) return { ids: answer.map((word) => parseRange(String(word))) };
+  return { ids: answer.slice(0, -1).map((word) => parseRange(String(word))), error: last };
 }

@@ -9,8 +9,10 @@ import { checkName } from '../names.ts';
 import { startProgress } from '../output/progress/show.ts';
 import { note } from '../output/terminal.ts';
 import { type Packed, pack, pieces } from '../packed.ts';
+import type { Range } from '../range.ts';
 import { LEAST_PRIORITY, MOST_PRIORITY, parseInteger } from '../settings.ts';
 import { Input } from '../stdio/input.ts';
+import { Output } from '../stdio/output.ts';
 import { TEXTS } from '../texts.ts';
 import { tty } from '../tty.ts';
 
@@ -42,6 +44,7 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     delay: periodOf(options, 'delay'),
     ttl: periodOf(options, 'ttl', 1),
     key,
+    onIds: options['print-id'] ? printer() : undefined,
   };
   const bodies = toBytes(messages);
   if (messages.length === 0 && tty().isatty(0) && !quiet)
@@ -65,13 +68,27 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     else await putInput(producer, input, framing, quiet);
     await producer.finish();
   } catch (error) {
-    if (!signal()) throw withCount(error, producer.stored, messages.length);
+    if (!signal()) {
+      if (error instanceof MqError && error.code === 'READERGONE') return 'SIGPIPE';
+      throw withCount(error, producer.stored, messages.length);
+    }
     failure = error;
   }
   const ended = signal();
   if (ended === undefined) return 0;
   if (!quiet) note(`put ${queue}: ${TEXTS.interrupted}${count(producer.stored)}${forCertain(failure)}`);
   return ended;
+}
+
+/** Prints ids, a line each. */
+function printer(): (ids: readonly Range[]) => Promise<void> {
+  const output = new Output();
+  return async (ids) => {
+    for (const { first, last } of ids) {
+      const lines = Array.from({ length: last - first + 1 }, (_, i) => `${first + i}\n`);
+      await output.write(Buffer.from(lines.join('')));
+    }
+  };
 }
 
 async function putAll(producer: Producer, bodies: Buffer[]): Promise<void> {

@@ -2,9 +2,11 @@ import { MqError } from '../errors.ts';
 import { holderOfPid } from '../holder.ts';
 import type { Request, Verb } from '../protocol/requests.ts';
 import { OK, Simple, type Value } from '../protocol/values.ts';
+import { rangeWord } from '../protocol/verbs/row.ts';
 import type { Queues } from '../queue/queues.ts';
 import type { QueueState } from '../store/queue-state.ts';
 import { checkLarge, rangeOf, tokensOf } from '../store/run.ts';
+import type { PutOptions } from '../store/store.ts';
 import { isNewer, OLDEST_PROTOCOL, PROTOCOL, VERSION } from '../version.ts';
 import type { Answer, Context, Daemon, Handler, Peer } from './handler.ts';
 import { describe, listed } from './listing.ts';
@@ -62,8 +64,13 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     ]);
   },
 
-  PUT({ queue, messages, timeout, ...options }, { session, queues }) {
-    return queues.put(session.owner, queue, messages, options, timeout);
+  async PUT({ queue, messages, timeout, ids, ...rest }, { session, queues }) {
+    const options: PutOptions = rest;
+    if (ids) options.ids = { since: rest.client?.index ?? 0 };
+    const put = await queues.put(session.owner, queue, messages, options, timeout);
+    if (!ids) return put.stored;
+    const words: Value[] = put.ids.map(rangeWord);
+    return put.lacking ? [...words, put.lacking] : words;
   },
 
   async GET({ queues: names, timeout, count, hold, lease, packed, until, done: acked }, { session, queues }) {

@@ -23,7 +23,7 @@ int main(int count, char **arguments) {
   if (is_set("MQ_FRONT", "0")) become_node();
   if (runs_command(count, arguments)) become_starter(count, arguments);
   if (!parse_arguments(count, arguments, &invocation)) become_node();
-  if (has(OPTION_HELP) || !is_name(invocation.operands[0]) || !find_places()) become_node();
+  if (!is_name(invocation.operands[0]) || !find_places()) become_node();
   if (is_set("MQ_NO_START", "1")) invocation.options[OPTION_NO_START] = "";
   sigset_t pipe;
   sigemptyset(&pipe);

@@ -30,7 +30,6 @@ int get(void) {
     .connection = {.fd = -1}, .may_start = !has(OPTION_NO_START), .holds = true, .deadline = deadline};
   struct request request = {.name = REQUEST_GET, .further = queues + 1, .deadline = deadline, .on_signal = LEAVES};
   struct reader answer;
-  if (has(OPTION_COUNT) || has(OPTION_ALL) || has(OPTION_FOLLOW) || has(OPTION_JSON)) become_node();
   if (has(OPTION_WHOLE) && has(OPTION_NULL)) become_node();
   request.values[FIELD_QUEUE] = queues[0];
   if (has(OPTION_LEASE)) {

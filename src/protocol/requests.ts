@@ -23,6 +23,8 @@ export type Request =
       done?: { queue: string; lease: string } | undefined;
       /** With `done` only. */
       once?: Once | undefined;
+      /** Whether the answer has the ids of the messages. */
+      ids?: boolean | undefined;
     }
   | {
       verb: 'GET';

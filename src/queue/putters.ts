@@ -1,5 +1,7 @@
 import { MqError } from '../errors.ts';
 import { type Packed, pieces, splitAt } from '../packed.ts';
+import type { Range } from '../range.ts';
+import { Ranges } from '../ranges.ts';
 import { closed, full } from '../store/rules.ts';
 import type { PutOptions, Store } from '../store/store.ts';
 import { after } from '../timer.ts';
@@ -9,14 +11,24 @@ import type { Owner } from './owner.ts';
 /** Bytes. Larger puts are stored in parts, so that others have their turn between. */
 const PART = 512 * 1024;
 
+/** The messages that a put stored. */
+export interface PutOutcome {
+  stored: number;
+  /** With `PutOptions.ids`: their ids. */
+  ids: readonly Range[];
+  /** With `PutOptions.ids`: the reason why the rest is not stored. */
+  lacking?: MqError;
+}
+
 interface Putter {
   messages: Packed;
   options: PutOptions;
-  /** The number of messages that were stored so far. */
+  /** The number of messages that were stored so far, and their ids where they are asked for. */
   stored: number;
+  ids: Ranges;
   /** The reason why it waits no longer, or no longer than now. */
   givenUp: MqError | undefined;
-  resolve: (stored: number) => void;
+  resolve: (put: PutOutcome) => void;
   reject: (error: unknown) => void;
 }
 
@@ -48,12 +60,19 @@ export class Putters {
 
   /**
    * Puts all the messages, waiting at most `timeout` ms for room.
-   * @returns the number of messages, all of which are stored
-   * @throws MqError with `stored`, when it could not store all of them: FULL, CLOSED, INTERRUPTED, ...
+   * @throws MqError with `stored`, when it could not store all of them: FULL, CLOSED, INTERRUPTED, ...; where ids
+   *   are asked for and any are stored, it is `Put.lacking` instead
    */
-  put(queue: string, messages: Packed, options: PutOptions, timeout: number, owner: Owner): Promise<number> {
+  put(
+    queue: string,
+    messages: Packed,
+    options: PutOptions,
+    timeout: number,
+    owner: Owner,
+  ): Promise<PutOutcome> {
     return new Promise((resolve, reject) => {
-      const putter: Putter = { messages, options, stored: 0, givenUp: undefined, resolve, reject };
+      const ids = new Ranges();
+      const putter: Putter = { messages, options, stored: 0, ids, givenUp: undefined, resolve, reject };
       const line = this.#line(queue);
       line.putters.add(putter);
       if (timeout === 0) giveUp(line, putter, full(queue));
@@ -100,9 +119,9 @@ export class Putters {
       timer?.clear();
       owner.offEnd(cancel);
     };
-    putter.resolve = (stored) => {
+    putter.resolve = (put) => {
       finish();
-      resolve(stored);
+      resolve(put);
     };
     putter.reject = (error) => {
       finish();
@@ -144,8 +163,9 @@ export class Putters {
       for (const part of partsOf(putter)) {
         const position = client && { id: client.id, index: client.index + putter.stored };
         const options = { ...putter.options, client: position };
-        const { stored, lacking } = await this.#store.put(queue, part, options);
+        const { stored, lacking, ids = [] } = await this.#store.put(queue, part, options);
         putter.stored += stored;
+        for (const range of ids) putter.ids.add(range);
         if (lacking === 'FULL') return 'full';
         if (lacking) throw closed(queue);
       }
@@ -160,23 +180,26 @@ export class Putters {
   #leave(line: PutterLine, putter: Putter, error: unknown = putter.givenUp): void {
     line.putters.delete(putter);
     line.leaving.delete(putter);
-    if (putter.stored === putter.messages.count) putter.resolve(putter.stored);
+    const { stored, ids } = putter;
+    if (stored === putter.messages.count) putter.resolve({ stored, ids: ids.all });
     else if (error instanceof MqError) this.refuse(putter, error).then(putter.resolve, putter.reject);
     else putter.reject(error);
   }
 
   /**
    * Answers a put that the store is not asked for any more. An earlier daemon may have stored it.
-   * @returns the number of messages, all of which are stored
-   * @throws MqError the error, with the number of messages that are stored
+   * @throws MqError the error, with the number of messages that are stored; see `put`
    */
   async refuse(
-    { messages, options: { client }, stored }: Pick<Putter, 'messages' | 'options' | 'stored'>,
+    { messages, options, stored, ids }: Pick<Putter, 'messages' | 'options' | 'stored'> & { ids?: Ranges },
     error: MqError,
-  ): Promise<number> {
+  ): Promise<PutOutcome> {
+    const { client } = options;
     const before = client ? (await this.#store.stored(client.id)) - client.index : 0;
     const all = Math.min(messages.count, Math.max(stored, before));
-    if (all === messages.count) return all;
+    const told = options.ids && client ? await this.#store.idsOf(client.id, client.index) : (ids?.all ?? []);
+    if (all === messages.count) return { stored: all, ids: told };
+    if (options.ids && all > 0) return { stored: all, ids: told, lacking: error.withStored(all) };
     throw error.withStored(all);
   }
 }

@@ -13,7 +13,7 @@ import { LOOK_AGAIN, LookAgain } from './look-again.ts';
 import { Meter } from './meter.ts';
 import type { Owner } from './owner.ts';
 import { Owners } from './owners.ts';
-import { Putters } from './putters.ts';
+import { type PutOutcome, Putters } from './putters.ts';
 
 /** Milliseconds after which a step that was due and failed is tried again: the disk may be full. */
 const TRY_AGAIN = 1000;
@@ -101,13 +101,13 @@ export class Queues {
     messages: Packed,
     options: PutOptions,
     timeout: number,
-  ): Promise<number> {
+  ): Promise<PutOutcome> {
     if (this.#stopped) return this.#putters.refuse({ messages, options, stored: 0 }, this.#stopped);
     this.#check(owner);
-    const stored = await this.#putters.put(queue, messages, options, owner.ended ? 0 : timeout, owner);
-    this.#meter.count(queue, 'put', stored);
+    const put = await this.#putters.put(queue, messages, options, owner.ended ? 0 : timeout, owner);
+    this.#meter.count(queue, 'put', put.stored);
     if (options.done) this.#settled(options.done.queue, [options.done.lease], 'done');
-    return stored;
+    return put;
   }
 
   /** @see Getters.get */

@@ -1,6 +1,7 @@
 import type { Once } from '../once.ts';
 import { type Packed, pack, unpack } from '../packed.ts';
 import type { Range } from '../range.ts';
+import { Ranges } from '../ranges.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
 import type { QueueState } from './queue-state.ts';
 import {
@@ -62,6 +63,8 @@ type Counts = Pick<QueueState, 'put' | 'got' | 'done' | 'failed' | 'dead' | 'exp
 export class MemoryStore implements Store {
   readonly #queues = new Map<string, Queue>();
   readonly #positions = new Map<string, number>();
+  /** Ids of messages by client and position. */
+  readonly #ids = new Map<string, Map<number, number>>();
   /** Answers by client and `Once.seq`. */
   readonly #answers = new Map<string, Map<number, number>>();
   readonly #events: Events;
@@ -78,27 +81,29 @@ export class MemoryStore implements Store {
     const answer = this.#answer(once);
     if (answer !== undefined) return { stored: answer };
     const known = client === undefined ? 0 : (this.#positions.get(client.id) ?? 0) - client.index;
-    if (known >= messages.count) return { stored: messages.count };
+    if (known >= messages.count) return this.#withIds(options, { stored: messages.count });
     const queue = this.#queues.get(name);
     const leased = done && this.#leased(done.queue, [done.lease]);
     checkPriority(name, queue ?? DEFAULT_SETTINGS, priority);
     const isTaken = (message: Message) =>
       message.key === key && message.keyOf === queue && !leased?.includes(message);
-    const isHeld = key !== undefined && queue && this.#messages().some(isTaken);
+    const holder = key === undefined || queue === undefined ? undefined : this.#messages().find(isTaken);
     let stored = 1;
-    if (!(known === 0 && isHeld)) {
-      if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
+    let ids = holder && [holder.id];
+    if (known !== 0 || ids === undefined) {
+      if (queue?.closed) return this.#withIds(options, { stored: Math.max(0, known), lacking: 'CLOSED' });
       const room = roomIn(queue);
       if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
       if (known < 0) throw gap();
       const fresh = unpack(messages).slice(known, done ? Infinity : known + room);
       stored = known + fresh.length;
-      this.#append(queue ?? this.#make(name), fresh, options, Date.now());
+      ids = this.#append(queue ?? this.#make(name), fresh, options, Date.now());
     }
     if (done && leased) this.#finish(this.#get(done.queue), leased);
     if (client) this.#positions.set(client.id, client.index + stored);
     if (once) this.#setAnswer(once, stored);
-    return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
+    const result: PutResult = stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
+    return this.#withIds(options, result, ids);
   }
 
   async take(name: string, limit: TakeLimit): Promise<TakeResult> {
@@ -287,8 +292,13 @@ export class MemoryStore implements Store {
     return this.#positions.get(client) ?? 0;
   }
 
+  async idsOf(client: string, position: number): Promise<readonly Range[]> {
+    return rangesFrom(this.#ids.get(client) ?? new Map(), position, Infinity);
+  }
+
   forget(client: string): void {
     this.#positions.delete(client);
+    this.#ids.delete(client);
     this.#answers.delete(client);
   }
 
@@ -313,6 +323,18 @@ export class MemoryStore implements Store {
   #setAnswer({ client, seq, acked }: Once, answer: number): void {
     const kept = [...(this.#answers.get(client) ?? [])].filter(([each]) => each >= acked);
     this.#answers.set(client, new Map([...kept, [seq, answer]]));
+  }
+
+  /** The result with the ids, if they were asked for. @param fresh those of the last messages, put just now */
+  #withIds({ ids, client }: PutOptions, result: PutResult, fresh: number[] = []): PutResult {
+    if (ids === undefined) return result;
+    if (client === undefined) return { ...result, ids: rangesIn(fresh) };
+    const end = client.index + result.stored;
+    const kept = this.#ids.get(client.id) ?? new Map<number, number>();
+    this.#ids.set(client.id, kept);
+    for (const [i, id] of fresh.entries()) kept.set(end - fresh.length + i, id);
+    if (fresh.length > 0) for (const each of kept.keys()) if (each < ids.since) kept.delete(each);
+    return { ...result, ids: rangesFrom(kept, client.index, end) };
   }
 
   #names(after = '', count = Infinity): string[] {
@@ -400,7 +422,8 @@ export class MemoryStore implements Store {
     });
   }
 
-  #append(queue: Queue, bodies: Buffer[], options: PutOptions, putAt: number): void {
+  /** @returns the ids */
+  #append(queue: Queue, bodies: Buffer[], options: PutOptions, putAt: number): number[] {
     const { priority, delay, ttl, key } = options;
     const now = this.#clock();
     const messages = bodies.map(
@@ -422,6 +445,7 @@ export class MemoryStore implements Store {
     if (bodies.length > 0) this.#events.changed(queue.name);
     if (delay) this.#events.due(delay);
     if (ttl) this.#events.due(ttl);
+    return messages.map(({ id }) => id);
   }
 
   #add(queue: Queue, messages: Message[]): void {
@@ -515,6 +539,18 @@ function roomIn(queue: Queue | undefined): number {
 function remove(queue: Queue, messages: Message[]): void {
   const removed = new Set(messages);
   queue.messages = queue.messages.filter((each) => !removed.has(each));
+}
+
+/** The ids of the messages at these positions. */
+function rangesFrom(ids: ReadonlyMap<number, number>, from: number, to: number): readonly Range[] {
+  const positions = [...ids.keys()].filter((each) => each >= from && each < to).sort((a, b) => a - b);
+  return rangesIn(positions.map((each) => ids.get(each) as number));
+}
+
+function rangesIn(ids: readonly number[]): readonly Range[] {
+  const ranges = new Ranges();
+  for (const id of ids) ranges.add({ first: id, last: id });
+  return ranges.all;
 }
 
 function includes(ids: readonly Range[], id: number): boolean {

@@ -166,6 +166,9 @@ export interface Store {
   /** The number of this client's messages that are stored: see `PutOptions.client`. */
   stored(client: string): Promise<number>;
 
+  /** The ids of the client's messages from this position on, as far as they are kept: see `PutOptions.ids`. */
+  idsOf(client: string, position: number): Promise<readonly Range[]>;
+
   /** Forgets the position and the answers of a client, which will not send anything again. */
   forget(client: string): void;
 
@@ -225,6 +228,11 @@ export interface PutOptions {
   client?: { id: string; index: number } | undefined;
   /** With `done`: makes the step take effect once. */
   once?: Once | undefined;
+  /**
+   * Asks for the ids of the messages. Those of a client are kept from its position `since` on, so that a put that is
+   * asked for again has the same.
+   */
+  ids?: { since: number } | undefined;
 }
 
 export interface PutResult {
@@ -232,6 +240,11 @@ export interface PutResult {
   stored: number;
   /** The reason why the rest is not; undefined: there is no rest. */
   lacking?: 'FULL' | 'CLOSED' | undefined;
+  /**
+   * With `ids`: those of the stored messages, in their order, or that of the message that has the key already. Ids of
+   * messages that were stored by a put that did not ask for them are not among them.
+   */
+  ids?: readonly Range[] | undefined;
 }
 
 export interface TakeLimit {

@@ -48,7 +48,7 @@ describe('mq completion complete', () => {
   });
 
   test('offers the options of a command, with those that all commands have', () => {
-    expect(choices('put', '--p')).toEqual(['--priority']);
+    expect(choices('put', '--p')).toEqual(['--priority', '--print-id']);
     expect(choices('put', '--')).toContain('--no-start');
     expect(choices('put', '-')).toContain('-0');
     expect(choices('get', '--prio')).toEqual([]);

@@ -47,6 +47,7 @@ const REQUESTS: Request[] = [
   { ...put, messages: packed('', '\r\n', 'ä\0') },
   { ...put, messages: packed('QUEUE', 'other', 'x') },
   { ...put, messages: packed('NOWAIT') },
+  { ...put, messages: packed('IDS'), ids: true },
   { ...put, messages: packed('TIMEOUT', '5', 'PRIORITY', '1', 'CLIENT', 'x', '0') },
   { ...put, queue: 'QUEUE', messages: packed('NOWAIT') },
   { ...put, queue: 'NOWAIT', messages: packed('m') },

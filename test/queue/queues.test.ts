@@ -35,8 +35,8 @@ const code = (code: string, more = {}) => expect.objectContaining({ code, ...mor
 /** The reference store works in microtasks: all that can happen has happened after them. */
 const allThatCanHappen = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const put = (queue: string, bodies: string[], timeout = FOREVER, who = owner) =>
-  queues.put(who, queue, packed(...bodies), { priority: 0 }, timeout);
+const put = async (queue: string, bodies: string[], timeout = FOREVER, who = owner) =>
+  (await queues.put(who, queue, packed(...bodies), { priority: 0 }, timeout)).stored;
 const get = (queue: string | string[], timeout = FOREVER, who = owner, limit: TakeLimit = ONE) =>
   queues.get(who, [queue].flat(), { limit, timeout });
 const bodies = (taken: Taken | undefined) => taken && bodiesOf(messagesOf(taken.runs));
@@ -447,8 +447,10 @@ describe('put', () => {
     const putting = queues.put(owner, 'q', packed('a', 'b', 'c'), options, FOREVER);
     await allThatCanHappen();
     await get('q', FOREVER, owner, ALL);
-    expect(await putting).toBe(3);
-    expect(await queues.put(owner, 'q', packed('a', 'b', 'c'), options, FOREVER)).toBe(3);
+    expect(await putting).toEqual({ stored: 3, ids: [] });
+    expect(await queues.put(owner, 'q', packed('a', 'b', 'c'), options, FOREVER)).toMatchObject({
+      stored: 3,
+    });
     expect(await waiting('q')).toEqual(['c']);
   });
 });
@@ -604,18 +606,35 @@ describe('stop', () => {
   test('says what an earlier daemon stored of a put, also behind one that waits for room', async () => {
     await queues.store.create('q', { maxsize: 3 });
     const client = { id: 'c', index: 0 };
+    const all = { stored: 2, ids: [] };
     const again = (index: number) =>
       queues.put(owner, 'q', packed('a', 'b'), { priority: 0, client: { ...client, index } }, FOREVER);
     await again(0);
-    const behind = [put('q', ['x', 'y']), again(0)];
-    expect(await outcomeOf(behind[0] as Promise<number>)).toBe('waits');
+    const behind: Promise<unknown>[] = [put('q', ['x', 'y']), again(0)];
+    expect(await outcomeOf(behind[0] as Promise<unknown>)).toBe('waits');
     queues.stop(new MqError('STOPPED', 'stopped'));
-    expect(await Promise.all(behind.map(outcomeOf))).toEqual([code('STOPPED', { stored: 1 }), 2]);
+    expect(await Promise.all(behind.map(outcomeOf))).toEqual([code('STOPPED', { stored: 1 }), all]);
     expect(await Promise.all([again(0), again(1), again(2)].map(outcomeOf))).toEqual([
-      2,
+      all,
       code('STOPPED', { stored: 1 }),
       code('STOPPED', { stored: 0 }),
     ]);
+  });
+
+  test('says with the ids that are asked for which messages were stored, and why the rest was not', async () => {
+    await queues.store.create('q', { maxsize: 2 });
+    const putting = (index: number, ...bodies: string[]) => {
+      const options = { priority: 0, client: { id: 'c', index }, ids: { since: index } };
+      return queues.put(owner, 'q', packed(...bodies), options, 0);
+    };
+    const some = { stored: 2, ids: [{ first: 1, last: 2 }], lacking: code('FULL', { stored: 2 }) };
+    expect(await putting(0, 'a', 'b', 'c')).toEqual(some);
+    expect(await putting(0, 'a', 'b', 'c')).toEqual(some);
+    await expect(putting(2, 'c')).rejects.toEqual(code('FULL', { stored: 0 }));
+    queues.stop(new MqError('STOPPED', 'stopped'));
+    const lacking = code('STOPPED', { stored: 2 });
+    expect(await putting(0, 'a', 'b', 'c')).toEqual({ ...some, lacking });
+    expect(await putting(0, 'a', 'b')).toEqual({ stored: 2, ids: some.ids });
   });
 
   test('leaves what is held with its owner, who can still say that it is done', async () => {

@@ -249,6 +249,7 @@ class Steps {
       ttl: random.of([undefined, undefined, undefined, 5, 300]),
       done,
       once: done && this.#once(),
+      ids: random.below(2) === 0 ? undefined : { since: Math.max(0, (client?.index ?? 0) - random.below(5)) },
     };
     const these = key === undefined ? bodies : bodies.slice(0, 1);
     return {

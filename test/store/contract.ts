@@ -6,6 +6,7 @@ import { type Run, rangeOf, tokensOf } from '../../src/store/run.ts';
 import type { Clock, Events, Outcome, Store } from '../../src/store/store.ts';
 import { unreliable } from '../queue/unreliable-events.ts';
 import { Random, seeds } from '../random.ts';
+import { idContract } from './id-contract.ts';
 import { ALL, bodiesOf, idsIn, idsOf, loaded, type Message, messagesOf, packed } from './messages.ts';
 
 /**
@@ -15,12 +16,13 @@ import { ALL, bodiesOf, idsIn, idsOf, loaded, type Message, messagesOf, packed }
  */
 export function storeContract(engine: string, open: OpenEmpty): void {
   contract(engine, open);
+  idContract(engine, open);
   // Messages are the same, whatever becomes of the events.
   const [seed] = seeds(0, 1) as [number];
   contract(`${engine}, its events unreliable (seed ${seed})`, open, new Random(seed));
 }
 
-type OpenEmpty = (events: Events, clock: Clock) => Promise<Store>;
+export type OpenEmpty = (events: Events, clock: Clock) => Promise<Store>;
 
 /** Looks whether something is due, each time that time passes, where the store has perhaps not told. */
 const LOOKS = 20;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { MqError } from '../../errors.ts';
 import { NOTHING } from '../../packed.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_PRIORITY } from '../../settings.ts';
-import { asLease, delay, integer, once, type RequestOf, type Row, readClient, timeout } from './row.ts';
+import { asLease, delay, flag, integer, once, type RequestOf, type Row, readClient, timeout } from './row.ts';
 
 type Put = RequestOf<'PUT'>;
 
@@ -21,6 +21,7 @@ export const PUT: Row<Put> = {
     key: undefined,
     done: undefined,
     once: undefined,
+    ids: undefined,
   }),
   // Options stand before the queue: a message may look like anything.
   options: [
@@ -51,6 +52,7 @@ export const PUT: Row<Put> = {
       },
     },
     once,
+    flag('IDS', 'ids'),
     {
       names: ['QUEUE'],
       write: ({ queue }) => ['QUEUE', queue],
@@ -69,9 +71,10 @@ export const PUT: Row<Put> = {
       request.messages = words.messages();
     },
   },
-  check({ key, messages, once, done }) {
+  check({ key, messages, once, done, ids }) {
     if (key !== undefined && messages.count > 1) throw new MqError('USAGE', 'KEY goes with one message');
     if (once && !done) throw new MqError('USAGE', 'ONCE goes with DONE');
+    if (ids && done) throw new MqError('USAGE', 'IDS does not go with DONE');
   },
 };
 

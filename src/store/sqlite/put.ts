@@ -1,5 +1,6 @@
 import type { MqError } from '../../errors.ts';
 import { type Packed, pieces, splitAt } from '../../packed.ts';
+import type { Range } from '../../range.ts';
 import { DEFAULT_SETTINGS } from '../../settings.ts';
 import { checkPriority, gap } from '../rules.ts';
 import type { PutOptions, PutResult } from '../store.ts';
@@ -70,24 +71,30 @@ export class Puts {
     const answer = once && this.#tables.client.answer(once);
     if (answer !== undefined) return { stored: answer.answer };
     const known = client === undefined ? 0 : this.#tables.client.stored(client.id) - client.index;
-    if (known >= messages.count) return { stored: messages.count };
+    if (known >= messages.count) return this.#withIds(options, { stored: messages.count });
     const queue = this.#queues.find(name);
     const input = done && this.#queues.get(done.queue);
     const leased = input?.leased(done?.lease as string);
     checkPriority(name, queue?.row ?? DEFAULT_SETTINGS, priority);
-    const record = (stored: number) => {
+    const record = (stored: number, fresh: Range) => {
       if (client) this.#tables.client.setStored(client.id, client.index + stored, Date.now());
       if (once) this.#tables.client.setAnswer(once, { answer: stored, position: undefined }, Date.now());
+      if (client && options.ids) {
+        const position = client.index + stored - (fresh.last - fresh.first + 1);
+        this.#tables.client.setIds(client.id, position, fresh, options.ids.since, Date.now());
+      }
     };
     const finish = () => {
       if (input && leased) this.#steps.finish(input, [leased]);
     };
-    if (known === 0 && this.#isTaken(queue, key, leased)) {
+    const holder = known === 0 ? this.#holder(queue, key, leased) : undefined;
+    if (holder !== undefined) {
+      const fresh = { first: holder, last: holder };
       finish();
-      record(1);
-      return { stored: 1 };
+      record(1, fresh);
+      return this.#withIds(options, { stored: 1 }, fresh);
     }
-    if (queue?.closed) return { stored: Math.max(0, known), lacking: 'CLOSED' };
+    if (queue?.closed) return this.#withIds(options, { stored: Math.max(0, known), lacking: 'CLOSED' });
     const room = queue?.counts.room ?? Infinity;
     if (room === 0 && (known < 0 || done)) return { stored: 0, lacking: 'FULL' };
     if (known < 0) throw gap();
@@ -99,9 +106,18 @@ export class Puts {
     if (lackingChunks.length > 0) return { lackingChunks };
     finish();
     const target = queue ?? this.#queues.make(name);
-    this.#steps.append(target, fresh, this.#batchOf(options), labelOf(target, key), chunks);
-    record(stored);
-    return stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
+    const ids = this.#steps.append(target, fresh, this.#batchOf(options), labelOf(target, key), chunks);
+    if (fresh.count > 0) record(stored, ids);
+    const result: PutResult = stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
+    return this.#withIds(options, result, fresh.count > 0 ? ids : undefined);
+  }
+
+  /** The result with the ids, if they were asked for. @param fresh those of the messages put just now */
+  #withIds({ ids, client }: PutOptions, result: PutResult, fresh?: Range): PutResult {
+    if (ids === undefined) return result;
+    if (client === undefined) return { ...result, ids: fresh ? [fresh] : [] };
+    const { id, index } = client;
+    return { ...result, ids: this.#tables.client.ids(id, index, index + result.stored) };
   }
 
   #batchOf({ priority, delay, ttl }: PutOptions): NewBatch {
@@ -114,11 +130,15 @@ export class Puts {
     };
   }
 
-  /** Whether a message other than the one on this lease has the key. */
-  #isTaken(queue: StoredQueue | undefined, key: string | undefined, leased: MessageRow | undefined): boolean {
-    if (queue === undefined || key === undefined) return false;
+  /** The id of the message that has the key, other than the one on this lease. */
+  #holder(
+    queue: StoredQueue | undefined,
+    key: string | undefined,
+    leased: MessageRow | undefined,
+  ): number | undefined {
+    if (queue === undefined || key === undefined) return undefined;
     const holder = this.#tables.batch.keyHolder(queue.row.id, key);
-    return holder !== undefined && holder !== leased?.id;
+    return holder === leased?.id ? undefined : holder;
   }
 }
 

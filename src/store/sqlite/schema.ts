@@ -153,5 +153,14 @@ export const STEPS: readonly string[] = [
   ALTER TABLE queue ADD COLUMN paused     INTEGER NOT NULL DEFAULT 0;  -- 1: nothing can be taken
   ALTER TABLE queue ADD COLUMN max_leased INTEGER NOT NULL DEFAULT 0;  -- 0: no limit
   CREATE INDEX queue_dead_letter ON queue (dead_letter) WHERE dead_letter <> '';
+  CREATE TABLE client_ids (              -- ids of messages of clients that asked for them: see PutOptions.ids
+    client   TEXT    NOT NULL,
+    position INTEGER NOT NULL,           -- of the first among the client's messages
+    first    INTEGER NOT NULL,
+    last     INTEGER NOT NULL,
+    at       INTEGER NOT NULL,           -- ms since 1970
+    PRIMARY KEY (client, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX batch_dead ON batch (queue) WHERE origin_queue IS NOT NULL;
   `,
 ];

@@ -231,6 +231,10 @@ export class SqliteStore implements Store {
     return this.#file.read(() => this.#file.tables.client.stored(client));
   }
 
+  idsOf(client: string, position: number): Promise<readonly Range[]> {
+    return this.#file.read(() => this.#file.tables.client.ids(client, position));
+  }
+
   forget(client: string): void {
     this.#forgotten.add(client);
   }

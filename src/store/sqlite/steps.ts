@@ -49,19 +49,24 @@ export class Steps {
     this.#clock = clock;
   }
 
-  /** @param chunks places of the large messages, by their offsets in the bytes */
+  /**
+   * @param chunks places of the large messages, by their offsets in the bytes
+   * @returns the ids
+   */
   append(
     queue: StoredQueue,
     messages: Packed,
     batch: NewBatch,
     label: Label | undefined,
     chunks: ReadonlyMap<number, Stored>,
-  ): void {
+  ): Range {
+    const first = this.#ids.next;
     for (const piece of pieces(messages, BATCH_BYTES)) {
       const stored = chunks.get(piece.bytes.byteOffset);
       if (stored) this.#tables.chunk.deleteUnused(stored.chunk);
       this.#add(queue, stored ?? piece, batch, label);
     }
+    return { first, last: this.#ids.next - 1 };
   }
 
   /** Messages on lease are done. */
