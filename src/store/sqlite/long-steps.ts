@@ -15,6 +15,9 @@ export const MANY_LEASES = 500;
 /** The least leases that are settled in a turn. */
 const SOME_LEASES = 50;
 
+/** Leases that are compared with each other in a turn. */
+const DISTINCT = 10_000;
+
 /** The progress of a step that is done in parts. */
 export interface StepProgress {
   answer: number;
@@ -84,7 +87,8 @@ export class LongSteps {
     once: Once | undefined,
     step: (queue: StoredQueue, messages: MessageRow[]) => number,
   ): Promise<number> {
-    const all = [...new Set(leases)];
+    // Few are checked at once: steps happen in the order of the calls.
+    const all = leases.length <= MANY_LEASES ? [...new Set(leases)] : await distinct(leases);
     if (all.length <= MANY_LEASES) {
       return this.once(once, () => {
         const queue = this.#queues.get(name);
@@ -128,4 +132,14 @@ export class LongSteps {
       await othersTurn();
     }
   }
+}
+
+/** The leases, each once. Of many, some at a time: for a hundred thousand the others would wait too long. */
+async function distinct(leases: readonly string[]): Promise<string[]> {
+  const all = new Set<string>();
+  for (const [i, lease] of leases.entries()) {
+    if (i > 0 && i % DISTINCT === 0) await othersTurn();
+    all.add(lease);
+  }
+  return [...all];
 }
