@@ -75,6 +75,11 @@ export function checkAccess({ home, socket }: Places): boolean {
 }
 
 function absolute(name: string, path: string): string {
+  // Node has this character in the place of bytes that are none: folders of different names would be one.
+  if (path.includes('\ufffd')) {
+    const advice = 'Set it to a path in UTF-8.';
+    throw new MqError('USAGE', `${name} is not valid UTF-8`, { advice });
+  }
   if (isAbsolute(path)) return resolve(path);
   try {
     return resolve(path);

@@ -38,6 +38,20 @@ describe('relative paths begin at the working folder, for the daemon too', () =>
     }
   });
 
+  test.for(['HOME', 'MQ_HOME', 'MQ_SOCKET'])(
+    '%s that is not UTF-8: 2, since it could be another one’s',
+    async (name, { mq }) => {
+      const unset = name === 'HOME' ? 'unset MQ_HOME; ' : '';
+      const { status, err } = await mq.sh(
+        `${unset}export ${name}="$(printf '%s/x\\351' "$MQ_HOME")"; mq put q a`,
+      );
+      expect({ status, err }).toEqual({
+        status: 2,
+        err: `mq: put q: ${name} is not valid UTF-8\nSet it to a path in UTF-8.\n`,
+      });
+    },
+  );
+
   test('nothing else needs a working folder', async ({ mq }) => {
     for (const command of [
       'put q a',
