@@ -12,6 +12,8 @@ export const EXIT_STATUS = {
   TOOBIG: 2,
   DIFFERS: 2,
   NOTEMPTY: 2,
+  EXISTS: 2,
+  BUSY: 2,
   NOTPRIORITY: 2,
   MISFIT: 2,
   EMPTY: 3,

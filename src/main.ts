@@ -29,6 +29,7 @@ const LOAD: Record<CommandName, () => Promise<{ run: (invocation: Invocation) =>
   pipe: () => import('./commands/pipe.ts'),
   purge: () => import('./commands/purge.ts'),
   put: () => import('./commands/put.ts'),
+  rename: () => import('./commands/rename.ts'),
   resume: () => import('./commands/resume.ts'),
   rm: () => import('./commands/rm.ts'),
   serve: () => import('./commands/serve.ts'),

@@ -350,6 +350,19 @@ const CATALOG = [
     mayStart: true,
   },
   {
+    name: 'rename',
+    summary: 'give a queue another name',
+    usage: 'OLD NEW',
+    operands: [2, 2],
+    options: [],
+    advice: {
+      EXISTS: 'mq move OLD NEW moves the messages.',
+      BUSY: 'mq pause OLD hands out no more of them; try again when it is done.',
+    },
+    examples: [['mq rename jobs jobs.old', 'what names jobs as its dead-letter queue follows']],
+    mayStart: true,
+  },
+  {
     name: 'rm',
     summary: 'remove a queue',
     usage: 'QUEUE',

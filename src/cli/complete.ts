@@ -103,5 +103,5 @@ async function choicesOf(what: string | undefined, askNames: () => Promise<Names
   if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
   if (what === 'SHELL') return Object.keys(SCRIPTS).map((shell) => [shell, ''] as const);
   if (what === 'NAME') return (await askNames()).pipes;
-  return ['QUEUE', 'FROM', 'TO', 'OUT'].includes(what ?? '') ? (await askNames()).queues : [];
+  return ['QUEUE', 'FROM', 'TO', 'OUT', 'OLD'].includes(what ?? '') ? (await askNames()).queues : [];
 }

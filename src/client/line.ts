@@ -41,6 +41,7 @@ export const ONCE: ReadonlySet<Verb> = new Set<Verb>([
   'MOVE',
   'PURGE',
   'RM',
+  'RENAME',
   'PAUSE',
   'RESUME',
 ]);

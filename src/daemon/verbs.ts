@@ -160,6 +160,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   PURGE: ({ queue, once }, { queues }) => queues.store.purge(queue, once),
   MOVE: ({ queue, to, count, once }, { queues }) => queues.store.move(queue, to, count, once),
   RM: ({ queue, force, once }, { queues }) => done(queues.store.remove(queue, force, once)),
+  RENAME: ({ queue, to, once }, { queues }) => done(queues.rename(queue, to, once)),
   CREATE: ({ queue, settings }, { queues }) => done(queues.store.create(queue, settings)),
   SET: ({ queue, settings }, { queues }) => done(queues.store.configure(queue, settings)),
   CLOSE: ({ queue, now }, { queues }) => done(queues.store.close(queue, now)),

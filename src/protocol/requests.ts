@@ -58,6 +58,7 @@ export type Request =
   | { verb: 'ECHO'; text: Buffer }
   | { verb: 'CLOSE'; queue: string; now: boolean }
   | { verb: 'MOVE'; queue: string; to: string; count: number | undefined; once?: Once | undefined }
+  | { verb: 'RENAME'; queue: string; to: string; once?: Once | undefined }
   | { verb: 'PURGE' | 'PAUSE' | 'RESUME'; queue: string; once?: Once | undefined }
   /** Asks for the number of the client's messages that are stored. */
   | { verb: 'POSITION'; client: string }

@@ -6,6 +6,7 @@ import type { LookAgain } from './look-again.ts';
 import type { Owner } from './owner.ts';
 
 interface Joiner {
+  queue: string;
   finish: (result: boolean | MqError) => void;
 }
 
@@ -15,6 +16,8 @@ export class Joiners {
   readonly #lines = new Map<string, Set<Joiner>>();
   /** Queues that are about to be looked at. */
   readonly #woken = new Set<string>();
+  /** Queues that are being given other names: they are looked at after that. */
+  readonly #renaming = new Set<string>();
   readonly #again: LookAgain;
 
   constructor(store: Store, lookAgain: (look: (queue: string) => void) => LookAgain) {
@@ -32,23 +35,22 @@ export class Joiners {
       let timer: Timer | undefined;
       const cancel = () => joiner.finish(new MqError('INTERRUPTED', 'the connection ended'));
       const joiner: Joiner = {
+        queue,
         finish: (result) => {
           timer?.clear();
           owner.offEnd(cancel);
-          this.#withdraw(queue, joiner);
+          this.#withdraw(joiner);
           if (result instanceof MqError) reject(result);
           else resolve(result);
         },
       };
       owner.onEnd(cancel);
-      const line = this.#lines.get(queue);
-      if (line) line.add(joiner);
-      else this.#lines.set(queue, new Set([joiner]));
+      this.#enlist(joiner);
       void this.#look(queue).then(() => {
-        if (!this.#lines.get(queue)?.has(joiner)) return;
+        if (!this.#lines.get(joiner.queue)?.has(joiner)) return;
         if (timeout === 0) return joiner.finish(false);
         if (timeout !== Infinity) timer = after(timeout, () => joiner.finish(false));
-        this.#again.begin(queue);
+        this.#again.begin(joiner.queue);
       });
     });
   }
@@ -64,6 +66,23 @@ export class Joiners {
     });
   }
 
+  /** Gives a queue another name, by `step`: those who wait go with it. */
+  async rename(queue: string, to: string, step: () => Promise<void>): Promise<void> {
+    this.#renaming.add(queue);
+    try {
+      await step();
+      for (const joiner of [...(this.#lines.get(queue) ?? [])]) {
+        this.#withdraw(joiner);
+        joiner.queue = to;
+        this.#enlist(joiner);
+        this.#again.begin(to);
+      }
+    } finally {
+      this.#renaming.delete(queue);
+      this.wake(queue);
+    }
+  }
+
   /** Ends all waits with this error. */
   stop(error: MqError): void {
     for (const queue of [...this.#lines.keys()]) this.#finish(queue, error);
@@ -72,6 +91,7 @@ export class Joiners {
   async #look(queue: string): Promise<void> {
     try {
       const state = await this.#store.stat(queue);
+      if (this.#renaming.has(queue)) return;
       if (state === undefined) this.#finish(queue, new MqError('NOQUEUE', `there is no queue ${queue}`));
       else if (unfinished(state) === 0 || state.closed === 'now') this.#finish(queue, true);
     } catch (cause) {
@@ -86,7 +106,14 @@ export class Joiners {
     for (const joiner of [...(this.#lines.get(queue) ?? [])]) joiner.finish(result);
   }
 
-  #withdraw(queue: string, joiner: Joiner): void {
+  #enlist(joiner: Joiner): void {
+    const line = this.#lines.get(joiner.queue);
+    if (line) line.add(joiner);
+    else this.#lines.set(joiner.queue, new Set([joiner]));
+  }
+
+  #withdraw(joiner: Joiner): void {
+    const { queue } = joiner;
     const line = this.#lines.get(queue);
     line?.delete(joiner);
     if (line?.size !== 0) return;

@@ -42,6 +42,13 @@ export class Meter {
     (counts[what][slot % SLOTS] as number) += messages;
   }
 
+  renamed(queue: string, to: string): void {
+    const counts = this.#queues.get(queue);
+    if (counts === undefined) return;
+    this.#queues.delete(queue);
+    this.#queues.set(to, counts);
+  }
+
   rates(queue: string): Record<Counted, number> {
     const slot = this.#slot();
     const counts = this.#at(queue, slot);

@@ -170,6 +170,12 @@ export class Queues {
     this.#owners.tellPaused(queue);
   }
 
+  /** Those who join the queue wait on; gets and puts that wait do so by its former name. @see Store.rename */
+  async rename(queue: string, to: string, once?: Once): Promise<void> {
+    await this.#joiners.rename(queue, to, () => this.store.rename(queue, to, once));
+    this.#meter.renamed(queue, to);
+  }
+
   /** @see Owners.done */
   async done(owner: Owner, queue: string, ids: readonly Range[]): Promise<number> {
     const count = await this.#owners.done(owner, queue, ids);

@@ -5,11 +5,13 @@ import { Ranges } from '../ranges.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
 import type { QueueState } from './queue-state.ts';
 import {
+  busy,
   checkPriority,
   checkSettings,
   closed,
   deadLetterOf,
   differences,
+  exists,
   gap,
   isGivenUp,
   leaseToken,
@@ -226,6 +228,23 @@ export class MemoryStore implements Store {
       if (queue.messages.length > 0 && !force) throw notEmpty(name, queue.messages.length);
       this.#queues.delete(name);
       this.#events.changed(name);
+      return 0;
+    });
+  }
+
+  async rename(name: string, to: string, once?: Once): Promise<void> {
+    this.#once(once, () => {
+      const queue = this.#get(name);
+      if (this.#queues.has(to)) throw exists(to);
+      const taken = queue.messages.length - pending(queue).length;
+      if (taken > 0) throw busy(name, taken);
+      const dead_letter = deadLetterOf(name, queue);
+      checkSettings(to, { dead_letter });
+      for (const other of this.#queues.values())
+        if (deadLetterOf(other.name, other) === name) other.dead_letter = to;
+      this.#queues.delete(name);
+      this.#queues.set(to, Object.assign(queue, { name: to, dead_letter }));
+      for (const each of [name, to]) this.#events.changed(each);
       return 0;
     });
   }

@@ -15,6 +15,15 @@ export function notEmpty(name: string, count: number): MqError {
   );
 }
 
+export function exists(name: string): MqError {
+  return new MqError('EXISTS', `there is a queue ${name} already`);
+}
+
+export function busy(name: string, count: number): MqError {
+  const messages = count === 1 ? 'a message' : `${count} messages`;
+  return new MqError('BUSY', `queue ${name} has ${messages} that somebody has taken`);
+}
+
 export function closed(name: string): MqError {
   return new MqError('CLOSED', `queue ${name} is closed`);
 }
@@ -61,6 +70,12 @@ const DEAD = '.dead';
 /** The queue to which another gives its messages up. */
 export function deadLetterOf(name: string, { dead_letter }: Settings): string {
   return dead_letter || name.slice(0, LONGEST_NAME - DEAD.length) + DEAD;
+}
+
+/** What the names of queues begin with, within their first characters, that give up to this one by default. */
+export function prefixOfDead(deadLetter: string): { prefix: string; within: number } | undefined {
+  if (!deadLetter.endsWith(DEAD)) return undefined;
+  return { prefix: deadLetter.slice(0, -DEAD.length), within: LONGEST_NAME - DEAD.length };
 }
 
 /** Whether a message with so many failures is given up on. */

@@ -119,6 +119,14 @@ export interface Store {
   /** @throws MqError NOQUEUE, NOTEMPTY (unless forced) */
   remove(queue: string, force: boolean, once?: Once): Promise<void>;
 
+  /**
+   * Gives a queue another name. It keeps its messages, their keys and its dead-letter queue; settings and origins that
+   * name it follow.
+   * @throws MqError NOQUEUE, EXISTS (there is a queue of that name), BUSY (something is held or on lease), USAGE (it
+   *   would be its own dead-letter queue)
+   */
+  rename(queue: string, to: string, once?: Once): Promise<void>;
+
   /** @throws MqError DIFFERS when there is such a queue and it has other settings */
   create(queue: string, settings: Partial<Settings>): Promise<void>;
 

@@ -115,6 +115,44 @@ describe('a paused queue', () => {
   });
 });
 
+describe('rename', () => {
+  test('who waits on a queue waits on: gets and puts by the former name, joins with the queue', async () => {
+    await queues.store.create('q', { maxsize: 1 });
+    await put('q', ['a']);
+    await queues.pause('q');
+    const [getting, joining, putting] = [get('q'), queues.join(owner, 'q', FOREVER), put('q', ['b'])];
+    expect(await outcomeOf(Promise.race([getting, joining, putting]))).toBe('waits');
+    await queues.rename('q', 'new');
+    // There is room in a queue that is not there, and it is not paused.
+    expect(await putting).toBe(1);
+    expect(bodies(await getting)).toEqual(['b']);
+    expect(await outcomeOf(joining)).toBe('waits');
+    await queues.store.purge('new');
+    expect(await joining).toBe(true);
+  });
+
+  test('who waits for the new name gets what is there', async () => {
+    const getting = get('new');
+    await put('q', ['a']);
+    await queues.rename('q', 'new');
+    expect(bodies(await getting)).toEqual(['a']);
+  });
+
+  test('one that is refused ends no join; a join in time', async () => {
+    await put('q', ['a']);
+    await put('new', ['b']);
+    const [joining, impatient] = [queues.join(owner, 'q', FOREVER), queues.join(owner, 'q', 1000)];
+    await allThatCanHappen();
+    await expect(queues.rename('q', 'new')).rejects.toEqual(code('EXISTS'));
+    await queues.rename('q', 'other');
+    expect(await outcomeOf(Promise.race([joining, impatient]))).toBe('waits');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await impatient).toBe(false);
+    await queues.store.remove('other', true);
+    expect(await outcomeOf(joining)).toEqual(code('NOQUEUE'));
+  });
+});
+
 describe('get', () => {
   test('gives what is there', async () => {
     await put('q', ['a', 'b', 'c']);

@@ -84,7 +84,7 @@ function looking(store: () => Store | undefined, seed: number): Events {
 }
 
 const EVERYTHING: Range[] = [{ first: 1, last: 2 ** 40 }];
-const QUEUES = ['fifo', 'lifo', 'priority', 'limited', 'any', 'fifo.dead'];
+const QUEUES = ['fifo', 'lifo', 'priority', 'limited', 'any', 'fifo.dead', 'another'];
 const CLIENTS = ['x', 'y'];
 
 interface Step {
@@ -153,6 +153,8 @@ class Steps {
       return step('peek', async (store) => ({ messages: messagesOf(await store.peek(queue, limit)) }));
     if (dice === 84 && random.below(4) === 0)
       return step(`pause ${JSON.stringify(once)}`, (store) => store.pause(queue, once));
+    if (dice === 86)
+      return step(`rename to ${other} ${JSON.stringify(once)}`, (store) => store.rename(queue, other, once));
     if (dice === 85) return step(`resume ${JSON.stringify(once)}`, (store) => store.resume(queue, once));
     if (dice < 88) return step('stat', (store) => store.stat(queue));
     if (dice < 91) {

@@ -707,6 +707,157 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
     });
   });
 
+  describe(`${engine}: rename`, () => {
+    test('a queue keeps all that it has under its new name, and the former one is that of no queue', async () => {
+      await given('q', { kind: 'lifo', maxsize: 9, max_attempts: 3, retry_delay: 0 }, 'a', 'b', 'c');
+      await store.settleLeases('q', tokens(await lease('q')), 'failed');
+      await store.put('q', packed('later'), { priority: 0, delay: 500 });
+      await store.put('q', packed('mortal'), { priority: 0, ttl: 700 });
+      await store.pause('q');
+      await store.close('q', false);
+      const { name, dead_letter, ...before } = await stat('q');
+      const messages = await peek('q');
+      await store.rename('q', 'new');
+      expect(await stat('new')).toEqual({ name: 'new', dead_letter: 'q.dead', ...before });
+      expect(await peek('new')).toEqual(messages);
+      expect(await store.stat('q')).toBeUndefined();
+      expect(await store.names(undefined, 10)).toEqual(['new']);
+      await store.resume('new');
+      await pass(500);
+      expect(bodiesOf(await take('new'))).toEqual(['mortal', 'later', 'c', 'b', 'a']);
+      await settle('new', messages, 'returned');
+      await pass(200);
+      expect(await stat('new')).toMatchObject({ expired: 1, held: 1 });
+    });
+
+    test('a queue of the former name is another one', async () => {
+      await put('q', 'a');
+      await store.rename('q', 'new');
+      await put('q', 'b');
+      expect(bodiesOf(await take('new'))).toEqual(['a']);
+      expect(bodiesOf(await take('q'))).toEqual(['b']);
+      await expect(store.rename('q', 'new')).rejects.toEqual(refusal('EXISTS'));
+    });
+
+    test('there and back', async () => {
+      await put('q', 'a');
+      await store.rename('q', 'new');
+      await store.rename('new', 'q');
+      await put('q', 'b');
+      expect(bodiesOf(await take('q'))).toEqual(['a', 'b']);
+    });
+
+    test('its dead-letter queue stays the one it was, by default too', async () => {
+      await given('q', { max_attempts: 1, retry_delay: 0 }, 'a');
+      await given('named', { max_attempts: 1, dead_letter: 'lost' }, 'b');
+      await store.rename('q', 'q2');
+      await store.rename('named', 'named2');
+      expect(await stat('q2')).toMatchObject({ dead_letter: 'q.dead' });
+      for (const queue of ['q2', 'named2']) await store.settleLeases(queue, await isLeased(queue), 'failed');
+      expect([await waiting('q.dead'), await waiting('lost')]).toEqual([['a'], ['b']]);
+    });
+
+    test('queues that give up to it follow, those that do so by default too', async () => {
+      const long = 'x'.repeat(195);
+      for (const queue of ['lost.dead', 'free', `${long}.dead`]) await store.create(queue, {});
+      for (const queue of [
+        'lost',
+        'named',
+        'other',
+        long,
+        `${long}abc`,
+        `${long}abd`,
+        'x',
+        `${long}`.slice(1),
+      ])
+        await given(
+          queue,
+          { max_attempts: 1, ...(queue === 'named' && { dead_letter: 'lost.dead' }) },
+          queue,
+        );
+      await store.rename('lost.dead', 'a');
+      await store.rename(`${long}.dead`, 'b');
+      await store.rename('free', 'c');
+      for (const { name } of await store.list())
+        if (!['a', 'b', 'c'].includes(name)) await store.settleLeases(name, await isLeased(name), 'failed');
+      expect((await waiting('a')).sort()).toEqual(['lost', 'named']);
+      expect((await waiting('b')).sort()).toEqual([long, `${long}abc`, `${long}abd`].sort());
+      expect(await waiting('c')).toEqual([]);
+      expect((await store.names(undefined, 100)).filter((name) => name.endsWith('.dead'))).toEqual(
+        ['other.dead', 'x.dead', `${long.slice(1)}.dead`].sort(),
+      );
+    });
+
+    test('keys stay, those of its dead letters too', async () => {
+      const putKey = (queue: string, key: string) => store.put(queue, packed(key), { priority: 0, key });
+      await store.create('q', { max_attempts: 1 });
+      await putKey('q', 'dead');
+      await store.settleLeases('q', await isLeased('q'), 'failed');
+      await putKey('q', 'k');
+      await store.rename('q', 'new');
+      for (const key of ['k', 'dead']) {
+        await putKey('new', key);
+        await putKey('q', key);
+      }
+      expect([await waiting('new'), await waiting('q'), await waiting('q.dead')]).toEqual([
+        ['k'],
+        ['k', 'dead'],
+        ['dead'],
+      ]);
+    });
+
+    test('is refused onto a queue that is there, itself too', async () => {
+      await put('q', 'a');
+      await put('r', 'b');
+      for (const to of ['q', 'r']) await expect(store.rename('q', to)).rejects.toEqual(refusal('EXISTS'));
+      expect([await waiting('q'), await waiting('r')]).toEqual([['a'], ['b']]);
+    });
+
+    test('is refused while something is held or on lease, and not while it is delayed', async () => {
+      await put('q', 'a', 'b');
+      const held = await take('q', 1);
+      await expect(store.rename('q', 'new')).rejects.toEqual(refusal('BUSY'));
+      await settle('q', held, 'returned');
+      const [token] = (await isLeased('q')) as [string];
+      await expect(store.rename('q', 'new')).rejects.toEqual(refusal('BUSY'));
+      await store.settleLeases('q', [token], 'failed', 100);
+      await store.rename('q', 'new');
+      await pass(100);
+      expect(await waiting('new')).toEqual(['a', 'b']);
+    });
+
+    test('is refused where there is no queue, and where it would give up to itself', async () => {
+      await expect(store.rename('q', 'new')).rejects.toEqual(refusal('NOQUEUE'));
+      await given('q', {});
+      await given('named', { dead_letter: 'lost' });
+      await expect(store.rename('q', 'q.dead')).rejects.toEqual(refusal('USAGE'));
+      await expect(store.rename('named', 'lost')).rejects.toEqual(refusal('USAGE'));
+      expect(await store.names(undefined, 10)).toEqual(['named', 'q']);
+    });
+
+    test('steps that are asked for at once see the names in their order', async () => {
+      const results = await Promise.allSettled([
+        put('q', 'a'),
+        store.rename('q', 'r'),
+        put('q', 'b'),
+        take('r'),
+        store.rename('r', 's'),
+        store.rename('q', 's'),
+        store.rename('s', 'q'),
+      ]);
+      expect(results.map(({ status }) => status === 'fulfilled')).toEqual([
+        true,
+        true,
+        true,
+        true,
+        false,
+        true,
+        true,
+      ]);
+      expect(await waiting('q')).toEqual(['b']);
+    });
+  });
+
   describe(`${engine}: purge and remove`, () => {
     test('purge drops what is waiting and says how many that were', async () => {
       await put('q', 'a', 'b');
@@ -1163,6 +1314,11 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
     test('when a limit was changed', async () => {
       await given('q', { maxsize: 1 }, 'a');
       expect(await changes(() => store.configure('q', { maxsize: 2 }))).toContain('q');
+    });
+
+    test('for both names of a rename', async () => {
+      await put('q', 'a');
+      expect(await changes(() => store.rename('q', 'new'))).toEqual(new Set(['q', 'new']));
     });
 
     test('for both queues of a move', async () => {
@@ -1927,6 +2083,8 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
         () => store.move('q', 'other', 1, seq(4)),
         () => store.pause('q', seq(8)),
         () => store.resume('q', seq(9)),
+        () => store.rename('q', 'r', seq(10)),
+        () => store.rename('r', 'q', seq(11)),
         () => store.purge('q', seq(5)),
         () => store.remove('q', true, seq(6)),
       ];
@@ -1937,7 +2095,7 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
         expect(await step()).toEqual(answers.at(-1));
         expect(await store.list()).toEqual(before);
       }
-      expect(answers).toEqual([1, 0, { stored: 1 }, 1, undefined, undefined, 1, undefined]);
+      expect(answers).toEqual([1, 0, { stored: 1 }, 1, ...Array(4).fill(undefined), 1, undefined]);
       // At the same time, and when much else has happened.
       await put('q', 'f', 'g');
       expect(await Promise.all(steps.map((step) => step()))).toEqual(answers);

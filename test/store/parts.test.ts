@@ -98,6 +98,23 @@ describe('SqliteStore: a move in parts', () => {
     expect(await waiting(store, 'to')).toEqual(all);
   });
 
+  test('goes on where both queues get other names meanwhile; so do a purge and a close now', async () => {
+    const move = store.move('from', 'to', MANY - 9);
+    await somePart();
+    await Promise.all([store.rename('from', 'from 2'), store.rename('to', 'to 2')]);
+    await put(store, 'from', 'new');
+    expect(await move).toBe(MANY - 9);
+    expect(await waiting(store, 'from')).toEqual(['new']);
+    expect(await waiting(store, 'from 2')).toEqual(all.slice(-9));
+    expect(await waiting(store, 'to 2')).toEqual(all.slice(0, -9));
+    await store.move('to 2', 'to 3', 10);
+    const close = store.close('to 2', true);
+    while (((await store.stat('to 2'))?.waiting ?? 0) === MANY - 19) await new Promise(setImmediate);
+    await store.rename('to 2', 'to 4');
+    await close;
+    expect(await store.stat('to 4')).toMatchObject({ waiting: 0, closed: 'now' });
+  });
+
   test('to its own end it moves each once', async () => {
     const move = store.move('from', 'from');
     await put(store, 'from', 'new');

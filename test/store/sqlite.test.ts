@@ -17,10 +17,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { DatabaseSync, StatementSync } from 'node:sqlite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { pack } from '../../src/packed.ts';
 import type { Kind } from '../../src/settings.ts';
+import type { QueueState } from '../../src/store/queue-state.ts';
+import { deadLetterOf } from '../../src/store/rules.ts';
 import { tokensOf } from '../../src/store/run.ts';
 import { toMqError } from '../../src/store/sqlite/database.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts';
@@ -245,6 +247,38 @@ describe('SqliteStore: after it was ended and opened again', () => {
     expect(await store.stat('q0')).toMatchObject({ waiting: 2, put: 2 });
   });
 
+  test('a rename that fails at any statement has not happened, in the file and in memory', async () => {
+    await put(store, 'q.dead', 'a');
+    await store.create('q', {});
+    await store.create('gives', { dead_letter: 'q.dead' });
+    const { run } = StatementSync.prototype;
+    for (let fatal = 1, isDone = false; !isDone; fatal++) {
+      let count = 0;
+      const spy = vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (
+        this: StatementSync,
+        ...values
+      ) {
+        if (++count === fatal) throw new Error('it fails');
+        return run.apply(this, values);
+      });
+      isDone = await store.rename('q.dead', 'new').then(
+        () => true,
+        () => false,
+      );
+      spy.mockRestore();
+      const name = isDone ? 'new' : 'q.dead';
+      for (let i = 0; i < 2; i++) {
+        const all = await store.list();
+        expect(all.map((each) => each.name)).toEqual(['gives', ...(isDone ? ['new', 'q'] : ['q', 'q.dead'])]);
+        for (const each of ['gives', 'q'])
+          expect(deadLetterOf(each, (await store.stat(each)) as QueueState)).toBe(name);
+        expect(await waiting(store, name)).toEqual(['a']);
+        await reopen();
+      }
+      if (isDone) expect(fatal).toBeGreaterThan(5);
+    }
+  });
+
   test('a dead letter has its origin, until it is moved', async () => {
     const origins = async () => {
       await store.end();
@@ -270,6 +304,9 @@ describe('SqliteStore: after it was ended and opened again', () => {
     await put(store, 'q', 'a', 'b');
     const ids = await giveUp('q');
     expect((await origins()).rows).toEqual(ids.map((id) => ({ id, name: 'q' })));
+    await store.rename('q', 'new');
+    expect((await origins()).rows).toEqual(ids.map((id) => ({ id, name: 'new' })));
+    await store.rename('new', 'q');
     await store.remove('q', false);
     expect((await origins()).rows).toEqual(ids.map((id) => ({ id, name: 'q' })));
     await store.move('q.dead', 'q.dead', 1);

@@ -74,6 +74,12 @@ export const MOVE: Row<RequestOf<'MOVE'>> = {
   options: [count, once],
 };
 
+export const RENAME: Row<RequestOf<'RENAME'>> = {
+  start: () => ({ verb: 'RENAME', queue: '', to: '', once: undefined }),
+  operands: [queue, name('to')],
+  options: [once],
+};
+
 export const LS: Row<RequestOf<'LS'>> = {
   start: () => ({ verb: 'LS', after: undefined, count: undefined }),
   options: [

@@ -3,7 +3,7 @@ import { GET } from './get.ts';
 import { HELLO } from './hello.ts';
 import { DONE, EXTEND, FAIL, RETURN } from './leases.ts';
 import { PUT } from './put.ts';
-import { CLOSE, JOIN, LS, MOVE, named, namedOnce, PEEK, RM, settings } from './queue-rows.ts';
+import { CLOSE, JOIN, LS, MOVE, named, namedOnce, PEEK, RENAME, RM, settings } from './queue-rows.ts';
 import { choice, integer, name, type RequestOf, type Row, readClient, timeout } from './row.ts';
 
 /** One row for each verb: all that the two ends of a connection need to know of its words. */
@@ -25,6 +25,7 @@ export const ROWS: { readonly [V in Verb]: Row<RequestOf<V>> } = {
   SET: settings('SET'),
   PEEK,
   RM,
+  RENAME,
   CLOSE,
   OPEN: named('OPEN'),
   PAUSE: namedOnce('PAUSE'),

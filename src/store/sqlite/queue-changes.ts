@@ -1,7 +1,7 @@
 import { MqError } from '../../errors.ts';
 import type { Once } from '../../once.ts';
 import type { Settings } from '../../settings.ts';
-import { checkSettings, differences, notEmpty } from '../rules.ts';
+import { busy, checkSettings, deadLetterOf, differences, exists, notEmpty } from '../rules.ts';
 import type { Leftovers } from './leftovers.ts';
 import type { LongSteps, StepProgress } from './long-steps.ts';
 import type { MessageIds } from './message-ids.ts';
@@ -15,6 +15,26 @@ import { aTurn } from './turn.ts';
 const MOVED = 1024 * 1024;
 
 const DONE: StepProgress = { answer: 0, position: undefined };
+
+/** A queue as a step names it that is done in parts: between two of them it may have got another name. */
+class Named {
+  readonly #name: string;
+  readonly #queues: StoredQueues;
+  #id: number | undefined;
+
+  constructor(name: string, queues: StoredQueues) {
+    this.#name = name;
+    this.#queues = queues;
+  }
+
+  /** Its name at this part. */
+  get name(): string {
+    const known = this.#id === undefined ? undefined : this.#queues.withId(this.#id);
+    const queue = known ?? this.#queues.find(this.#name);
+    this.#id = queue?.row.id;
+    return queue?.row.name ?? this.#name;
+  }
+}
 
 /** Steps on queues as a whole. */
 export class QueueChanges {
@@ -42,6 +62,7 @@ export class QueueChanges {
 
   /** @see Store.move */
   async move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
+    const [source, target] = [new Named(from, this.#queues), new Named(to, this.#queues)];
     let moved = 0;
     let most = count;
     const begin = () => {
@@ -50,7 +71,7 @@ export class QueueChanges {
     };
     const part = (progress: StepProgress) => {
       moved = progress.answer;
-      return this.#steps.move(from, to, most, progress);
+      return this.#steps.move(source.name, target.name, most, progress);
     };
     try {
       return await this.#long.inParts(once, begin, part, MOVED);
@@ -61,11 +82,12 @@ export class QueueChanges {
 
   /** @see Store.purge */
   purge(name: string, once?: Once): Promise<number> {
+    const queue = new Named(name, this.#queues);
     const begin = () => {
       this.#queues.get(name);
       return { answer: 0, position: this.#ids.next };
     };
-    return this.#long.inParts(once, begin, (progress) => this.#steps.purge(name, progress));
+    return this.#long.inParts(once, begin, (progress) => this.#steps.purge(queue.name, progress));
   }
 
   /** @see Store.remove */
@@ -77,6 +99,19 @@ export class QueueChanges {
       return 0;
     });
     void this.#leftovers.deleteRemoved();
+  }
+
+  /** @see Store.rename */
+  async rename(name: string, to: string, once?: Once): Promise<void> {
+    await this.#long.once(once, () => {
+      const queue = this.#queues.get(name);
+      if (this.#queues.find(to)) throw exists(to);
+      const taken = queue.row.size - queue.counts.pending;
+      if (taken > 0) throw busy(name, taken);
+      checkSettings(to, { dead_letter: deadLetterOf(name, queue.row) });
+      this.#queues.rename(queue, to);
+      return 0;
+    });
   }
 
   /** @see Store.create */
@@ -106,6 +141,7 @@ export class QueueChanges {
 
   /** @see Store.close */
   async close(name: string, now: boolean): Promise<void> {
+    const named = new Named(name, this.#queues);
     const begin = () => {
       const queue = this.#queues.get(name);
       this.#queues.touch(queue);
@@ -113,7 +149,7 @@ export class QueueChanges {
       return { answer: 0, position: this.#ids.next };
     };
     await this.#long.inParts(undefined, begin, (progress) =>
-      now ? this.#steps.purge(name, progress) : DONE,
+      now ? this.#steps.purge(named.name, progress) : DONE,
     );
   }
 

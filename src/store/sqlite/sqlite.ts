@@ -172,6 +172,10 @@ export class SqliteStore implements Store {
     return this.#changes.remove(name, force, once);
   }
 
+  rename(name: string, to: string, once?: Once): Promise<void> {
+    return this.#changes.rename(name, to, once);
+  }
+
   create(name: string, settings: Partial<Settings>): Promise<void> {
     return this.#changes.create(name, settings);
   }

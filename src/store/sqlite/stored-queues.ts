@@ -1,5 +1,5 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts';
-import { noQueue } from '../rules.ts';
+import { deadLetterOf, noQueue } from '../rules.ts';
 import type { Announcer } from './announcer.ts';
 import type { QueueContext } from './queue-batches.ts';
 import { StoredQueue } from './stored-queue.ts';
@@ -69,6 +69,31 @@ export class StoredQueues {
     this.#announcer.changed(name);
     this.#unwritten.delete(queue);
     this.#context.undo(() => this.#known.set(name, queue));
+  }
+
+  /** Gives the queue another name; its dead-letter queue stays, and what names it follows. */
+  rename(queue: StoredQueue, to: string): void {
+    this.touch(queue);
+    const { row } = queue;
+    const { name } = row;
+    const dead_letter = deadLetterOf(name, row);
+    for (const { row: other } of this.#known.values()) {
+      if (deadLetterOf(other.name, other) !== name) continue;
+      const before = other.dead_letter;
+      other.dead_letter = to;
+      this.#context.undo(() => {
+        other.dead_letter = before;
+      });
+    }
+    Object.assign(row, { name: to, dead_letter });
+    this.#tables.rename(row, name);
+    this.#known.delete(name);
+    this.#known.set(to, queue);
+    this.#announcer.changed(to);
+    this.#context.undo(() => {
+      this.#known.delete(to);
+      this.#known.set(name, queue);
+    });
   }
 
   /** To be called before a queue is changed: its row will be written, and the change announced. */

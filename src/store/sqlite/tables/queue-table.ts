@@ -1,4 +1,5 @@
 import type { Settings } from '../../../settings.ts';
+import { prefixOfDead } from '../../rules.ts';
 import type { Sql } from './sql.ts';
 import type { QueueRow } from './table-rows.ts';
 
@@ -97,6 +98,23 @@ export class QueueTable {
       row.retry_delay,
       row.dead_letter,
       row.id,
+    );
+  }
+
+  /** Queues that give up to `former`, be it by default, give up to `name`. */
+  setDeadLetters(former: string, name: string): void {
+    this.#sql.run(
+      `UPDATE queue SET dead_letter = ? WHERE dead_letter = ? AND dead_letter <> ''`,
+      name,
+      former,
+    );
+    const named = prefixOfDead(former);
+    if (named === undefined) return;
+    const { prefix, within } = named;
+    this.#sql.run(
+      `UPDATE queue SET dead_letter = ?
+      WHERE dead_letter = '' AND name >= ? AND name < ? || char(127) AND substr(name, 1, ?) = ?`,
+      ...[name, prefix, prefix, within, prefix],
     );
   }
 

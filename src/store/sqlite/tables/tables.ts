@@ -9,7 +9,7 @@ import { QueueTable } from './queue-table.ts';
 import { ReadyTable } from './ready-table.ts';
 import { MOST_ROWS, Sql } from './sql.ts';
 import { StoreTable } from './store-table.ts';
-import type { BatchRow, Expiry, OrderKey } from './table-rows.ts';
+import type { BatchRow, Expiry, OrderKey, QueueRow } from './table-rows.ts';
 
 /** The tables of schema.ts, with the statements on each as functions; here those on several. */
 export class Tables {
@@ -87,6 +87,14 @@ export class Tables {
       if (page.length < MOST_ROWS) break;
       after = page.at(-1)?.id as number;
     }
+  }
+
+  /** Writes the new name of a queue, and its dead-letter queue; settings and origins with the former name follow. */
+  rename({ id, name, dead_letter }: QueueRow, former: string): void {
+    this.queue.setDeadLetters(former, name);
+    this.sql.run('UPDATE queue SET name = ?, dead_letter = ? WHERE id = ?', name, dead_letter, id);
+    // Several origins can have one name: nothing that a queue has given up is in the way of another's name.
+    this.sql.run('UPDATE origin_queue SET name = ? WHERE name = ?', name, former);
   }
 
   /** Deletes the messages of a queue that has gone, until `isOver`. @returns whether that was all */
