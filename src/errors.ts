@@ -24,6 +24,7 @@ export const EXIT_STATUS = {
   GONE: 4,
   NOQUEUE: 5,
   NOLEASE: 5,
+  NOMESSAGE: 5,
   STOPPED: 69,
   NODAEMON: 69,
   UNREACHABLE: 69,

@@ -67,6 +67,12 @@ export function countOf(options: Options): number | undefined {
   return typeof text === 'string' ? parseInteger(text, '--count', 1) : undefined;
 }
 
+/** @throws MqError USAGE */
+export function idOf(options: Options): number | undefined {
+  const text = options['id'];
+  return typeof text === 'string' ? parseInteger(text, '--id', 1) : undefined;
+}
+
 /** The settings that were given. @throws MqError USAGE */
 export function settingsOf(options: Options): Partial<Settings> {
   const { kind, maxsize, 'max-attempts': attempts, 'dead-letter': deadLetter } = options;

@@ -15,6 +15,16 @@ const MANY = 32 * 1024;
 /** Gets that are under way ahead: the answer to one is on its way while the daemon makes the next. */
 const AHEAD = 2;
 
+export interface Wanted {
+  queues: string[];
+  /** Milliseconds of a lease; undefined: messages are taken for good. */
+  lease?: number | undefined;
+  /** The message with this id only. */
+  id?: number | undefined;
+  /** Whether the origins of dead letters are to be told. */
+  origin?: boolean;
+}
+
 /**
  * Takes messages, and acknowledges those that are consumed. When the daemon dies, messages that are held stay this
  * process's own until it asks the next daemon for more, so all that are consumed are acknowledged before that.
@@ -24,9 +34,7 @@ const AHEAD = 2;
  */
 export class Consumer {
   readonly #line: Line;
-  readonly #queues: string[];
-  /** Milliseconds; undefined: messages are taken for good. */
-  readonly #lease: number | undefined;
+  readonly #wanted: Wanted;
   /**
    * The connection over which messages come. Gets ahead go over this one only: at the next daemon they would give
    * back messages that are being written.
@@ -45,16 +53,14 @@ export class Consumer {
   #waiting = false;
   #ending = false;
 
-  /** @param lease milliseconds of a lease; without, messages are taken for good */
-  static async open(caller: Caller, queues: string[], lease?: number): Promise<Consumer> {
-    return new Consumer(await Line.open(caller, true), queues, lease);
+  static async open(caller: Caller, wanted: Wanted): Promise<Consumer> {
+    return new Consumer(await Line.open(caller, true), wanted);
   }
 
-  private constructor(line: Line, queues: string[], lease: number | undefined) {
+  private constructor(line: Line, wanted: Wanted) {
     this.#line = line;
     this.#connection = line.connection;
-    this.#queues = queues;
-    this.#lease = lease;
+    this.#wanted = wanted;
   }
 
   /** Called when the daemon was stopped. */
@@ -86,7 +92,7 @@ export class Consumer {
 
   /** The number of waiting messages of each queue; 0 where there is no such queue. */
   sizes(): Promise<number[]> {
-    return Promise.all(this.#queues.map((queue) => this.#size(queue)));
+    return Promise.all(this.#wanted.queues.map((queue) => this.#size(queue)));
   }
 
   /** The first `count` of these messages are consumed. An error is thrown by the next `take` or `finish`. */
@@ -95,7 +101,7 @@ export class Consumer {
     // No get took it along: there was one ahead.
     this.#sendUnsent();
     this.#unsent = acknowledge(held, count);
-    if (this.#lease !== undefined) this.#sendUnsent();
+    if (this.#wanted.lease !== undefined) this.#sendUnsent();
   }
 
   /** Waits until all acknowledgements are answered; gives back what is held otherwise. */
@@ -171,12 +177,11 @@ export class Consumer {
   }
 
   #requestFor(count: number, timeout: number, done: Ack | undefined): Request {
-    const lease = this.#lease;
-    return { verb: 'GET', queues: this.#queues, timeout, count, hold: true, lease, packed: true, done };
+    return { verb: 'GET', ...this.#wanted, timeout, count, hold: true, packed: true, done };
   }
 
   #read(frame: Buffer): Held[] | undefined {
-    return readRuns(new Reader(frame), this.#queues);
+    return readRuns(new Reader(frame), this.#wanted);
   }
 
   async #size(queue: string): Promise<number> {
@@ -220,8 +225,9 @@ export class Consumer {
   }
 
   #requestOf({ queue, ids, leases }: Ack): Request {
-    if (this.#lease === undefined) return { verb: 'DONE', queue, ids, leases: [] };
-    return { verb: 'EXTEND', queue, leases, duration: this.#lease, binding: 'free' };
+    const { lease } = this.#wanted;
+    if (lease === undefined) return { verb: 'DONE', queue, ids, leases: [] };
+    return { verb: 'EXTEND', queue, leases, duration: lease, binding: 'free' };
   }
 }
 

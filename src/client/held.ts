@@ -1,5 +1,6 @@
 import type { Packed } from '../packed.ts';
 import { notUnderstood, type Reader } from '../protocol/reader.ts';
+import type { RequestOf } from '../protocol/verbs/row.ts';
 import type { Range } from '../range.ts';
 
 /** Messages that follow each other, and are held for this process: a run of GET (mq-protocol(7)). */
@@ -14,6 +15,8 @@ export interface Held {
   messages: Packed;
   /** Leases of the messages: a token for each, and their common end, in ms since 1970. */
   leases?: { tokens: string[]; until: number } | undefined;
+  /** Of a dead letter, where it was asked for: the queue that gave it up, and the id that it had there. */
+  origin?: { queue: string; id: number } | undefined;
 }
 
 /** The acknowledgement of messages that are consumed. */
@@ -24,10 +27,13 @@ export interface Ack {
 }
 
 /**
- * Reads the answer to a GET of these queues, in packed runs (mq-protocol(7)); undefined: it brought nothing.
+ * Reads the answer to this GET, in packed runs (mq-protocol(7)); undefined: it brought nothing.
  * @throws MqError PROTOCOL
  */
-export function readRuns(reader: Reader, queues: readonly string[]): Held[] | undefined {
+export function readRuns(
+  reader: Reader,
+  { queues, origin }: Pick<RequestOf<'GET'>, 'queues' | 'origin'>,
+): Held[] | undefined {
   if (reader.isNil) return undefined;
   let runs = reader.size();
   let queue = queues[0] as string;
@@ -35,11 +41,11 @@ export function readRuns(reader: Reader, queues: readonly string[]): Held[] | un
     queue = reader.text();
     runs = reader.size();
   }
-  return Array.from({ length: runs }, () => readRun(reader, queue));
+  return Array.from({ length: runs }, () => readRun(reader, queue, origin));
 }
 
-function readRun(reader: Reader, queue: string): Held {
-  const fields = reader.size();
+function readRun(reader: Reader, queue: string, hasOrigin = false): Held {
+  const fields = reader.size() - (hasOrigin ? 1 : 0);
   const [id, step, priority, putAt, attempt, count] = Array.from({ length: 6 }, () => reader.integer()) as [
     number,
     1 | -1,
@@ -55,6 +61,8 @@ function readRun(reader: Reader, queue: string): Held {
     const until = reader.integer();
     held.leases = { until, tokens: Array.from({ length: reader.size() }, () => reader.text()) };
   }
+  const origin = hasOrigin ? reader.read() : null;
+  if (Array.isArray(origin)) held.origin = { queue: String(origin[0]), id: Number(origin[1]) };
   return held;
 }
 

@@ -17,6 +17,9 @@ export interface Lease {
   token: string;
   /** The queue of the message. */
   queue: string;
+  id: number;
+  /** Of a dead letter: the queue that gave it up. */
+  origin: string | undefined;
   /** The number of this attempt, from 1. */
   attempt: number;
   body: Buffer;
@@ -106,6 +109,7 @@ export class Leaser {
       hold: true,
       lease,
       packed: true,
+      origin: true,
       until,
     };
     try {
@@ -232,9 +236,13 @@ export class Leaser {
   }
 
   #read(frame: Buffer): Lease[] | undefined {
-    return readRuns(new Reader(frame), this.#options.queues)?.flatMap(
-      ({ queue, attempt, messages, leases }) =>
-        unpack(messages).map((body, i) => ({ token: leases?.tokens[i] as string, queue, attempt, body })),
+    const { queues } = this.#options;
+    return readRuns(new Reader(frame), { queues, origin: true })?.flatMap(
+      ({ queue, id, step, attempt, messages, leases, origin }) =>
+        unpack(messages).map((body, i) => {
+          const token = leases?.tokens[i] as string;
+          return { token, queue, id: id + i * step, origin: origin?.queue, attempt, body };
+        }),
     );
   }
 

@@ -1,5 +1,5 @@
 import type { Exit, Invocation } from '../cli/command.ts';
-import { countOf, deadlineOf, framingOf, periodOf } from '../cli/options.ts';
+import { countOf, deadlineOf, framingOf, idOf, periodOf } from '../cli/options.ts';
 import { catchSignals } from '../cli/signals.ts';
 import { Consumer } from '../client/consumer.ts';
 import type { Held } from '../client/held.ts';
@@ -26,9 +26,11 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
   const queues = [...new Set(operands.map(checkName))];
   const { all, follow } = options;
   const count = countOf(options);
-  if ([all, follow, count].filter(Boolean).length > 1) {
-    throw new MqError('USAGE', '--count, --all and --follow exclude each other');
+  const id = idOf(options);
+  if ([all, follow, count, id].filter(Boolean).length > 1) {
+    throw new MqError('USAGE', '--count, --all, --follow and --id exclude each other');
   }
+  if (id !== undefined && queues.length > 1) throw new MqError('USAGE', '--id goes with one queue');
   const lease = periodOf(options, 'lease', 1);
   if (lease !== undefined && queues.length > 1) throw new MqError('USAGE', '--lease goes with one queue');
   const render = options['json']
@@ -39,7 +41,8 @@ export async function run({ operands, options, places, start, quiet }: Invocatio
     throw new MqError('USAGE', '--all does not wait: it takes no --timeout');
 
   const output = new Output();
-  const consumer = await Consumer.open({ places, start, deadline }, queues, lease);
+  const wants = { queues, lease, id, ...(options['json'] && { origin: true }) };
+  const consumer = await Consumer.open({ places, start, deadline }, wants);
   let stopped = false;
   const signal = catchSignals(() => {
     output.stop();

@@ -1,5 +1,6 @@
 import { now } from '../clock.ts';
 import { Bodies, type Value } from '../protocol/values.ts';
+import type { RequestOf } from '../protocol/verbs/row.ts';
 import type { Run } from '../store/run.ts';
 import { inParts, Parts } from './parts.ts';
 
@@ -14,10 +15,12 @@ export function prefix(names: readonly string[], queue: string, value: Value | P
 export function held(
   runs: Run[],
   askedAt: number,
-  count: number | undefined,
-  isPacked = false,
+  { count, packed, origin }: RequestOf<'GET'>,
 ): Value[] | Parts {
-  if (count !== undefined) return inParts(runs, (run) => runValue(run, isPacked, askedAt));
+  if (count !== undefined) {
+    const toValue = (run: Run) => runValue(run, packed, askedAt);
+    return inParts(runs, origin ? (run) => [...toValue(run), originOf(run)] : toValue);
+  }
   return runs.flatMap(({ id, leases, messages }) => [leases?.tokens[0] ?? id, new Bodies([messages], 'one')]);
 }
 
@@ -30,7 +33,7 @@ export function runValue(
   { id, step, priority, putAt, failures, messages, leases }: Run,
   isPacked = false,
   askedAt = 0,
-): Value {
+): Value[] {
   const bodies = isPacked
     ? [messages.count, new Bodies([messages], 'packed')]
     : [new Bodies([messages], 'array')];
@@ -38,4 +41,8 @@ export function runValue(
   if (leases === undefined) return run;
   // By the wall clock, because people read it; never later than the lease ends.
   return [...run, Math.floor(leases.left - (now() - askedAt) + Date.now()), leases.tokens];
+}
+
+function originOf({ origin }: Run): Value {
+  return origin ? [origin.queue, origin.id] : null;
 }

@@ -73,21 +73,25 @@ const VERBS: { [V in Verb]: Handler<V> } = {
     return put.lacking ? [...words, put.lacking] : words;
   },
 
-  async GET({ queues: names, timeout, count, hold, lease, packed, until, done: acked }, { session, queues }) {
+  async GET(request, { session, queues }) {
+    const { queues: names, timeout, count, id, hold, lease, until, done: acked } = request;
     if (acked) await queues.done(session.owner, acked.queue, acked.ids);
-    const taken = await queues.get(session.owner, [...new Set(names)], {
+    const options = {
       limit: { count: count ?? 1, bytes: ANSWER_BYTES },
       timeout,
       lease: lease === undefined ? undefined : { duration: lease, isBound: hold },
       until,
-    });
+    };
+    const [first] = names as [string];
+    const taken =
+      id === undefined
+        ? await queues.get(session.owner, [...new Set(names)], options)
+        : await queues.getOne(session.owner, first, id, options.lease);
+    if (taken === undefined && id !== undefined)
+      throw new MqError('NOMESSAGE', `no message ${id} is waiting in queue ${first}`);
     if (taken === undefined) return null;
     const { queue, runs, askedAt } = taken;
-    const value = prefix(
-      names,
-      queue,
-      hold || lease ? held(runs, askedAt, count, packed) : bare(runs, count),
-    );
+    const value = prefix(names, queue, hold || lease ? held(runs, askedAt, request) : bare(runs, count));
     // A hold ends with the connection, and so need not outlive the machine.
     if (hold) return { value, needsNoSync: true };
     const ids = runs.map(rangeOf);

@@ -72,15 +72,17 @@ export function leaseRenderer(separator: number | undefined): Render {
 /** Each message as a JSON object on a line. */
 export function renderJson(held: readonly Held[]): Rendered {
   return concatenate(
-    held.flatMap(({ queue, priority, putAt, attempt, messages, leases }) =>
+    held.flatMap(({ queue, id, step, priority, putAt, attempt, messages, leases, origin }) =>
       unpack(messages).map((body, i) =>
         Buffer.from(
           `${JSON.stringify({
             queue,
+            id: id + i * step,
             ...(isUtf8(body) ? { body: body.toString() } : { body_base64: body.toString('base64') }),
             priority,
             attempt,
             put_at: new Date(putAt).toISOString(),
+            ...(origin && { origin }),
             ...(leases && { lease: leases.tokens[i], lease_until: new Date(leases.until).toISOString() }),
           })}\n`,
         ),

@@ -33,6 +33,10 @@ export type Request =
       count: number | undefined;
       hold: boolean;
       lease?: number | undefined;
+      /** The message with this id only, if it is waiting. */
+      id?: number | undefined;
+      /** Whether each run has its origin at the end: see `Run.origin` of the store. */
+      origin?: boolean | undefined;
       /** Whether the bodies of a run come packed, so that nobody has to look at each on the way. */
       packed?: boolean | undefined;
       until?: Until | undefined;

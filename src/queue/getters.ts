@@ -128,6 +128,24 @@ export class Getters {
     });
   }
 
+  /** The message with this id, if it is waiting, whoever waits for others. */
+  async getOne(
+    queue: string,
+    id: number,
+    lease: GetOptions['lease'],
+    owner: Owner,
+  ): Promise<Taken | undefined> {
+    const askedAt = now();
+    const { runs } = await this.#ask(queue, { count: 1, bytes: 1, id }, lease, owner);
+    if (runs.length === 0) return undefined;
+    if (owner.gone) {
+      await this.#events.giveBack(owner, queue, runs);
+      throw new MqError('INTERRUPTED', 'the connection ended');
+    }
+    this.#keep(queue, runs, lease, owner);
+    return { queue, runs, askedAt };
+  }
+
   /** The queue has changed: a message may have come, or the end. */
   wake(queue: string): void {
     const line = this.#lines.get(queue);
@@ -172,7 +190,7 @@ export class Getters {
 
   /** @returns the state of the queue, when it had nothing to give */
   async #offer(queue: string, getter: Getter, limit = getter.options.limit): Promise<TakeResult | undefined> {
-    const asking = this.#ask(queue, getter, limit);
+    const asking = this.#tryFor(queue, getter, limit);
     getter.asking = asking;
     try {
       return await asking;
@@ -181,7 +199,7 @@ export class Getters {
     }
   }
 
-  async #ask(queue: string, getter: Getter, limit: TakeLimit): Promise<TakeResult | undefined> {
+  async #tryFor(queue: string, getter: Getter, limit: TakeLimit): Promise<TakeResult | undefined> {
     try {
       const taken = await this.#take(queue, limit, getter);
       if (taken.runs.length === 0) return taken;
@@ -207,18 +225,26 @@ export class Getters {
 
   #take(queue: string, limit: TakeLimit, getter: Getter): Promise<TakeResult> {
     const { options, owner, taken } = getter;
-    const { lease } = options;
+    if (options.lease && taken === undefined) getter.askedAt = now();
+    return this.#ask(queue, limit, options.lease, owner);
+  }
+
+  #ask(queue: string, limit: TakeLimit, lease: GetOptions['lease'], owner: Owner): Promise<TakeResult> {
     if (lease === undefined) return this.#store.take(queue, limit, owner.holder);
-    if (taken === undefined) getter.askedAt = now();
     return this.#store.lease(queue, limit, lease.duration, lease.isBound ? owner.holder : undefined);
+  }
+
+  /** The owner has these messages, to hold or on lease. */
+  #keep(queue: string, runs: readonly Run[], lease: GetOptions['lease'], owner: Owner): void {
+    if (lease === undefined) owner.hold(queue, runs.map(rangeOf));
+    else if (lease.isBound) this.#events.leases(owner, queue, tokensOf(runs));
   }
 
   async #give(queue: string, { runs, isPart }: TakeResult, getter: Getter, limit: TakeLimit): Promise<void> {
     const { owner, options, finished } = getter;
     // It was given up while the store was asked.
     if (finished) return this.#events.giveBack(owner, queue, runs);
-    if (options.lease === undefined) owner.hold(queue, runs.map(rangeOf));
-    else if (options.lease.isBound) this.#events.leases(owner, queue, tokensOf(runs));
+    this.#keep(queue, runs, options.lease, owner);
     if (getter.taken) getter.taken.runs.push(...runs);
     else getter.taken = { queue, runs, askedAt: getter.askedAt };
     const left = leftOf(limit, runs);

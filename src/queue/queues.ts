@@ -121,6 +121,21 @@ export class Queues {
     return taken;
   }
 
+  /** @see Getters.getOne */
+  async getOne(
+    owner: Owner,
+    queue: string,
+    id: number,
+    lease: GetOptions['lease'],
+  ): Promise<Taken | undefined> {
+    this.#check(owner);
+    if (owner.isBack) await this.#owners.reclaim(owner);
+    this.#check(owner);
+    const taken = await this.#getters.getOne(queue, id, lease, owner);
+    if (taken) await this.#checkLarge(owner, taken);
+    return taken;
+  }
+
   /** @see Joiners.join */
   async join(owner: Owner, queue: string, timeout: number): Promise<boolean> {
     this.#check(owner);

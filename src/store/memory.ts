@@ -22,7 +22,7 @@ import {
   notEmpty,
   retryDelay,
 } from './rules.ts';
-import type { Run } from './run.ts';
+import type { Origin, Run } from './run.ts';
 import type {
   Clock,
   Events,
@@ -49,6 +49,8 @@ interface Message {
   key: string | undefined;
   /** The queue that its key belongs to. */
   keyOf: Queue | undefined;
+  /** Of a dead letter. */
+  origin: Origin | undefined;
 }
 
 interface Queue extends Settings, Counts {
@@ -384,8 +386,11 @@ export class MemoryStore implements Store {
     if (moved.length === 0) return 0;
     remove(source, moved);
     const destination = target ?? this.#make(to);
-    for (const message of moved)
-      if (message.keyOf !== destination && source !== destination) message.keyOf = undefined;
+    for (const message of moved) {
+      if (source === destination) continue;
+      if (message.keyOf !== destination) message.keyOf = undefined;
+      message.origin = undefined;
+    }
     this.#transfer(moved, destination);
     this.#events.changed(from);
     return moved.length;
@@ -411,6 +416,7 @@ export class MemoryStore implements Store {
     let bytes = 0;
     for (const message of queue.messages) {
       if (message.state !== 'waiting' || message.expiresAt <= this.#clock()) continue;
+      if (limit.id !== undefined && limit.id !== message.id) continue;
       if (found.length >= limit.count || bytes >= limit.bytes) break;
       found.push(message);
       bytes += pack([message.body]).bytes.length;
@@ -458,6 +464,7 @@ export class MemoryStore implements Store {
         expiresAt: now + (ttl ?? Infinity),
         key,
         keyOf: queue,
+        origin: undefined,
       }),
     );
     this.#add(queue, messages);
@@ -478,7 +485,7 @@ export class MemoryStore implements Store {
     // A dead letter is not dropped when it comes back.
     if (to.closed === 'now') to.closed = true;
     const fresh = messages.map(
-      ({ priority, putAt, body, expiresAt, key, keyOf }): Message => ({
+      ({ priority, putAt, body, expiresAt, key, keyOf, origin }): Message => ({
         id: this.#nextId++,
         priority: to.kind === 'priority' ? priority : 0,
         putAt,
@@ -490,6 +497,7 @@ export class MemoryStore implements Store {
         expiresAt,
         key,
         keyOf,
+        origin,
       }),
     );
     this.#add(to, fresh);
@@ -516,7 +524,9 @@ export class MemoryStore implements Store {
       queue.dead += 1;
       remove(queue, [message]);
       const name = deadLetterOf(queue.name, queue);
-      this.#transfer([{ ...message, expiresAt: Infinity }], this.#queues.get(name) ?? this.#make(name));
+      const origin = { queue: queue.name, id: message.id };
+      const letter = { ...message, expiresAt: Infinity, origin };
+      this.#transfer([letter], this.#queues.get(name) ?? this.#make(name));
     } else {
       this.#comeBack(queue, [message]);
       const wait = delay ?? retryDelay(queue, message.failures);
@@ -578,7 +588,7 @@ function includes(ids: readonly Range[], id: number): boolean {
 
 function toRun(
   { kind }: Queue,
-  { id, priority, putAt, failures, body, state, lease, until }: Message,
+  { id, priority, putAt, failures, body, origin, state, lease, until }: Message,
   now: number,
 ): Run {
   return {
@@ -588,6 +598,7 @@ function toRun(
     putAt,
     failures,
     messages: pack([body]),
+    origin,
     leases: state === 'leased' ? { tokens: [lease], left: until - now } : undefined,
   };
 }

@@ -14,8 +14,15 @@ export interface Run {
   failures: number;
   /** The messages; one that is too large to be in memory is the only one of its run. */
   messages: Packed | Large;
+  /** Of a dead letter, which is the only one of its run: the queue that gave it up, and the id that it had there. */
+  origin?: Origin | undefined;
   /** Leases of the messages: a token for each, and the milliseconds that were left of all of them at the step. */
   leases?: { tokens: string[]; left: number } | undefined;
+}
+
+export interface Origin {
+  queue: string;
+  id: number;
 }
 
 /** The ids of a run, from the least to the greatest. */

@@ -260,6 +260,8 @@ export interface TakeLimit {
   count: number;
   /** Bytes of packed messages after which no further message is taken. */
   bytes: number;
+  /** The message with this id only. */
+  id?: number | undefined;
 }
 
 export interface TakeResult {

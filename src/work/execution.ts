@@ -48,12 +48,24 @@ export function isArgument([, ...args]: ExecutionOptions['command']): boolean {
   return args.some((arg) => arg.includes(PLACE));
 }
 
-/** The variables that tell a command what it works on. */
-export function variablesOf({ queue, token, attempt }: Lease): Record<Variable, string> {
-  return { MQ_QUEUE: queue, MQ_LEASE: token, MQ_ATTEMPT: String(attempt) };
+/** The variables that tell a command what it works on; undefined: it has none of that name. */
+export function variablesOf({
+  queue,
+  id,
+  origin,
+  token,
+  attempt,
+}: Lease): Record<Variable, string | undefined> {
+  return {
+    MQ_QUEUE: queue,
+    MQ_ID: String(id),
+    MQ_ORIGIN: origin,
+    MQ_LEASE: token,
+    MQ_ATTEMPT: String(attempt),
+  };
 }
 
-export const VARIABLES = ['MQ_QUEUE', 'MQ_LEASE', 'MQ_ATTEMPT'] as const;
+export const VARIABLES = ['MQ_QUEUE', 'MQ_ID', 'MQ_ORIGIN', 'MQ_LEASE', 'MQ_ATTEMPT'] as const;
 type Variable = (typeof VARIABLES)[number];
 
 /** Reasons why a message cannot be an argument. */

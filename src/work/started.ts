@@ -34,7 +34,7 @@ export class StartedCommands {
     const { command, end } = this.#options;
     if (this.#isArgument && lease.body.includes(0)) return new Started(this.#starter, command[0]).refuse();
     const variables = Object.entries(variablesOf(lease))
-      .map(([name, value]) => `${name}=${value}\0`)
+      .map(([name, value]) => (value === undefined ? '' : `${name}=${value}\0`))
       .join('');
     const message = this.#isArgument ? [lease.body] : [lease.body, end];
     return new Started(this.#starter, command[0]).start({ ...this.#start, variables, message });

@@ -28,6 +28,17 @@ describe('SIGKILL of the daemon at random moments', () => {
     expect(new Set(printed).size).toBe(stored.length);
     expect(printed).toEqual(printed.toSorted((a, b) => a - b));
   });
+
+  test('get --id: each message is printed once', { timeout: limit }, async ({ mq }) => {
+    await mq.run(['put', 'q'], Array.from({ length: KILLS }, (_, i) => `m${i + 1}\n`).join(''));
+    for (let id = KILLS; id > 0; id--) {
+      const get = mq.start(['get', '--id', String(id), 'q']);
+      await killAtRandom(mq);
+      expect(await get.done).toMatchObject({ status: 0, out: `m${id}\n`, err: '' });
+    }
+    await mq.run(['start']);
+    expect(await mq.stat('q')).toMatchObject({ waiting: 0, leased: 0, got: KILLS });
+  });
 });
 
 async function killAtRandom(mq: Mq): Promise<void> {

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => daemon.end());
 
-const open = () => Consumer.open({ places: daemon.places, start: false }, ['q']);
+const open = () => Consumer.open({ places: daemon.places, start: false }, { queues: ['q'] });
 
 /** The answer to a get: one message, so large that more is asked for ahead. */
 const large = (id: number): Value => [

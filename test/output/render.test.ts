@@ -45,7 +45,7 @@ test('JSON has a message on each line, in base64 where it is no UTF-8', () => {
     lease_until: '1970-01-01T00:00:01.000Z',
   };
   expect(lines.map((line) => JSON.parse(line))).toEqual([
-    { ...common, body: 'ä\n', lease: '1.a' },
-    { ...common, body_base64: '/w==', lease: '2.b' },
+    { ...common, id: 1, body: 'ä\n', lease: '1.a' },
+    { ...common, id: 2, body_base64: '/w==', lease: '2.b' },
   ]);
 });

@@ -28,6 +28,7 @@ const get = {
   count: undefined,
   hold: false,
 };
+
 const once = { client: 'client one', seq: 12345, acked: 0 };
 const bare = (['STATUS', 'STOP', 'PING', 'QUIT', 'INFO', 'COMMAND', 'CLIENT', 'SELECT'] as const).map(
   (verb) => ({
@@ -64,6 +65,7 @@ const REQUESTS: Request[] = [
   { verb: 'LS', after: undefined, count: undefined },
   { verb: 'LS', after: 'COUNT', count: 5 },
   get,
+  { ...get, id: 17, hold: true, origin: true },
   { ...get, queues: ['q', 'OR', 'HOLD'], timeout: 2 ** 31 - 1, count: 10, hold: true },
   { ...get, count: 10, hold: true, packed: true },
   { ...get, timeout: 0 },

@@ -271,6 +271,7 @@ class Steps {
   #limit() {
     const random = this.#random;
     const count = random.of([1, 3, 20, 1000, Infinity]);
+    if (random.below(4) === 0) return { count, bytes: 1, id: Math.max(1, this.#last - random.below(30)) };
     return { count, bytes: random.of([1, 500, 100_000, Infinity]) };
   }
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { PutOptions, Store } from '../../src/store/store.ts';
+import type { PutOptions, Store, TakeLimit } from '../../src/store/store.ts';
 import type { OpenEmpty } from './contract.ts';
-import { packed, SILENT } from './messages.ts';
+import { ALL, bodiesOf, messagesOf, packed, SILENT } from './messages.ts';
 
 /** The part of a store's specification that is about single messages, by their ids. */
 export function idContract(engine: string, open: OpenEmpty): void {
@@ -88,6 +88,83 @@ export function idContract(engine: string, open: OpenEmpty): void {
     test('are not known of a put that did not ask for them', async () => {
       await putting(['a', 'b'], { client: { id: 'x', index: 0 }, ids: undefined });
       expect(await putting(['b', 'c'], client(1))).toEqual({ stored: 2, ids: [{ first: 3, last: 3 }] });
+    });
+  });
+  const only = (id: number) => ({ ...ALL, id });
+  const lease = async (queue: string, limit: TakeLimit = ALL) =>
+    messagesOf((await store.lease(queue, limit, 1000)).runs);
+  const fail = (queue: string, ...leases: string[]) => store.settleLeases(queue, leases, 'failed', 0);
+
+  describe.each(['fifo', 'lifo', 'priority'] as const)(`${engine}: one message by its id (%s)`, (kind) => {
+    beforeEach(async () => {
+      await store.create('q', { kind });
+      await putting(['a', 'b', 'c', 'd']);
+      await putting(['x'], {}, 'other');
+    });
+
+    test('is taken or leased where it waits, before others', async () => {
+      const { runs } = await store.take('q', only(3));
+      expect(messagesOf(runs)).toMatchObject([{ id: 3, body: 'c' }]);
+      expect(await lease('q', only(2))).toMatchObject([{ id: 2, body: 'b' }]);
+      expect(bodiesOf(messagesOf(await store.peek('q', ALL))).toSorted()).toEqual(['a', 'd']);
+      expect(messagesOf(await store.peek('q', only(4)))).toMatchObject([{ id: 4, body: 'd' }]);
+    });
+
+    test('is not taken where it does not wait', async () => {
+      await store.take('q', only(1));
+      await lease('q', only(2));
+      for (const id of [1, 2, 5, 6, 1e15]) {
+        expect((await store.take('q', only(id))).runs).toEqual([]);
+        expect(await lease('q', only(id))).toEqual([]);
+      }
+      await putting(['later'], { delay: 50 });
+      await putting(['mortal'], { ttl: 50 });
+      now += 50;
+      expect((await store.take('q', only(7))).runs).toEqual([]);
+      expect((await store.take('nowhere', only(3))).runs).toEqual([]);
+    });
+
+    test('comes back with its failures', async () => {
+      const [message] = await lease('q', only(3));
+      await fail('q', message?.lease as string);
+      expect(messagesOf((await store.take('q', only(3))).runs)).toMatchObject([{ failures: 1 }]);
+    });
+  });
+
+  describe(`${engine}: the origin of a dead letter`, () => {
+    beforeEach(async () => {
+      await store.create('q', { max_attempts: 1 });
+      await putting(['a', 'b']);
+      const leases = await lease('q');
+      await fail('q', ...leases.map((each) => each.lease as string));
+    });
+    const origins = async (queue: string) => (await store.peek(queue, ALL)).map(({ origin }) => origin);
+
+    test('is told with it, however it is taken', async () => {
+      expect(await origins('q.dead')).toEqual([
+        { queue: 'q', id: 1 },
+        { queue: 'q', id: 2 },
+      ]);
+      const [run] = (await store.lease('q.dead', { count: 1, bytes: 1 }, 1000)).runs;
+      expect(run?.origin).toEqual({ queue: 'q', id: 1 });
+      const [other] = (await store.take('q.dead', only(4))).runs;
+      expect(other?.origin).toEqual({ queue: 'q', id: 2 });
+    });
+
+    test('is kept when its queue is removed, and when it goes to the end of the dead letters', async () => {
+      await store.remove('q', true);
+      await store.move('q.dead', 'q.dead', 1);
+      expect(await origins('q.dead')).toEqual([
+        { queue: 'q', id: 2 },
+        { queue: 'q', id: 1 },
+      ]);
+    });
+
+    test('ends when it is moved elsewhere', async () => {
+      await store.move('q.dead', 'q', 1);
+      await store.move('q.dead', 'other');
+      expect(await origins('q')).toEqual([undefined]);
+      expect(await origins('other')).toEqual([undefined]);
     });
   });
 }

@@ -1,6 +1,6 @@
 import { isLarge, type Large, type Packed, pack, unpack } from '../../src/packed.ts';
 import type { Range } from '../../src/range.ts';
-import type { Run } from '../../src/store/run.ts';
+import type { Origin, Run } from '../../src/store/run.ts';
 
 /** One message of a run; its body as latin1, so that any bytes can be compared as text. */
 export interface Message {
@@ -9,6 +9,7 @@ export interface Message {
   putAt: number;
   failures: number;
   body: string;
+  origin: Origin | undefined;
   /** Its lease's token, where it has one. */
   lease: string | undefined;
 }
@@ -19,12 +20,13 @@ export function packed(...bodies: string[]): Packed {
 
 /** The messages of runs, one by one: engines may cut runs differently. */
 export function messagesOf(runs: readonly Run[]): Message[] {
-  return runs.flatMap(({ id, step, priority, putAt, failures, messages, leases }) =>
+  return runs.flatMap(({ id, step, priority, putAt, failures, messages, leases, origin }) =>
     unpack(inMemory(messages)).map((body, i) => ({
       id: id + step * i,
       priority,
       putAt,
       failures,
+      origin,
       lease: leases?.tokens[i],
       body: body.toString('latin1'),
     })),

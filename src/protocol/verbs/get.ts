@@ -11,6 +11,8 @@ export const GET: Row<RequestOf<'GET'>> = {
     count: undefined,
     hold: false,
     lease: undefined,
+    id: undefined,
+    origin: undefined,
     packed: undefined,
     until: undefined,
     done: undefined,
@@ -34,7 +36,9 @@ export const GET: Row<RequestOf<'GET'>> = {
     timeout,
     count,
     integer('LEASE', 'lease', 1, LONGEST_DELAY),
+    integer('ID', 'id', 1),
     flag('HOLD', 'hold'),
+    flag('ORIGIN', 'origin'),
     flag('PACKED', 'packed'),
     {
       names: ['UNTIL'],
@@ -52,6 +56,9 @@ export const GET: Row<RequestOf<'GET'>> = {
       },
     },
   ],
+  check({ queues, id }) {
+    if (id !== undefined && queues.length > 1) throw new MqError('USAGE', 'ID goes with one queue');
+  },
 };
 
 function parseUntil(word: string): Until {

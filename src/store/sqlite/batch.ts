@@ -1,4 +1,4 @@
-import { join, offsetsOf, type Packed } from '../../packed.ts';
+import { join, type Large, offsetsOf, type Packed } from '../../packed.ts';
 import type { Range } from '../../range.ts';
 import type { Run } from '../run.ts';
 import type { TakeLimit } from '../store.ts';
@@ -51,6 +51,10 @@ export class Batch {
     return this.count(WAITING) + this.count(HELD) > 0;
   }
 
+  stateOf(id: number): State {
+    return this.#states[id - this.row.first] as State;
+  }
+
   /** The number of failures of a message. */
   failures(id: number): number {
     return this.#failures?.get(id) ?? 0;
@@ -98,6 +102,12 @@ export class Batch {
   only(id: number, messages: Packed): Packed {
     this.#offsets ??= offsetsOf(messages);
     return this.#slice(messages, id - this.row.first, 1, 1);
+  }
+
+  /** One message as a run, in whatever state it is. */
+  runOf(id: number, messages: Packed | Large, step: 1 | -1): Run {
+    const { priority, put_at: putAt } = this.row;
+    return { id, step, priority, putAt, failures: this.failures(id), messages };
   }
 
   /** Changes the state of those messages that are in state `from`. @returns their ids */

@@ -92,6 +92,12 @@ export class QueueBatches {
     return this.batch(row);
   }
 
+  /** The batch of this queue that has this id; undefined: there is none. */
+  find(id: number): Batch | undefined {
+    const row = this.#tables.batch.around(id);
+    return row && row.first <= id && row.queue === this.#row.id ? this.batch(row) : undefined;
+  }
+
   /** @throws MqError DAMAGED */
   bodiesOf({ row }: Batch): Packed {
     return this.#bodies.get(row.first, () => {

@@ -22,7 +22,7 @@ import { aTurn } from './turn.ts';
 export const BATCH_BYTES = 96 * 1024;
 
 /** The particulars of a batch that is put. */
-export type NewBatch = Omit<BatchRow, 'first' | 'count' | 'chunk' | 'size'>;
+export type NewBatch = Pick<BatchRow, 'priority' | 'put_at' | 'due_at' | 'expires_at'>;
 
 /** The parts of a store that its steps change. */
 export interface StepsContext {
@@ -194,7 +194,8 @@ export class Steps {
     const isStored = 'chunk' in contents;
     const { chunk, size } = isStored ? contents : { chunk: null, size: null };
     const count = isStored ? 1 : contents.count;
-    const row = { ...batch, first: this.#ids.take(count), count, chunk, size };
+    const { origin_queue = null, origin_id = null } = label ?? {};
+    const row = { ...batch, first: this.#ids.take(count), count, chunk, size, origin_queue, origin_id };
     queue.batches.append(row, isStored ? undefined : contents, label);
     this.#announcer.dueAt(Math.min(batch.due_at ?? Infinity, batch.expires_at ?? Infinity));
   }

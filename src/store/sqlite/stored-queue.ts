@@ -1,4 +1,4 @@
-import { type Packed, sizeOf } from '../../packed.ts';
+import { type Large, type Packed, sizeOf } from '../../packed.ts';
 import { countOf, type Range, rangesOf } from '../../range.ts';
 import type { QueueState } from '../queue-state.ts';
 import { leaseToken, newNonce, noLease, parseLease } from '../rules.ts';
@@ -250,6 +250,12 @@ export class StoredQueue {
     let count = Math.min(limit.count, this.counts.waiting);
     let { bytes } = limit;
     if (count <= 0 || bytes <= 0) return;
+    if (limit.id !== undefined) {
+      const batch = this.batches.find(limit.id);
+      if (batch?.stateOf(limit.id) === WAITING && !isExpired(batch.row, now))
+        yield { batch, runs: [this.#runOf(batch, limit.id)] };
+      return;
+    }
     for (const row of this.batches.waiting(from)) {
       if (isExpired(row, now)) continue;
       const batch = this.batches.batch(row);
@@ -264,12 +270,25 @@ export class StoredQueue {
   }
 
   #nextRuns(batch: Batch, limit: TakeLimit): Run[] {
+    const { chunk, origin_queue, first } = batch.row;
+    if (chunk !== null || origin_queue !== null) return [this.#runOf(batch, first)];
+    return batch.nextRuns(this.batches.bodiesOf(batch), this.step, limit);
+  }
+
+  /** One message, in whatever state it is. @throws MqError DAMAGED */
+  #runOf(batch: Batch, id: number): Run {
     const { row } = batch;
-    if (row.chunk === null) return batch.nextRuns(this.batches.bodiesOf(batch), this.step, limit);
+    const run = batch.runOf(id, this.#bodyOf(batch, id), this.step);
+    const { origin_queue: queue, origin_id } = row;
+    if (queue === null || origin_id === null) return run;
+    return { ...run, origin: { queue: this.#tables.batch.originName(queue), id: origin_id } };
+  }
+
+  #bodyOf(batch: Batch, id: number): Packed | Large {
+    const { row } = batch;
+    if (row.chunk === null) return batch.only(id, this.batches.bodiesOf(batch));
     if (this.#chunks.isAltered(row)) throw this.batches.damaged();
-    const { first: id, priority, put_at: putAt } = row;
-    const messages = this.#chunks.message(row as BatchRow & Stored, () => this.batches.damaged());
-    return [{ id, step: this.step, priority, putAt, failures: batch.failures(id), messages }];
+    return this.#chunks.message(row as BatchRow & Stored, () => this.batches.damaged());
   }
 
   #leaseRun(run: Run, now: number, duration: number): Run {

@@ -4,7 +4,8 @@ import type { Sql } from './sql.ts';
 import type { BatchRow, Expiry, Label } from './table-rows.ts';
 
 /** Columns of a BatchRow. */
-export const COLUMNS = 'first, count, priority, put_at, due_at, expires_at, chunk, size';
+export const COLUMNS =
+  'first, count, priority, put_at, due_at, expires_at, chunk, size, origin_queue, origin_id';
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -116,6 +117,13 @@ export class BatchTable {
     if (known) return known.id;
     this.#sql.run('INSERT INTO origin_queue (name) VALUES (?)', name);
     return this.originQueue(name);
+  }
+
+  /** The name of the queue with this id in the table `origin_queue`. */
+  originName(id: number): string {
+    const row = this.#sql.get<{ name: string }>('SELECT name FROM origin_queue WHERE id = ?', id);
+    if (row === undefined) throw new Error(`origin ${id} has gone`);
+    return row.name;
   }
 
   /** Deletes the names of queues of which there is no dead letter. */

@@ -28,6 +28,9 @@ export interface BatchRow {
   /** The first chunk of a large message, and its size; null for other batches: see Chunks. */
   chunk: number | null;
   size: number | null;
+  /** Of a dead letter: see Label. */
+  origin_queue: number | null;
+  origin_id: number | null;
 }
 
 /** Batches of one priority that follow each other and are ready, as a move looks at them. */
