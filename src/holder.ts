@@ -39,6 +39,11 @@ export function stateOf(holder: string): 'living' | 'gone' | 'unknown' {
   return startOf(Number(pid)) === start ? 'living' : 'gone';
 }
 
+/** The pid of the process, where it runs. */
+export function pidOf(holder: string): number {
+  return Number(HOLDER.exec(holder)?.[3] ?? Number.parseInt(holder, 10));
+}
+
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();

@@ -21,7 +21,14 @@ export const FOLDERS: Readonly<Record<string, Rules>> = {
   output: {
     imports: ['cli', 'stdio', 'client', 'protocol'],
     isHot: true,
-    lazy: ['columns.ts', 'progress/draw.ts', 'progress/rate.ts', 'progress/screen.ts', 'progress/text.ts'],
+    lazy: [
+      'columns.ts',
+      'listing-table.ts',
+      'progress/draw.ts',
+      'progress/rate.ts',
+      'progress/screen.ts',
+      'progress/text.ts',
+    ],
   },
   cli: { imports: [], isHot: true, lazy: ['complete.ts', 'completion-scripts.ts', 'help.ts'] },
   stdio: { imports: [], isHot: true },

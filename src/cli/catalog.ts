@@ -9,6 +9,11 @@ const TIMEOUT: Option = {
 };
 const NULL: Option = { name: 'null', short: '0', summary: 'messages end in NUL instead of newline' };
 const JSON_OPTION: Option = { name: 'json', summary: 'one JSON object a line' };
+const STATE: Option = {
+  name: 'state',
+  value: 'STATE',
+  summary: 'messages in this state: waiting, delayed, leased or all, by their ids',
+};
 const SETTINGS: readonly Option[] = [
   { name: 'kind', value: 'KIND', summary: 'fifo (default), lifo or priority' },
   { name: 'maxsize', value: 'N', summary: 'how many messages may wait; 0 (default): no limit' },
@@ -220,11 +225,16 @@ const CATALOG = [
     operands: ONE,
     options: [
       { name: 'count', short: 'c', value: 'N', summary: 'print up to N messages (default 1)' },
+      { name: 'id', value: 'ID', summary: 'the message with this id, in whatever state it is' },
+      STATE,
       NULL,
       { name: 'whole', short: 'w', summary: 'print nothing after a message' },
       JSON_OPTION,
     ],
-    examples: [['mq peek -c 3 jobs', 'print the next three messages']],
+    examples: [
+      ['mq peek -c 3 jobs', 'print the next three messages'],
+      ['mq peek --id 17 --json jobs', 'all about one message'],
+    ],
     mayStart: true,
   },
   {
@@ -280,11 +290,20 @@ const CATALOG = [
   },
   {
     name: 'ls',
-    summary: 'list the queues, and the pipes that are open or wait for a second end',
-    usage: '',
-    operands: NONE,
-    options: [JSON_OPTION],
-    examples: [['mq ls --json | jq .name', 'their names']],
+    summary:
+      'list the queues, and the pipes that are open or wait for a second end; or the messages of a queue',
+    usage: '[QUEUE]',
+    operands: [0, 1],
+    options: [
+      STATE,
+      { name: 'count', short: 'c', value: 'N', summary: 'with QUEUE: list N messages at most' },
+      JSON_OPTION,
+    ],
+    examples: [
+      ['mq ls --json | jq .name', 'the names of the queues'],
+      ['mq ls jobs', 'the messages of jobs, with their ids'],
+      ['mq ls --state leased jobs', 'those that are being worked on'],
+    ],
     mayStart: true,
   },
   {

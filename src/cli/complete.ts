@@ -1,3 +1,4 @@
+import { MESSAGE_STATES } from '../message-state.ts';
 import { KINDS } from '../settings.ts';
 import { COMMANDS, COMMON, LEADING } from './catalog.ts';
 import { type Command, type Option, operandsOf } from './command.ts';
@@ -101,6 +102,7 @@ function flagsOf(options: readonly Option[]): Choices {
 /** Choices for an operand, or the value of an option, that the help calls `what`. */
 async function choicesOf(what: string | undefined, askNames: () => Promise<Names>): Promise<Choices> {
   if (what === 'KIND') return KINDS.map((kind) => [kind, ''] as const);
+  if (what === 'STATE') return MESSAGE_STATES.map((state) => [state, ''] as const);
   if (what === 'SHELL') return Object.keys(SCRIPTS).map((shell) => [shell, ''] as const);
   if (what === 'NAME') return (await askNames()).pipes;
   return ['QUEUE', 'FROM', 'TO', 'OUT', 'OLD'].includes(what ?? '') ? (await askNames()).queues : [];

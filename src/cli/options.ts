@@ -3,6 +3,7 @@ import { parseDuration } from '../duration.ts';
 import { MqError } from '../errors.ts';
 import { spentBefore } from '../inherited.ts';
 import type { Framing } from '../lines.ts';
+import { type MessageState, parseState } from '../message-state.ts';
 import { checkName } from '../names.ts';
 import { LONGEST_DELAY, parseInteger, parseKind, type Settings } from '../settings.ts';
 import type { Invocation } from './command.ts';
@@ -71,6 +72,11 @@ export function countOf(options: Options): number | undefined {
 export function idOf(options: Options): number | undefined {
   const text = options['id'];
   return typeof text === 'string' ? parseInteger(text, '--id', 1) : undefined;
+}
+
+/** @throws MqError USAGE */
+export function stateOf({ state }: Options): MessageState | undefined {
+  return typeof state === 'string' ? parseState(state, '--state') : undefined;
 }
 
 /** The settings that were given. @throws MqError USAGE */

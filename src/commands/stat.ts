@@ -1,7 +1,7 @@
 import type { Exit, Invocation } from '../cli/command.ts';
 import { ask } from '../client/ask.ts';
 import { checkName } from '../names.ts';
-import { stateOf, toObject } from '../output/describe.ts';
+import { shownState, toObject } from '../output/describe.ts';
 import { print } from '../output/print.ts';
 
 /** mq stat: shows all about one queue. */
@@ -11,5 +11,5 @@ export async function run({ operands, options, places, start }: Invocation): Pro
   if (options['json']) return print(`${JSON.stringify(state)}\n`);
   const { pairs } = await import('../output/columns.ts');
   const { paused, ...rest } = state;
-  return print(pairs({ ...rest, state: stateOf(state['state'], paused) }));
+  return print(pairs({ ...rest, state: shownState(state['state'], paused) }));
 }

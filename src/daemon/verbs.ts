@@ -11,6 +11,7 @@ import { isNewer, OLDEST_PROTOCOL, PROTOCOL, VERSION } from '../version.ts';
 import type { Answer, Context, Daemon, Handler, Peer } from './handler.ts';
 import { describe, listed } from './listing.ts';
 import { log } from './log.ts';
+import { describeEntries, entriesOf } from './looked.ts';
 import { inParts, type Parts } from './parts.ts';
 import { bare, held, prefix, runValue } from './runs.ts';
 
@@ -155,7 +156,14 @@ const VERBS: { [V in Verb]: Handler<V> } = {
 
   LS: ({ after, count }, { queues, daemon }) => listed(after, count, queues, daemon),
 
-  async PEEK({ queue, count }, { queues }) {
+  async PEEK(request, { queues }) {
+    const { queue, count, id, state, cut, map } = request;
+    if (id !== undefined || state !== undefined || map) {
+      const entries = await entriesOf(request, queues, PEEK_BYTES);
+      if (entries.length === 0 && id !== undefined)
+        throw new MqError('NOMESSAGE', `there is no message ${id} in queue ${queue}`);
+      return inParts(await describeEntries(entries, queue, queues, cut), (entry) => entry);
+    }
     const runs = await queues.store.peek(queue, { count, bytes: PEEK_BYTES });
     await checkLarge(runs);
     return inParts(runs, (run) => runValue(run));

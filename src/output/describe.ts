@@ -34,7 +34,7 @@ export function toObject(value: Value): Described {
 }
 
 /** The state of a queue, for people: one word. */
-export function stateOf(state: unknown, isPaused: unknown): string {
+export function shownState(state: unknown, isPaused: unknown): string {
   if (!isPaused) return String(state);
   return String(state) === 'closed' ? 'closed,paused' : 'paused';
 }

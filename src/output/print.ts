@@ -8,7 +8,9 @@ export function print(text: string | Buffer): Promise<Exit> {
 }
 
 /** The same, part by part. */
-export async function printAll(texts: Iterable<string | Buffer> | AsyncIterable<string>): Promise<Exit> {
+export async function printAll(
+  texts: Iterable<string | Buffer> | AsyncIterable<string | Buffer>,
+): Promise<Exit> {
   try {
     const output = new Output();
     for await (const text of texts) await output.write(Buffer.from(text));

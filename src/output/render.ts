@@ -78,7 +78,7 @@ export function renderJson(held: readonly Held[]): Rendered {
           `${JSON.stringify({
             queue,
             id: id + i * step,
-            ...(isUtf8(body) ? { body: body.toString() } : { body_base64: body.toString('base64') }),
+            ...bodyJson(body),
             priority,
             attempt,
             put_at: new Date(putAt).toISOString(),
@@ -89,6 +89,10 @@ export function renderJson(held: readonly Held[]): Rendered {
       ),
     ),
   );
+}
+
+export function bodyJson(body: Buffer): { body: string } | { body_base64: string } {
+  return isUtf8(body) ? { body: body.toString() } : { body_base64: body.toString('base64') };
 }
 
 function concatenate(parts: Buffer[]): Rendered {

@@ -1,3 +1,4 @@
+import type { MessageState } from '../message-state.ts';
 import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
 import type { Range } from '../range.ts';
@@ -57,7 +58,21 @@ export type Request =
   | { verb: 'JOIN'; queue: string; timeout: number }
   | { verb: 'PIPE'; pipe: string; direction: Direction; timeout: number; pid: number | undefined }
   | { verb: 'CREATE' | 'SET'; queue: string; settings: Partial<Settings> }
-  | { verb: 'PEEK'; queue: string; count: number }
+  | {
+      verb: 'PEEK';
+      queue: string;
+      count: number;
+      /** The message with this id. */
+      id?: number | undefined;
+      /** Messages in this state, in the order of their ids. */
+      state?: MessageState | undefined;
+      /** Those behind this id. */
+      after?: number | undefined;
+      /** The bytes of each body, at most. */
+      cut?: number | undefined;
+      /** Whether the next messages come as maps, as with `id` and `state`. */
+      map?: boolean | undefined;
+    }
   | { verb: 'RM'; queue: string; force: boolean; once?: Once | undefined }
   | { verb: 'ECHO'; text: Buffer }
   | { verb: 'CLOSE'; queue: string; now: boolean }

@@ -86,6 +86,10 @@ export class Owner {
     return this.#holds.size > 0 || this.#leases.size > 0;
   }
 
+  holdsThis(queue: string, id: number): boolean {
+    return this.#holds.get(queue)?.all.some(({ first, last }) => first <= id && id <= last) ?? false;
+  }
+
   /** Whether it holds messages of this queue, or waits for some. */
   isAt(queue: string): boolean {
     return this.#presence.isAt(queue);

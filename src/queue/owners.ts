@@ -162,6 +162,14 @@ export class Owners {
     return [...this.#owners].some(({ hasAny }) => hasAny);
   }
 
+  /** The process that has this message, held or on a lease that is bound to it. */
+  holderOf(queue: string, { id, leases }: Run): string | undefined {
+    const [lease] = leases?.tokens ?? [];
+    if (lease !== undefined) return this.#bound.get(lease)?.holder;
+    for (const owner of this.#owners) if (owner.holdsThis(queue, id)) return owner.holder;
+    return undefined;
+  }
+
   /** The number of owners that wait for messages of this queue, or hold some. */
   countAt(queue: string): number {
     return this.#present.get(queue) ?? 0;

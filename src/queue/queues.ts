@@ -4,7 +4,7 @@ import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
 import type { Range } from '../range.ts';
 import type { QueueState } from '../store/queue-state.ts';
-import { checkLarge } from '../store/run.ts';
+import { checkLarge, type Run } from '../store/run.ts';
 import type { OpenStore, Outcome, PutOptions, Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { type GetEvents, type GetOptions, Getters, type Taken } from './getters.ts';
@@ -206,6 +206,11 @@ export class Queues {
   /** @see Owners.areHeld */
   get areHeld(): boolean {
     return this.#owners.areHeld;
+  }
+
+  /** @see Owners.holderOf */
+  holderOf(queue: string, run: Run): string | undefined {
+    return this.#owners.holderOf(queue, run);
   }
 
   /** @see Owners.countAt */

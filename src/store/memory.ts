@@ -3,6 +3,7 @@ import { type Packed, pack, unpack } from '../packed.ts';
 import type { Range } from '../range.ts';
 import { Ranges } from '../ranges.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
+import type { Entry, LookLimit } from './look.ts';
 import type { QueueState } from './queue-state.ts';
 import {
   busy,
@@ -208,6 +209,21 @@ export class MemoryStore implements Store {
   async peek(name: string, limit: TakeLimit): Promise<Run[]> {
     const queue = this.#get(name);
     return this.#next(queue, limit).map((message) => toRun(queue, message, this.#clock()));
+  }
+
+  async look(name: string, { from, to = Infinity, state, count, bytes }: LookLimit): Promise<Entry[]> {
+    const queue = this.#get(name);
+    const entries: Entry[] = [];
+    let size = 0;
+    for (const message of queue.messages.toSorted((a, b) => a.id - b.id)) {
+      const entry = toEntry(queue, message, this.#clock());
+      if (message.id < from || message.id > to || (state ?? entry.state) !== entry.state) continue;
+      if (entry.state !== 'leased' && message.expiresAt <= this.#clock()) continue;
+      if (entries.length >= count || size >= bytes) break;
+      entries.push(entry);
+      size += pack([message.body]).bytes.length;
+    }
+    return entries;
   }
 
   async move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
@@ -600,6 +616,17 @@ function toRun(
     messages: pack([body]),
     origin,
     leases: state === 'leased' ? { tokens: [lease], left: until - now } : undefined,
+  };
+}
+
+function toEntry(queue: Queue, message: Message, now: number): Entry {
+  const { state, until, expiresAt, key, keyOf } = message;
+  return {
+    run: toRun(queue, message, now),
+    state: state === 'held' ? 'leased' : state,
+    dueIn: state === 'delayed' ? until - now : undefined,
+    expiresIn: expiresAt === Infinity ? undefined : expiresAt - now,
+    key: keyOf && key,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
 import type { Range } from '../range.ts';
 import type { Settings } from '../settings.ts';
+import type { Entry, LookLimit } from './look.ts';
 import type { QueueState } from './queue-state.ts';
 import type { Run } from './run.ts';
 
@@ -103,6 +104,9 @@ export interface Store {
 
   /** The next messages, as `take` would give them, without taking them. @throws MqError NOQUEUE */
   peek(queue: string, limit: TakeLimit): Promise<Run[]>;
+
+  /** Messages in the order of their ids, whatever their state; what is not told is not read. @throws MqError NOQUEUE */
+  look(queue: string, look: LookLimit): Promise<Entry[]>;
 
   /**
    * Moves waiting messages, or the first `count` of them, to the end of another queue, as if none had ever failed.

@@ -34,7 +34,8 @@ describe('mq completion complete', () => {
     expect(choices('work', 'jobs', '--into', '')).toEqual(queues);
     expect(choices('create', '--dead-letter', 'u')).toEqual(['urgent']);
     expect(choices('peek', 'jobs', '')).toEqual([]);
-    expect(choices('ls', '')).toEqual([]);
+    expect(choices('ls', 'job:')).toEqual(['job:a', 'job:bcd']);
+    expect(choices('ls', '--state', 'w')).toEqual(['waiting']);
     expect(choices('work', 'jobs', '-j', '2', 'u')).toEqual(['urgent']);
   });
 

@@ -156,6 +156,15 @@ class Steps {
     if (dice === 86)
       return step(`rename to ${other} ${JSON.stringify(once)}`, (store) => store.rename(queue, other, once));
     if (dice === 85) return step(`resume ${JSON.stringify(once)}`, (store) => store.resume(queue, once));
+    if (dice === 84) {
+      const state = random.of([undefined, 'waiting', 'delayed', 'leased'] as const);
+      const from = Math.max(1, this.#last - random.below(1000));
+      const what = `look ${from} ${state}`;
+      return step(what, async (store) => {
+        const entries = await store.look(queue, { from, ...limit, state });
+        return entries.map(({ run, ...more }) => [messagesOf([run]), run.leases?.left, more]);
+      });
+    }
     if (dice < 88) return step('stat', (store) => store.stat(queue));
     if (dice < 91) {
       const count = random.below(2) === 0 ? undefined : random.below(20);

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { LookLimit } from '../../src/store/look.ts';
 import type { PutOptions, Store, TakeLimit } from '../../src/store/store.ts';
 import type { OpenEmpty } from './contract.ts';
-import { ALL, bodiesOf, messagesOf, packed, SILENT } from './messages.ts';
+import { ALL, bodiesOf, type Message, messagesOf, packed, SILENT } from './messages.ts';
 
 /** The part of a store's specification that is about single messages, by their ids. */
 export function idContract(engine: string, open: OpenEmpty): void {
@@ -165,6 +166,95 @@ export function idContract(engine: string, open: OpenEmpty): void {
       await store.move('q.dead', 'other');
       expect(await origins('q')).toEqual([undefined]);
       expect(await origins('other')).toEqual([undefined]);
+    });
+  });
+  describe.each(['fifo', 'lifo', 'priority'] as const)(`${engine}: a look at messages (%s)`, (kind) => {
+    const look = async (wanted: Partial<LookLimit> = {}, queue = 'q') =>
+      (await store.look(queue, { from: 1, ...ALL, ...wanted })).map(({ run, state, ...more }) => {
+        const [message] = messagesOf([run]) as [Message];
+        return { ...message, state, ...more, left: run.leases?.left };
+      });
+    const idsOf = (entries: { id: number }[]) => entries.map(({ id }) => id);
+
+    beforeEach(async () => {
+      await store.create('q', { kind });
+      await putting(['a', 'b', 'c']);
+      await putting(['x'], {}, 'other');
+      await putting(['d'], { priority: kind === 'priority' ? -1 : 0, delay: 50, ttl: 500 });
+      await putting(['e'], { key: 'k' });
+    });
+
+    test('shows them in the order of their ids, in whatever state they are', async () => {
+      await store.take('q', only(2));
+      const [leased] = await lease('q', only(3));
+      now += 10;
+      const all = await look();
+      expect(all.map(({ id, body, state }) => `${id} ${body} ${state}`)).toEqual([
+        '1 a waiting',
+        '2 b leased',
+        '3 c leased',
+        '5 d delayed',
+        '6 e waiting',
+      ]);
+      expect(all[1]).toMatchObject({ lease: undefined, left: undefined });
+      expect(all[2]).toMatchObject({ lease: leased?.lease, left: 990 });
+      expect(all[3]).toMatchObject({ dueIn: 40, expiresIn: 490, priority: kind === 'priority' ? -1 : 0 });
+      expect(all[4]).toMatchObject({ key: 'k', dueIn: undefined, expiresIn: undefined });
+    });
+
+    test('shows those in one state', async () => {
+      await store.take('q', only(2));
+      const [leased] = await lease('q', only(3));
+      await lease('q', only(6));
+      expect(idsOf(await look({ state: 'waiting' }))).toEqual([1]);
+      expect(idsOf(await look({ state: 'delayed' }))).toEqual([5]);
+      expect(idsOf(await look({ state: 'leased' }))).toEqual([2, 3, 6]);
+      await store.settleLeases('q', [leased?.lease as string], 'failed', 100);
+      expect(await look({ state: 'delayed' })).toMatchObject([{ id: 3, failures: 1, dueIn: 100 }, { id: 5 }]);
+      await store.settle('q', [{ first: 2, last: 2 }], 'done');
+      now += 100;
+      await store.runDue();
+      expect(idsOf(await look({ state: 'waiting' }))).toEqual([1, 3, 5]);
+      expect(idsOf(await look({ state: 'delayed' }))).toEqual([]);
+    });
+
+    test('shows a part, by ids, number and bytes', async () => {
+      expect(idsOf(await look({ from: 2, to: 5 }))).toEqual([2, 3, 5]);
+      expect(idsOf(await look({ from: 2, count: 2 }))).toEqual([2, 3]);
+      expect(idsOf(await look({ from: 3, bytes: 8 }))).toEqual([3, 5]);
+      expect(idsOf(await look({ from: 4, to: 4 }))).toEqual([]);
+      expect(idsOf(await look({ from: 7 }))).toEqual([]);
+      expect(idsOf(await look({}, 'other'))).toEqual([4]);
+      await expect(look({}, 'nowhere')).rejects.toMatchObject({ code: 'NOQUEUE' });
+    });
+
+    test('shows no message that is gone, has expired or was moved', async () => {
+      const [taken] = messagesOf((await store.take('q', only(2))).runs);
+      await store.settle('q', [{ first: 2, last: taken?.id as number }], 'done');
+      now += 500;
+      expect(idsOf(await look())).toEqual([1, 3, 6]);
+      await store.move('q', 'other');
+      expect(idsOf(await look())).toEqual([]);
+      expect((await look({}, 'other')).length).toBe(4);
+    });
+
+    test('shows many, of which most are of no interest', async () => {
+      const many = Array.from({ length: 3000 }, (_, i) => String(i));
+      await putting(many, {}, 'many');
+      for (let i = 0; i < 20; i++) await putting([`single ${i}`], {}, 'many');
+      const leases = await lease('many', { count: 2500, bytes: Infinity });
+      for (let at = 0; at < leases.length; at += 500)
+        await store.settleLeases(
+          'many',
+          leases.slice(at, at + 500).flatMap((each) => each.lease as string),
+          'failed',
+          0,
+        );
+      const [last] = await lease('many', only(3020));
+      expect(await look({ state: 'leased' }, 'many')).toMatchObject([{ id: last?.id }]);
+      expect(await look({ from: 3010, state: 'leased' }, 'many')).toMatchObject([{ id: last?.id }]);
+      expect((await look({ state: 'waiting' }, 'many')).length).toBe(3019);
+      expect(idsOf(await look({ from: 3000, count: 3 }, 'many'))).toEqual([3000, 3001, 3002]);
     });
   });
 }

@@ -1,5 +1,17 @@
+import { parseState } from '../../message-state.ts';
 import { LONGEST_DELAY, parseKind, type Settings } from '../../settings.ts';
-import { type Clause, count, flag, name, once, queue, type RequestOf, type Row, timeout } from './row.ts';
+import {
+  type Clause,
+  count,
+  flag,
+  integer,
+  name,
+  once,
+  queue,
+  type RequestOf,
+  type Row,
+  timeout,
+} from './row.ts';
 
 /** A verb whose one operand is a queue. */
 export function named<V extends 'SIZE' | 'EMPTY' | 'FULL' | 'STAT' | 'OPEN'>(verb: V): Row<RequestOf<V>> {
@@ -51,9 +63,31 @@ export const JOIN: Row<RequestOf<'JOIN'>> = {
 };
 
 export const PEEK: Row<RequestOf<'PEEK'>> = {
-  start: () => ({ verb: 'PEEK', queue: '', count: 1 }),
+  start: () => ({
+    verb: 'PEEK',
+    queue: '',
+    count: 1,
+    id: undefined,
+    state: undefined,
+    after: undefined,
+    cut: undefined,
+    map: undefined,
+  }),
   operands: [queue],
-  options: [count],
+  options: [
+    count,
+    integer('ID', 'id', 1),
+    {
+      names: ['STATE'],
+      write: ({ state }) => (state ? ['STATE', state.toUpperCase()] : []),
+      read: (words, request) => {
+        request.state = parseState(words.next('a state').toLowerCase(), 'STATE');
+      },
+    },
+    integer('AFTER', 'after', 0),
+    integer('CUT', 'cut', 0),
+    flag('MAP', 'map'),
+  ],
 };
 
 export const RM: Row<RequestOf<'RM'>> = {

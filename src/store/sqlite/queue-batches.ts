@@ -2,7 +2,7 @@ import { MqError } from '../../errors.ts';
 import type { Packed } from '../../packed.ts';
 import { countOf, type Range } from '../../range.ts';
 import { isDamaged } from '../rules.ts';
-import { Batch, DELAYED, GONE, LEASED, type State, WAITING } from './batch.ts';
+import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
 import type { BodyCache } from './body-cache.ts';
 import type { Chunks } from './chunks.ts';
 import type { Undo } from './group-commit.ts';
@@ -96,6 +96,14 @@ export class QueueBatches {
   find(id: number): Batch | undefined {
     const row = this.#tables.batch.around(id);
     return row && row.first <= id && row.queue === this.#row.id ? this.batch(row) : undefined;
+  }
+
+  /** The first id of the next batch from this id on in which a message is held; Infinity: there is none. */
+  heldFrom(id: number): number {
+    let next = Infinity;
+    for (const [first, batch] of this.#active)
+      if (first >= id && first < next && batch.count(HELD) > 0) next = first;
+    return next;
   }
 
   /** @throws MqError DAMAGED */

@@ -3,6 +3,7 @@ import type { Packed } from '../../packed.ts';
 import type { Range } from '../../range.ts';
 import { Reserve } from '../../reserve.ts';
 import type { Settings } from '../../settings.ts';
+import type { Entry, LookLimit } from '../look.ts';
 import type { QueueState } from '../queue-state.ts';
 import type { Run } from '../run.ts';
 import type {
@@ -24,6 +25,7 @@ import { toMqError } from './database.ts';
 import { DueSteps } from './due.ts';
 import { Leftovers } from './leftovers.ts';
 import { LongSteps } from './long-steps.ts';
+import { Looks } from './looks.ts';
 import { MessageIds } from './message-ids.ts';
 import { Puts } from './put.ts';
 import { QueueChanges } from './queue-changes.ts';
@@ -50,6 +52,7 @@ export class SqliteStore implements Store {
   readonly #ids: MessageIds;
   readonly #puts: Puts;
   readonly #takes: Takes;
+  readonly #looks: Looks;
   readonly #settles: Settles;
   readonly #changes: QueueChanges;
   readonly #due: DueSteps;
@@ -89,6 +92,7 @@ export class SqliteStore implements Store {
       this.#clock = context.clock;
       this.#puts = new Puts(file, reservations, chunks, context, steps);
       this.#takes = new Takes(file, reservations, context);
+      this.#looks = new Looks(file, context);
       const long = new LongSteps(file, queues);
       this.#settles = new Settles(file, reservations, long, context, steps);
       this.#due = new DueSteps(context, steps, undo);
@@ -158,6 +162,10 @@ export class SqliteStore implements Store {
 
   peek(name: string, limit: TakeLimit): Promise<Run[]> {
     return this.#takes.peek(name, limit);
+  }
+
+  look(name: string, look: LookLimit): Promise<Entry[]> {
+    return this.#looks.look(name, look);
   }
 
   move(from: string, to: string, count?: number, once?: Once): Promise<number> {

@@ -253,7 +253,7 @@ export class StoredQueue {
     if (limit.id !== undefined) {
       const batch = this.batches.find(limit.id);
       if (batch?.stateOf(limit.id) === WAITING && !isExpired(batch.row, now))
-        yield { batch, runs: [this.#runOf(batch, limit.id)] };
+        yield { batch, runs: [this.runOf(batch, limit.id)] };
       return;
     }
     for (const row of this.batches.waiting(from)) {
@@ -271,12 +271,12 @@ export class StoredQueue {
 
   #nextRuns(batch: Batch, limit: TakeLimit): Run[] {
     const { chunk, origin_queue, first } = batch.row;
-    if (chunk !== null || origin_queue !== null) return [this.#runOf(batch, first)];
+    if (chunk !== null || origin_queue !== null) return [this.runOf(batch, first)];
     return batch.nextRuns(this.batches.bodiesOf(batch), this.step, limit);
   }
 
   /** One message, in whatever state it is. @throws MqError DAMAGED */
-  #runOf(batch: Batch, id: number): Run {
+  runOf(batch: Batch, id: number): Run {
     const { row } = batch;
     const run = batch.runOf(id, this.#bodyOf(batch, id), this.step);
     const { origin_queue: queue, origin_id } = row;

@@ -39,12 +39,17 @@ export class ClientTable {
   /** Keeps the ids of the client's messages from a position on, and lets those before `since` go. */
   setIds(client: string, position: number, { first, last }: Range, since: number, at: number): void {
     this.#sql.run(
-      'DELETE FROM client_ids WHERE client = ? AND position < ? AND position + last - first < ?',
-      ...[client, since, since],
-    );
-    this.#sql.run(
       'INSERT OR REPLACE INTO client_ids (client, position, first, last, at) VALUES (?, ?, ?, ?, ?)',
       ...[client, position, first, last, at],
+    );
+    const before = 'client = ?1 AND position < ?2';
+    this.#sql.run(
+      `DELETE FROM client_ids WHERE ${before} AND position + last - first < ?2`,
+      ...[client, since],
+    );
+    this.#sql.run(
+      `UPDATE client_ids SET first = first + ?2 - position, position = ?2 WHERE ${before}`,
+      ...[client, since],
     );
   }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { LookState } from '../../look.ts';
 import type { IsOver } from '../turn.ts';
 import { BatchTable, COLUMNS } from './batch-table.ts';
 import { ChunkTable } from './chunk-table.ts';
@@ -46,6 +47,40 @@ export class Tables {
       ...[swept.time, swept.time, swept.first],
     );
     return Math.min(...Object.values(times ?? {}).map((time) => time ?? Infinity));
+  }
+
+  /**
+   * The first id of the next batch from this id on in which a message may be in this state (undefined: in any), or the
+   * id of such a message. Infinity: there is none. Among messages on lease it looks at some of the table `message` only.
+   */
+  firstOf(queue: number, id: number, state: LookState | undefined): number {
+    if (state === 'leased') {
+      const some = this.sql.all<{ id: number; lease: number | null }>(
+        `SELECT id, lease FROM message WHERE queue = ? AND id >= ? ORDER BY id LIMIT ${MOST_ROWS}`,
+        ...[queue, id],
+      );
+      return (some.find(({ lease }) => lease !== null) ?? some[MOST_ROWS - 1])?.id ?? Infinity;
+    }
+    const ready = (which: string) =>
+      `(SELECT first FROM ready WHERE queue = ?1 AND ${which} AND first >= ?2 ORDER BY first LIMIT 1)`;
+    const delayed =
+      '(SELECT first FROM batch WHERE queue = ?1 AND due_at IS NOT NULL AND first >= ?2 ORDER BY first LIMIT 1)';
+    const particular = (which: string) =>
+      `(SELECT id FROM message WHERE queue = ?1 ${which} AND id >= ?2 ORDER BY id LIMIT 1)`;
+    const waiting = [ready('priority = 0'), ready('priority <> 0')];
+    const places =
+      state === 'waiting'
+        ? waiting
+        : state === 'delayed'
+          ? [delayed, particular('AND until IS NOT NULL AND lease IS NULL')]
+          : [...waiting, delayed, particular('')];
+    const found = places.map((place) => `coalesce(${place}, 9e18)`);
+    const first = this.sql.get<{ first: number }>(
+      `SELECT min(${found.join(', ')}) AS first`,
+      queue,
+      id,
+    )?.first;
+    return first === undefined || first >= 9e18 ? Infinity : first;
   }
 
   /**
