@@ -211,6 +211,7 @@ describe('a worker that ends', () => {
 describe('exactly one set of outputs for each input', () => {
   const KILLS = kills(10);
   const COUNT = KILLS * 40;
+  const timeout = 120_000 + KILLS * 3000;
   const args = ['work', 'q', '-j', '4', '--into', 'out'];
   const command = ['--', 'sh', '-c', 'read x; echo "$x a"; echo "$x b"'];
   const check = async (mq: Mq) => {
@@ -232,7 +233,7 @@ describe('exactly one set of outputs for each input', () => {
     return Number((await mq.stat('q'))['done']);
   };
 
-  test.for(PARTS)(`with %s SIGKILLed ${KILLS} times`, async (part, { mq }) => {
+  test.for(PARTS)(`with %s SIGKILLed ${KILLS} times`, { timeout }, async (part, { mq }) => {
     await mq.run(['put', 'q'], seq(COUNT));
     let done = 0;
     for (let kill = 0; kill < KILLS; kill++) {
@@ -245,7 +246,7 @@ describe('exactly one set of outputs for each input', () => {
     await check(mq);
   });
 
-  test(`with the daemon SIGKILLed ${KILLS} times`, async ({ mq }) => {
+  test(`with the daemon SIGKILLed ${KILLS} times`, { timeout }, async ({ mq }) => {
     await mq.run(['put', 'q'], seq(COUNT));
     const work = mq.start([...args, '--drain', ...command]);
     let done = 0;
