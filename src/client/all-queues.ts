@@ -1,5 +1,5 @@
 import type { Places } from '../paths.ts';
-import { notUnderstood } from '../protocol/reader.ts';
+import { notUnderstood, Reader } from '../protocol/reader.ts';
 import type { Value } from '../protocol/values.ts';
 import { Line } from './line.ts';
 
@@ -11,7 +11,8 @@ export async function* allQueues(places: Places, start: boolean): AsyncGenerator
   const line = await Line.open({ places, start, deadline: Infinity });
   let after: string | undefined;
   const ask = (): Promise<Value> => {
-    const answer = line.ask({ verb: 'LS', after, count: PAGE });
+    const request = line.request({ verb: 'LS', after, count: PAGE });
+    const answer = request.then((frame) => new Reader(frame).readTexts());
     // It is awaited later.
     answer.catch(() => {});
     return answer;

@@ -18,6 +18,7 @@ export class Reader {
   readonly #bytes: Buffer;
   /** Keys of maps, by their place, and the bytes that they were read from. */
   readonly #keys: { text: string; bytes: Buffer }[] = [];
+  #areTexts = false;
   /** The position of the next value. */
   at = 0;
 
@@ -29,11 +30,12 @@ export class Reader {
     return String.fromCharCode(this.#bytes[this.at] as number);
   }
 
-  /** Any value; bulk strings as Buffers, and in maps as text. */
+  /** Any value; bulk strings as Buffers. */
   read(): Value {
     const type = this.type;
     switch (type) {
       case '$':
+        return this.#areTexts ? this.#text() : this.#bulk();
       case '=':
         return this.#bulk();
       case '!':
@@ -49,7 +51,7 @@ export class Reader {
       case '%': {
         const map = new Map<string, Value>();
         const size = this.number();
-        for (let i = 0; i < size; i++) map.set(this.#readKey(i), this.#readText());
+        for (let i = 0; i < size; i++) map.set(this.#readKey(i), this.read());
         return map;
       }
       case ':':
@@ -72,7 +74,7 @@ export class Reader {
       return known.text;
     }
     const start = this.at;
-    const text = String(this.#readText());
+    const text = String(this.read());
     this.#keys[i] = { text, bytes: this.#bytes.subarray(start, this.at) };
     return text;
   }
@@ -82,8 +84,14 @@ export class Reader {
     return true;
   }
 
-  #readText(): Value {
-    return this.#bytes[this.at] === BULK ? this.text() : this.read();
+  /** Any value; bulk strings as text. */
+  readTexts(): Value {
+    this.#areTexts = true;
+    try {
+      return this.read();
+    } finally {
+      this.#areTexts = false;
+    }
   }
 
   /** Whether the next value is nil (of RESP 3). */
@@ -132,8 +140,12 @@ export class Reader {
   /** A bulk string, not nil, as text. @throws MqError PROTOCOL when the next value is none */
   text(): string {
     this.#expect(BULK);
+    return this.#text() ?? '';
+  }
+
+  #text(): string | null {
     const length = this.number();
-    return this.#bytes.toString('utf8', this.at, this.#skip(length));
+    return length < 0 ? null : this.#bytes.toString('utf8', this.at, this.#skip(length));
   }
 
   /** All bytes that are left, as `count` packed messages. */

@@ -100,9 +100,15 @@ test('maps and pushes are such in RESP 3, arrays in RESP 2', () => {
 
 test('maps with other keys at the same places are read as they are', () => {
   const maps = [['a', 'b'], ['a', 'bb'], ['b', 'a'], ['ab', 'b'], ['é', 'b'], [], ['a', 'b', 'c'], ['a']].map(
-    (keys) => new Map(keys.map((key, i): [string, Value] => [key, `${key} at ${i}`])),
+    (keys) => new Map(keys.map((key, i): [string, Value] => [key, i])),
   );
   expect(roundTrip(maps, 3)).toEqual(maps);
+});
+
+test('bulk strings can be read as text', () => {
+  const value: Value = [new Map<string, Value>([['k', 'é']]), null, 'x', 1];
+  const reader = new Reader(Buffer.concat(encode(value, 3)));
+  expect(reader.readTexts()).toEqual(value);
 });
 
 test('an error that mq does not have is PROTOCOL', () => {
