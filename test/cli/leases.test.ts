@@ -140,10 +140,10 @@ describe('a lease', () => {
 
 describe('put', () => {
   test('--delay: the message can be got later, by a get that waits without asking again', async ({ mq }) => {
-    await mq.run(['create', 'q']);
+    await mq.run(['put', '--delay', '1h', 'far', 'much later']);
+    expect((await mq.run(['get', '-n', 'far'])).status).toBe(3);
+    expect(await mq.stat('far')).toMatchObject({ waiting: 0, delayed: 1 });
     await mq.run(['put', '--delay', '1s', 'q', 'later']);
-    expect((await mq.run(['get', '-n', 'q'])).status).toBe(3);
-    expect(await mq.stat('q')).toMatchObject({ waiting: 0, delayed: 1 });
     expect((await mq.run(['get', 'q'])).out).toBe('later\n');
   });
 
