@@ -14,6 +14,8 @@ export interface Settings {
   retry_delay: number;
   /** The queue for messages that are given up on; '': the queue's own name with `.dead` behind it. */
   dead_letter: string;
+  /** The number of messages that may be on lease at a time; 0: no limit. */
+  max_leased: number;
 }
 
 /** The settings of a queue that nobody configured. */
@@ -23,6 +25,7 @@ export const DEFAULT_SETTINGS: Settings = {
   max_attempts: 5,
   retry_delay: 1000,
   dead_letter: '',
+  max_leased: 0,
 };
 
 /** @throws MqError USAGE unless `text` names a kind of queue. */

@@ -32,6 +32,11 @@ const SETTINGS: readonly Option[] = [
     value: 'QUEUE',
     summary: 'the queue for messages that are given up on (default QUEUE.dead)',
   },
+  {
+    name: 'max-leased',
+    value: 'N',
+    summary: 'how many messages may be on lease at a time; 0 (default): no limit',
+  },
 ];
 
 /** Options of every command. */
@@ -275,6 +280,7 @@ const CATALOG = [
       ['mq create jobs --maxsize 100', 'puts wait while 100 messages are waiting'],
       ['mq create todo --kind priority', 'the lowest priority comes out first'],
       ['mq create fetch --retry-delay 1m', 'for messages that may fail'],
+      ['mq create mails --max-leased 2', 'two are worked on at a time, however many workers there are'],
     ],
     mayStart: true,
   },

@@ -81,7 +81,13 @@ export function stateOf({ state }: Options): MessageState | undefined {
 
 /** The settings that were given. @throws MqError USAGE */
 export function settingsOf(options: Options): Partial<Settings> {
-  const { kind, maxsize, 'max-attempts': attempts, 'dead-letter': deadLetter } = options;
+  const {
+    kind,
+    maxsize,
+    'max-attempts': attempts,
+    'dead-letter': deadLetter,
+    'max-leased': maxLeased,
+  } = options;
   const retryDelay = periodOf(options, 'retry-delay');
   return {
     ...(typeof kind === 'string' && { kind: parseKind(kind) }),
@@ -89,5 +95,6 @@ export function settingsOf(options: Options): Partial<Settings> {
     ...(typeof attempts === 'string' && { max_attempts: parseInteger(attempts, '--max-attempts', 0) }),
     ...(retryDelay !== undefined && { retry_delay: retryDelay }),
     ...(typeof deadLetter === 'string' && { dead_letter: checkName(deadLetter) }),
+    ...(typeof maxLeased === 'string' && { max_leased: parseInteger(maxLeased, '--max-leased', 0) }),
   };
 }

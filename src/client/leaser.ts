@@ -96,10 +96,12 @@ export class Leaser {
 
   /**
    * The next messages, at most `count`.
-   * @returns undefined when there is nothing to wait for any more
+   * @param ahead how many of these no work can begin with; queues with `max_leased` do not give them
+   * @returns none when those are not to be had, or were of a queue that was paused; undefined when there is nothing to
+   *   wait for any more
    * @throws MqError STOPPED, UNREACHABLE, ...; INTERRUPTED after `stopTaking`
    */
-  async take(count: number): Promise<Lease[] | undefined> {
+  async take(count: number, ahead: number): Promise<Lease[] | undefined> {
     const { queues, duration: lease, until } = this.#options;
     const request: Request = {
       verb: 'GET',
@@ -108,17 +110,15 @@ export class Leaser {
       count,
       hold: true,
       lease,
+      ahead: ahead > 0 ? ahead : undefined,
       packed: true,
       origin: true,
       until,
     };
+    this.#paused.clear();
+    const taking = this.#take.request(request).then((frame) => this.#taken(frame));
     try {
-      for (;;) {
-        this.#paused.clear();
-        const taking = this.#take.request(request).then((frame) => this.#taken(frame));
-        const leases = await Promise.race([taking, this.#noMore.promise]);
-        if (leases?.length !== 0) return leases;
-      }
+      return await Promise.race([taking, this.#noMore.promise]);
     } catch (error) {
       if (error instanceof MqError && error.code === 'CLOSED') return undefined;
       throw error;

@@ -50,6 +50,7 @@ export function describe(queue: QueueState, queues: Queues): Value {
     max_attempts: queue.max_attempts,
     retry_delay: queue.retry_delay,
     dead_letter: deadLetterOf(queue.name, queue),
+    max_leased: queue.max_leased,
     consumers: queues.consumersOf(queue),
     put: queue.put,
     got: queue.got,

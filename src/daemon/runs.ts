@@ -8,7 +8,8 @@ import { inParts, Parts } from './parts.ts';
 export function prefix(names: readonly string[], queue: string, value: Value | Parts): Value | Parts {
   if (names.length === 1) return value;
   if (value instanceof Parts) return new Parts(value.size, value.parts, [queue]);
-  return Array.isArray(value) && !Array.isArray(value[0]) ? [queue, ...value] : [queue, value];
+  const isOne = Array.isArray(value) && value.length > 0 && !Array.isArray(value[0]);
+  return isOne ? [queue, ...value] : [queue, value];
 }
 
 /** @param askedAt see Taken.askedAt */

@@ -75,10 +75,10 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   async GET(request, { session, queues }) {
-    const { queues: names, timeout, count, id, hold, lease, until, done: acked } = request;
+    const { queues: names, timeout, count, id, hold, lease, ahead, until, done: acked } = request;
     if (acked) await queues.done(session.owner, acked.queue, acked.ids);
     const options = {
-      limit: { count: count ?? 1, bytes: ANSWER_BYTES },
+      limit: { count: count ?? 1, bytes: ANSWER_BYTES, atOnce: (count ?? 1) - (ahead ?? 0) },
       timeout,
       lease: lease === undefined ? undefined : { duration: lease, isBound: hold },
       until,
@@ -90,7 +90,7 @@ const VERBS: { [V in Verb]: Handler<V> } = {
         : await queues.getOne(session.owner, first, id, options.lease);
     if (taken === undefined && id !== undefined)
       throw new MqError('NOMESSAGE', `no message ${id} is waiting in queue ${first}`);
-    if (taken === undefined) return null;
+    if (taken === undefined || (id !== undefined && taken.runs.length === 0)) return null;
     const { queue, runs, askedAt } = taken;
     const value = prefix(names, queue, hold || lease ? held(runs, askedAt, request) : bare(runs, count));
     // A hold ends with the connection, and so need not outlive the machine.

@@ -38,6 +38,8 @@ export type Request =
       id?: number | undefined;
       /** Whether each run has its origin at the end: see `Run.origin` of the store. */
       origin?: boolean | undefined;
+      /** How many of `count` no work can begin with: they are not taken from a queue with `max_leased`. */
+      ahead?: number | undefined;
       /** Whether the bodies of a run come packed, so that nobody has to look at each on the way. */
       packed?: boolean | undefined;
       until?: Until | undefined;

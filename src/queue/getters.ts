@@ -39,6 +39,8 @@ interface Getter {
   queues: readonly string[];
   options: GetOptions;
   owner: Owner;
+  /** Queues of which messages wait, but no more may be leased. */
+  limitedAt: Set<string>;
   /** Queues that nothing will come from, unless they change; each with whether it is drained. */
   ended: Map<string, boolean>;
   /** Ends the wait: with messages, without, or with an error. */
@@ -76,7 +78,8 @@ export class Getters {
 
   /**
    * The next messages of the first of the queues, in their order, that has any.
-   * @returns undefined when none came in time, or nothing is unfinished and that ends the wait
+   * @returns undefined when none came in time, or nothing is unfinished and that ends the wait; no runs when all of
+   *   the messages would be taken ahead, from a queue where none may be
    * @throws MqError CLOSED when there is nothing to wait for; INTERRUPTED, STOPPED, ...
    */
   get(queues: readonly string[], options: GetOptions, owner: Owner): Promise<Taken | undefined> {
@@ -85,6 +88,7 @@ export class Getters {
         queues,
         options,
         owner,
+        limitedAt: new Set(),
         ended: new Map(),
         finished: false,
         taken: undefined,
@@ -128,7 +132,10 @@ export class Getters {
     });
   }
 
-  /** The message with this id, if it is waiting, whoever waits for others. */
+  /**
+   * The message with this id, if it is waiting, whoever waits for others.
+   * @returns no runs when no more may be leased
+   */
   async getOne(
     queue: string,
     id: number,
@@ -136,8 +143,8 @@ export class Getters {
     owner: Owner,
   ): Promise<Taken | undefined> {
     const askedAt = now();
-    const { runs } = await this.#ask(queue, { count: 1, bytes: 1, id }, lease, owner);
-    if (runs.length === 0) return undefined;
+    const { runs, isLimited } = await this.#ask(queue, { count: 1, bytes: 1, id }, lease, owner);
+    if (runs.length === 0) return isLimited ? { queue, runs, askedAt } : undefined;
     if (owner.gone) {
       await this.#events.giveBack(owner, queue, runs);
       throw new MqError('INTERRUPTED', 'the connection ended');
@@ -168,7 +175,7 @@ export class Getters {
     while (getter.asking) await getter.asking;
     if (getter.finished || getter.taken) return;
     // Where others wait, no message is left for this get, but it is told of an end.
-    const limit = this.#isAwaited(queue) ? NONE : getter.options.limit;
+    const limit = this.#isAwaited(queue, getter) ? NONE : getter.options.limit;
     // Before the store is asked, so that messages that come while it answers wake this get too.
     this.#enlist(queue, getter);
     const left = await this.#offer(queue, getter, limit);
@@ -176,11 +183,18 @@ export class Getters {
   }
 
   async #handOut(queue: string): Promise<void> {
+    let isLimited = false;
     for (const getter of this.#lines.get(queue) ?? []) {
       while (getter.asking) await getter.asking;
       if (getter.finished || getter.taken) continue;
+      const { lease, limit } = getter.options;
+      // One that would take ahead is told that it cannot.
+      if (isLimited && lease && limit.atOnce !== 0) continue;
       const left = await this.#offer(queue, getter);
       if (left === undefined) continue;
+      // There are messages for those who take them without a lease.
+      isLimited ||= left.isLimited;
+      if (left.isLimited) continue;
       // Nor is there a message for the gets behind, but there may be an end that this one does not wait for.
       if (left.drained || left.finished)
         for (const each of this.#lines.get(queue) ?? []) this.#judge(queue, left, each);
@@ -202,8 +216,11 @@ export class Getters {
   async #tryFor(queue: string, getter: Getter, limit: TakeLimit): Promise<TakeResult | undefined> {
     try {
       const taken = await this.#take(queue, limit, getter);
-      if (taken.runs.length === 0) return taken;
-      await this.#give(queue, taken, getter, limit);
+      if (taken.isLimited) getter.limitedAt.add(queue);
+      else getter.limitedAt.delete(queue);
+      if (taken.isLimited && limit.atOnce === 0) getter.finish({ queue, runs: [], askedAt: getter.askedAt });
+      else if (taken.runs.length === 0) return taken;
+      else await this.#give(queue, taken, getter, limit);
       return undefined;
     } catch (error) {
       getter.finish(
@@ -259,10 +276,20 @@ export class Getters {
     else getter.finish(getter.taken);
   }
 
-  /** Whether a get waits that has nothing yet. A get that is given parts leaves messages to others. */
-  #isAwaited(queue: string): boolean {
-    for (const { taken } of this.#lines.get(queue) ?? []) if (taken === undefined) return true;
-    return false;
+  /**
+   * Whether a get waits that the messages are for, before this one. A get that is given parts leaves messages to
+   * others, and so do those that may lease none, to a get without a lease.
+   */
+  #isAwaited(queue: string, getter: Getter): boolean {
+    let isForLeases = false;
+    let isLimited = false;
+    for (const { taken, options, limitedAt } of this.#lines.get(queue) ?? []) {
+      if (taken !== undefined) continue;
+      if (getter.options.lease || !options.lease) return true;
+      isForLeases = true;
+      isLimited ||= limitedAt.has(queue);
+    }
+    return isForLeases && !isLimited;
   }
 
   /** Gives more to a get that has some messages of the queue. */
@@ -300,10 +327,11 @@ export class Getters {
 const NONE: TakeLimit = { count: 0, bytes: 0 };
 
 /** The limit that is left after these messages. */
-function leftOf({ count, bytes }: TakeLimit, runs: readonly Run[]): TakeLimit {
-  const left = { count, bytes };
+function leftOf({ count, bytes, atOnce = count }: TakeLimit, runs: readonly Run[]): TakeLimit {
+  const left = { count, bytes, atOnce };
   for (const { messages } of runs) {
     left.count -= messages.count;
+    left.atOnce -= messages.count;
     left.bytes -= sizeOf(messages);
   }
   return left;

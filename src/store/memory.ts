@@ -15,6 +15,7 @@ import {
   exists,
   gap,
   isGivenUp,
+  leasable,
   leaseToken,
   newNonce,
   noLease,
@@ -120,7 +121,13 @@ export class MemoryStore implements Store {
 
   async lease(name: string, limit: TakeLimit, duration: number): Promise<TakeResult> {
     const queue = this.#queues.get(name);
-    const taken = queue ? this.#toTake(queue, limit) : [];
+    const count = queue ? leasable(queue, leasedOf(queue), limit) : 0;
+    const taken = queue ? this.#toTake(queue, { ...limit, count }) : [];
+    const isAny =
+      limit.id === undefined
+        ? limit.count > 0 && !queue?.paused && queue?.messages.some(({ state }) => state === 'waiting')
+        : queue && this.#next(queue, limit).length > 0;
+    const isLimited = isAny === true && count === 0;
     for (const message of taken) {
       message.state = 'leased';
       message.lease = leaseToken(message.id, newNonce());
@@ -128,7 +135,7 @@ export class MemoryStore implements Store {
     }
     if (queue) queue.got += taken.length;
     if (taken.length > 0) this.#events.due(duration);
-    return this.#taken(name, queue, taken);
+    return this.#taken(name, queue, taken, isLimited);
   }
 
   async takeIds(name: string, ids: readonly Range[]): Promise<Range[]> {
@@ -423,7 +430,7 @@ export class MemoryStore implements Store {
   }
 
   #toTake(queue: Queue, limit: TakeLimit): Message[] {
-    return queue.paused ? [] : this.#next(queue, limit);
+    return queue.paused && limit.id === undefined ? [] : this.#next(queue, limit);
   }
 
   /** The next messages that have not expired. */
@@ -440,12 +447,13 @@ export class MemoryStore implements Store {
     return found;
   }
 
-  #taken(name: string, queue: Queue | undefined, taken: Message[]): TakeResult {
-    if (queue === undefined) return { runs: [], isPart: false, drained: false, finished: true };
+  #taken(name: string, queue: Queue | undefined, taken: Message[], isLimited = false): TakeResult {
+    if (queue === undefined) return { runs: [], isPart: false, isLimited, drained: false, finished: true };
     if (taken.length > 0) this.#events.changed(name);
     return {
       runs: taken.map((message) => toRun(queue, message, this.#clock())),
       isPart: false,
+      isLimited,
       drained: queue.closed !== false && pending(queue).length === 0,
       finished: queue.messages.length === 0,
     };
@@ -575,6 +583,10 @@ function isTimed({ state }: Message): boolean {
 /** Messages that are waiting or delayed. */
 function pending({ messages }: Queue): Message[] {
   return messages.filter(({ state }) => state === 'waiting' || state === 'delayed');
+}
+
+function leasedOf({ messages }: Queue): number {
+  return messages.filter(({ state }) => state === 'leased').length;
 }
 
 function roomIn(queue: Queue | undefined): number {

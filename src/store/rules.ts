@@ -1,6 +1,7 @@
 import { MqError } from '../errors.ts';
 import { LONGEST_NAME } from '../names.ts';
 import type { Settings } from '../settings.ts';
+import type { TakeLimit } from './store.ts';
 
 /** The rules by which every engine refuses, and their errors. */
 
@@ -76,6 +77,12 @@ export function deadLetterOf(name: string, { dead_letter }: Settings): string {
 export function prefixOfDead(deadLetter: string): { prefix: string; within: number } | undefined {
   if (!deadLetter.endsWith(DEAD)) return undefined;
   return { prefix: deadLetter.slice(0, -DEAD.length), within: LONGEST_NAME - DEAD.length };
+}
+
+/** The most messages that may be leased now, of a queue of which so many are. */
+export function leasable({ max_leased }: Settings, leased: number, limit: TakeLimit): number {
+  const { count, atOnce = count } = limit;
+  return max_leased === 0 ? count : Math.max(0, Math.min(count, atOnce, max_leased - leased));
 }
 
 /** Whether a message with so many failures is given up on. */

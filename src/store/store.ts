@@ -47,7 +47,8 @@ export interface Store {
   take(queue: string, limit: TakeLimit, owner?: string): Promise<TakeResult>;
 
   /**
-   * Takes the next messages on lease: they come back unless they are settled within `duration` ms.
+   * Takes the next messages on lease: they come back unless they are settled within `duration` ms. No more are on lease
+   * than the queue's `max_leased`, if that is not 0.
    * @param owner who has them reserved, because the leases are to end with it; not when the leases end with nobody
    */
   lease(queue: string, limit: TakeLimit, duration: number, owner?: string): Promise<TakeResult>;
@@ -264,14 +265,18 @@ export interface TakeLimit {
   count: number;
   /** Bytes of packed messages after which no further message is taken. */
   bytes: number;
-  /** The message with this id only. */
+  /** The message with this id only, from a paused queue too. */
   id?: number | undefined;
+  /** The most messages on lease from a queue with `max_leased`, because the others are taken ahead. */
+  atOnce?: number | undefined;
 }
 
 export interface TakeResult {
   runs: Run[];
   /** Whether there may be more within the limit: others have their turn first. */
   isPart: boolean;
+  /** Whether messages wait of which no more may be leased: there are as many as `max_leased`, or `atOnce` is 0. */
+  isLimited: boolean;
   /** Whether the queue is closed, and nothing in it is waiting or delayed. */
   drained: boolean;
   /** Whether nothing in the queue is unfinished, be it open, closed or not there. */

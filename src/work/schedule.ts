@@ -58,6 +58,11 @@ export class Schedule<T> {
     return this.#isPaused ? 0 : this.#free;
   }
 
+  /** How many of the messages that are wanted are taken ahead: no job is free for them. */
+  get ahead(): number {
+    return Math.min(this.#ahead, this.#free);
+  }
+
   /** Waits for the turn of a message that was taken. @returns whether it may begin; else it goes back */
   turn(message: T): Promise<boolean> {
     return new Promise((resolve) => {

@@ -137,10 +137,12 @@ export class Worker {
     while (this.#stop === undefined) {
       const count = this.#schedule.wanted();
       if (count > 0) {
-        const leases = await this.#leaser.take(count);
+        const leases = await this.#leaser.take(count, this.#schedule.ahead);
         if (leases === undefined) return;
         for (const lease of leases) this.#accept(lease);
         this.#schedule.taken(leases);
+        // Nothing may be taken ahead there, or it was paused; meanwhile a job may have become free.
+        if (leases.length === 0 && this.#schedule.wanted() > this.#schedule.ahead) continue;
       }
       await this.#schedule.mayTake();
     }

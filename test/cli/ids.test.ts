@@ -64,6 +64,16 @@ describe('mq get --id', () => {
     expect(await mq.stat('q')).toMatchObject({ waiting: 1, leased: 0 });
   });
 
+  test('from a paused queue too; 3 on lease where --max-leased is reached', async ({ mq }) => {
+    await mq.run(['create', 'q', '--max-leased', '1']);
+    await mq.run(['put', 'q', 'a', 'b', 'c']);
+    await mq.run(['pause', 'q']);
+    expect((await mq.run(['get', '--id', '2', '--lease', '1h', 'q'])).out).toMatch(/\tb\n$/);
+    expect(await mq.run(['get', '--id', '1', '--lease', '1h', 'q'])).toMatchObject({ status: 3, out: '' });
+    expect((await mq.run(['get', '--id', '2', '--lease', '1h', 'q'])).status).toBe(5);
+    expect(await mq.run(['get', '--id', '1', 'q'])).toMatchObject({ status: 0, out: 'a\n' });
+  });
+
   test('does not wait: 5 when it is not waiting, also where others wait', async ({ mq }) => {
     await mq.run(['put', 'q', 'a']);
     await mq.run(['get', 'q']);

@@ -115,6 +115,92 @@ describe('a paused queue', () => {
   });
 });
 
+describe('max_leased', () => {
+  const lease = { duration: 60_000, isBound: true };
+  const leaseOne = (who = owner, timeout = FOREVER, queue = 'q') =>
+    queues.get(who, [queue], { limit: ONE, timeout, lease });
+  const ahead = (count: number, atOnce: number, names = ['q']) =>
+    queues.get(owner, names, { limit: { ...ALL, count, atOnce }, timeout: FOREVER, lease });
+  const done = (taken: Taken | undefined) =>
+    queues.settleLeases('q', tokensOf((taken as Taken).runs), 'done');
+
+  beforeEach(() => queues.store.create('q', { max_leased: 1 }));
+  afterEach(() => queues.end());
+
+  test('who finds it reached waits, in order of arrival, until a lease has ended', async () => {
+    await put('q', ['a', 'b', 'c', 'd']);
+    const first = await leaseOne();
+    expect(await leaseOne(owner, 0)).toBeUndefined();
+    const gettings = [leaseOne(), leaseOne(), leaseOne()];
+    expect(await outcomeOf(Promise.race(gettings))).toBe('waits');
+    await done(first);
+    const second = await gettings[0];
+    expect(bodies(second)).toEqual(['b']);
+    expect(await outcomeOf(Promise.race(gettings.slice(1)))).toBe('waits');
+    await done(second);
+    expect(bodies(await gettings[1])).toEqual(['c']);
+    await queues.store.configure('q', { max_leased: 0 });
+    expect(bodies(await gettings[2])).toEqual(['d']);
+  });
+
+  test('a lease that ends with its connection is another one for who waits', async () => {
+    await put('q', ['a', 'b']);
+    const other = queues.enter();
+    await leaseOne(other);
+    const getting = leaseOne();
+    expect(await outcomeOf(getting)).toBe('waits');
+    await queues.leave(other);
+    expect(bodies(await getting)).toEqual(['a']);
+  });
+
+  test('gets without a lease pass those who wait for one, and wait behind their like', async () => {
+    await put('q', ['a', 'b']);
+    const first = await leaseOne();
+    const leases = [leaseOne(), leaseOne()];
+    await allThatCanHappen();
+    expect(bodies(await get('q', 0))).toEqual(['b']);
+    const gets = [get('q'), get('q')];
+    await allThatCanHappen();
+    await put('q', ['c']);
+    expect(bodies(await gets[0])).toEqual(['c']);
+    expect(await outcomeOf(Promise.race([...leases, gets[1]]))).toBe('waits');
+    await done(first);
+    await put('q', ['d', 'e']);
+    expect(bodies(await leases[0])).toEqual(['d']);
+    expect(bodies(await gets[1])).toEqual(['e']);
+  });
+
+  test('nothing is taken ahead there, and that is said as soon as there is something', async () => {
+    const getting = ahead(5, 0);
+    expect(await outcomeOf(getting)).toBe('waits');
+    await queues.store.configure('q', { max_leased: 9 });
+    await put('q', ['a', 'b', 'c', 'd']);
+    expect(await getting).toMatchObject({ runs: [] });
+    expect(await ahead(5, 0)).toMatchObject({ runs: [] });
+    expect(bodies(await ahead(5, 2))).toEqual(['a', 'b']);
+    await put('other', ['x', 'y']);
+    expect(bodies(await ahead(2, 0, ['other', 'q']))).toEqual(['x', 'y']);
+    expect(await waiting('q')).toEqual(['c', 'd']);
+    await queues.store.configure('q', { max_leased: 1 });
+    const behind = [leaseOne(), ahead(5, 0)] as const;
+    expect(await outcomeOf(behind[0])).toBe('waits');
+    await put('q', ['e']);
+    expect(await behind[1]).toMatchObject({ runs: [] });
+    expect(await outcomeOf(behind[0])).toBe('waits');
+  });
+
+  test('in other queues it goes on', async () => {
+    await put('q', ['a', 'b']);
+    await put('other', ['x']);
+    await leaseOne();
+    expect(bodies(await queues.get(owner, ['q', 'other'], { limit: ONE, timeout: 0, lease }))).toEqual(['x']);
+    await queues.store.close('q', false);
+    expect(await leaseOne(owner, 0)).toBeUndefined();
+    await queues.store.purge('q');
+    await expect(leaseOne()).rejects.toEqual(code('CLOSED'));
+  });
+});
+
 describe('rename', () => {
   test('who waits on a queue waits on: gets and puts by the former name, joins with the queue', async () => {
     await queues.store.create('q', { maxsize: 1 });

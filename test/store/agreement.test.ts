@@ -131,6 +131,7 @@ class Steps {
       ...(random.below(3) === 0 && { max_attempts: random.of([0, 1, 2, 5]) }),
       ...(random.below(3) === 0 && { retry_delay: random.of([0, 3, 50]) }),
       ...(random.below(9) === 0 && { dead_letter: random.of(QUEUES) }),
+      ...(random.below(3) === 0 && { max_leased: random.of([0, 0, 1, 3]) }),
     };
     const leases = Array.from({ length: random.of([1, 1, 1, 3]) }, () => random.of([...this.#leases, '1.1']));
     const ms = random.of([0, 1, 10, 100, 500]);
@@ -189,7 +190,11 @@ class Steps {
   #lease(queue: string, leases: string[], ms: number): Step {
     const random = this.#random;
     const name = `${queue} ${leases} ${ms}`;
-    const limit = { count: random.of([1, 1, 2, 5]), bytes: Infinity };
+    const limit = {
+      count: random.of([1, 1, 2, 5]),
+      bytes: Infinity,
+      atOnce: random.of([undefined, 0, 1, 2]),
+    };
     const what = random.of([
       'lease',
       'lease',
@@ -202,15 +207,16 @@ class Steps {
     ] as const);
     if (what === 'lease') {
       const run = async (store: Store) => {
-        const { runs, drained, finished } = await store.lease(queue, limit, ms + 1);
+        const { runs, isLimited, drained, finished } = await store.lease(queue, limit, ms + 1);
         return {
           messages: messagesOf(runs),
           left: runs.map((run) => run.leases?.left)[0],
+          isLimited,
           drained,
           finished,
         };
       };
-      return { name: `lease ${name} ${limit.count}`, run };
+      return { name: `lease ${name} ${JSON.stringify(limit)}`, run };
     }
     if (what === 'extend')
       return { name: `extend ${name}`, run: (store) => store.extend(queue, leases, ms + 1) };

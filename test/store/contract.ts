@@ -945,6 +945,7 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
         max_attempts: 2,
         retry_delay: 50,
         dead_letter: 'lost',
+        max_leased: 3,
       } as const;
       const counts = { put: 0, got: 0, done: 0, failed: 0, dead: 0, expired: 0 };
       const empty = {
@@ -1561,6 +1562,102 @@ function contract(engine: string, open: OpenEmpty, random?: Random): void {
       expect(await waiting('q')).toEqual(['a', 'c', 'd', 'e']);
       expect(await store.purge('q')).toBe(4);
       expect(await stat('q')).toMatchObject({ waiting: 0, leased: 0, held: 0 });
+    });
+  });
+
+  describe(`${engine}: max_leased`, () => {
+    const some = (queue: string, count: number, atOnce?: number) =>
+      store.lease(queue, { count, bytes: Infinity, atOnce }, 1000);
+
+    test('no more messages are on lease, and that is told; others can be taken without a lease', async () => {
+      await given('q', { max_leased: 2 }, 'a', 'b', 'c', 'd', 'e');
+      const first = await some('q', 5);
+      expect(bodiesOf(messagesOf(first.runs))).toEqual(['a', 'b']);
+      expect(first).toMatchObject({ isLimited: false, isPart: false });
+      expect(await some('q', 1)).toMatchObject({
+        runs: [],
+        isLimited: true,
+        drained: false,
+        finished: false,
+      });
+      const held = await take('q', 2);
+      expect(bodiesOf(held)).toEqual(['c', 'd']);
+      expect(await store.take('q', { count: 0, bytes: 0 })).toMatchObject({ isLimited: false });
+      const [a, b] = tokensOf(first.runs) as [string, string];
+      await store.settleLeases('q', [a], 'done');
+      expect(bodiesOf(messagesOf((await some('q', 5)).runs))).toEqual(['e']);
+      expect(await some('q', 1)).toMatchObject({ runs: [], isLimited: false });
+      await store.settleLeases('q', [b], 'failed', 0);
+      await settle('q', held, 'returned');
+      expect(bodiesOf(messagesOf((await some('q', 5)).runs))).toEqual(['b']);
+      expect(await stat('q')).toMatchObject({ max_leased: 2, leased: 2, waiting: 2 });
+    });
+
+    test.each(['done', 'returned', 'failed', 'ran out', 'returned with its owner', 'done by a put'])(
+      'a lease that is %s makes room for another one',
+      async (how) => {
+        await given('q', { max_leased: 1, retry_delay: 1e6 }, 'a', 'b');
+        const [token] = tokensOf((await some('q', 1)).runs) as [string];
+        if (how === 'ran out') await pass(1000);
+        else if (how === 'returned with its owner') await store.returnLeases('q', [token]);
+        else if (how === 'done by a put')
+          await store.put('r', packed('x'), { priority: 0, done: { queue: 'q', lease: token } });
+        else await store.settleLeases('q', [token], how as 'done');
+        expect(bodiesOf(messagesOf((await some('q', 5)).runs))).toHaveLength(1);
+        expect((await some('q', 1)).runs).toEqual([]);
+      },
+    );
+
+    test('it can be changed: down interrupts nothing, up and 0 let more be leased', async () => {
+      await put('q', ...'abcdefgh');
+      const tokens = tokensOf((await some('q', 4)).runs);
+      await store.configure('q', { max_leased: 2 });
+      expect(await some('q', 1)).toMatchObject({ runs: [], isLimited: true });
+      await store.extend('q', tokens, 2000);
+      await store.settleLeases('q', tokens.slice(0, 2), 'done');
+      expect((await some('q', 1)).isLimited).toBe(true);
+      await store.configure('q', { max_leased: 3 });
+      expect(bodiesOf(messagesOf((await some('q', 5)).runs))).toEqual(['e']);
+      await store.configure('q', { max_leased: 0 });
+      expect(bodiesOf(messagesOf((await some('q', 5)).runs))).toEqual(['f', 'g', 'h']);
+    });
+
+    test('messages that would be taken ahead are left there, and elsewhere taken', async () => {
+      await given('q', { max_leased: 5 }, 'a', 'b', 'c');
+      await put('r', 'a', 'b', 'c');
+      expect(await some('q', 2, 0)).toMatchObject({ runs: [], isLimited: true });
+      expect(bodiesOf(messagesOf((await some('q', 3, 1)).runs))).toEqual(['a']);
+      expect(bodiesOf(messagesOf((await some('r', 2, 0)).runs))).toEqual(['a', 'b']);
+      await store.pause('q');
+      expect(await some('q', 2)).toMatchObject({ runs: [], isLimited: false });
+    });
+
+    test('it holds for a message that is named by its id, in a paused queue too', async () => {
+      await given('q', { max_leased: 1 }, 'a', 'b', 'c');
+      await store.pause('q');
+      const [a, b] = (await peek('q')) as [Message, Message];
+      const one = ({ id }: Message) => store.lease('q', { count: 1, bytes: 1, id }, 1000);
+      expect(bodiesOf(messagesOf((await one(b)).runs))).toEqual(['b']);
+      expect(await one(a)).toMatchObject({ runs: [], isLimited: true });
+      expect(await one(b)).toMatchObject({ runs: [], isLimited: false });
+      const { runs } = await store.take('q', { count: 1, bytes: 1, id: a.id });
+      expect(bodiesOf(messagesOf(runs))).toEqual(['a']);
+    });
+
+    test('steps that are asked for at once keep to it', async () => {
+      await given('q', { max_leased: 3 }, ...'abcdefgh');
+      const all = await Promise.all(Array.from({ length: 5 }, () => some('q', 2)));
+      expect(all.map(({ runs }) => messagesOf(runs).length)).toEqual([2, 1, 0, 0, 0]);
+      expect(await stat('q')).toMatchObject({ leased: 3, waiting: 5 });
+    });
+
+    test('it is a setting as others are: 0 by default, and DIFFERS', async () => {
+      await store.create('q', {});
+      expect(await stat('q')).toMatchObject({ max_leased: 0 });
+      await expect(store.create('q', { max_leased: 1 })).rejects.toEqual(refusal('DIFFERS'));
+      await store.rename('q', 'r');
+      await store.configure('r', { max_leased: 1 });
+      await store.create('r', { max_leased: 1 });
     });
   });
 

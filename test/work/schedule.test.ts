@@ -21,6 +21,24 @@ async function turns(count = 10): Promise<void> {
 }
 
 describe('a schedule', () => {
+  test('says how many of those that it wants are taken ahead', async () => {
+    let time = 0;
+    const { schedule, take } = scheduled(2, () => time);
+    expect([schedule.wanted(), schedule.ahead]).toEqual([2, 0]);
+    take(1, 2, 3, 4);
+    await turns();
+    for (const message of [1, 2, 3]) {
+      schedule.ended(message);
+      schedule.over(message);
+      await turns();
+    }
+    time = 20;
+    expect([schedule.wanted(), schedule.ahead]).toEqual([4, 3]);
+    take(5);
+    await turns();
+    expect([schedule.wanted(), schedule.ahead]).toEqual([3, 3]);
+  });
+
   test('refuses those messages that have not begun, when it is told which', async () => {
     const { schedule, begun, refused, take } = scheduled(1);
     take(1, 2, 3, 4);

@@ -13,6 +13,7 @@ export const GET: Row<RequestOf<'GET'>> = {
     lease: undefined,
     id: undefined,
     origin: undefined,
+    ahead: undefined,
     packed: undefined,
     until: undefined,
     done: undefined,
@@ -37,6 +38,7 @@ export const GET: Row<RequestOf<'GET'>> = {
     count,
     integer('LEASE', 'lease', 1, LONGEST_DELAY),
     integer('ID', 'id', 1),
+    integer('AHEAD', 'ahead', 0),
     flag('HOLD', 'hold'),
     flag('ORIGIN', 'origin'),
     flag('PACKED', 'packed'),
@@ -56,8 +58,10 @@ export const GET: Row<RequestOf<'GET'>> = {
       },
     },
   ],
-  check({ queues, id }) {
+  check({ queues, id, ahead, lease, count }) {
     if (id !== undefined && queues.length > 1) throw new MqError('USAGE', 'ID goes with one queue');
+    if (ahead !== undefined && (lease === undefined || count === undefined || ahead > count))
+      throw new MqError('USAGE', 'AHEAD goes with LEASE, and takes at most COUNT');
   },
 };
 

@@ -38,6 +38,7 @@ export function settings<V extends 'CREATE' | 'SET'>(verb: V): Row<RequestOf<V>>
       setting('MAX_ATTEMPTS', (words) => words.integer('MAX_ATTEMPTS', 0)),
       setting('RETRY_DELAY', (words) => words.integer('RETRY_DELAY', 0, LONGEST_DELAY)),
       setting('DEAD_LETTER', (words) => words.name()),
+      setting('MAX_LEASED', (words) => words.integer('MAX_LEASED', 0)),
     ],
   };
 }

@@ -44,7 +44,8 @@ export class QueueCounts {
 /** @param held the number of held messages, which is not stored */
 export function queueStateOf(row: QueueRow, held: number, oldestAt: number | undefined): QueueState {
   // Name by name: to copy what is left of a row takes longer than to read it.
-  const { name, kind, maxsize, max_attempts, retry_delay, dead_letter, size, delayed, leased } = row;
+  const { name, kind, maxsize, max_attempts, retry_delay, dead_letter, max_leased, size, delayed, leased } =
+    row;
   const { put, got, done, failed, dead, expired } = row;
   return {
     name,
@@ -53,6 +54,7 @@ export function queueStateOf(row: QueueRow, held: number, oldestAt: number | und
     max_attempts,
     retry_delay,
     dead_letter,
+    max_leased,
     closed: row.closed === CLOSED_NOW ? 'now' : row.closed === 1,
     paused: row.paused === 1,
     waiting: size - held - leased - delayed,

@@ -2,6 +2,7 @@ import { othersTurn } from '../../others-turn.ts';
 import { sizeOf } from '../../packed.ts';
 import type { Range } from '../../range.ts';
 import { Ranges } from '../../ranges.ts';
+import { leasable } from '../rules.ts';
 import { type Run, rangeOf, tokensOf } from '../run.ts';
 import type { TakeLimit, TakeResult } from '../store.ts';
 import type { Announcer } from './announcer.ts';
@@ -14,8 +15,11 @@ import type { StoredQueues } from './stored-queues.ts';
 import type { OrderKey } from './tables/table-rows.ts';
 import { aTurn } from './turn.ts';
 
-const NONE: TakeLimit = { count: 0, bytes: 0 };
 const ONE: TakeLimit = { count: 1, bytes: 1 };
+
+type Taken = Pick<TakeResult, 'runs' | 'isPart'>;
+
+const NOTHING: Taken = { runs: [], isPart: false };
 
 /** Takes messages, to hold or on lease, and looks at them. */
 export class Takes {
@@ -55,14 +59,16 @@ export class Takes {
   lease(name: string, limit: TakeLimit, duration: number, owner?: string): Promise<TakeResult> {
     return this.#file.checked(() => {
       // If nothing can be taken, as most often when somebody is about to wait, nothing is written.
-      if (this.#file.isIdle && !this.#isAny(name)) return this.take(name, NONE);
+      if (this.#file.isIdle && !this.#isAny(name, limit))
+        return this.#file.read(() => this.#take(name, limit, () => NOTHING, leasable));
       return this.#file.write(() => {
         const now = this.#clock.now();
         this.#announcer.dueAt(now + duration);
-        const taken = this.#take(name, limit, (queue) => {
+        const lease = (queue: StoredQueue, count: number) => {
           this.#queues.touch(queue);
-          return queue.lease(limit, now, duration, aTurn());
-        });
+          return queue.lease({ ...limit, count }, now, duration, aTurn());
+        };
+        const taken = this.#take(name, limit, lease, leasable);
         if (owner !== undefined && taken.runs.length > 0) {
           // Before they are committed: if the process is killed meanwhile, nobody else has heard of these leases.
           const leases = tokensOf(taken.runs);
@@ -94,18 +100,27 @@ export class Takes {
     }
   }
 
+  /** @param most tells how many of the messages may be taken; all, unless it is there */
   #take(
     name: string,
     limit: TakeLimit,
-    take: (queue: StoredQueue) => { runs: Run[]; isPart: boolean },
+    take: (queue: StoredQueue, count: number) => Taken,
+    most?: typeof leasable,
   ): TakeResult {
     const queue = this.#queues.find(name);
-    if (queue === undefined) return { runs: [], isPart: false, drained: false, finished: true };
-    const isAny = limit.count > 0 && queue.counts.waiting > 0 && !queue.row.paused;
-    if (isAny) this.#file.room.checkTake();
-    const taken = isAny ? take(queue) : { runs: [], isPart: false };
+    if (queue === undefined) return { ...NOTHING, isLimited: false, drained: false, finished: true };
+    const { row, counts } = queue;
+    const isAny = limit.count > 0 && counts.waiting > 0 && (!row.paused || limit.id !== undefined);
+    const count = most ? most(row, row.leased, limit) : limit.count;
+    if (isAny && count > 0) this.#file.room.checkTake();
+    const taken = isAny && count > 0 ? take(queue, count) : NOTHING;
     if (taken.runs.length > 0) this.#announcer.changed(name);
-    return { ...taken, drained: queue.closed && queue.counts.pending === 0, finished: queue.row.size === 0 };
+    return {
+      ...taken,
+      isLimited: isAny && count === 0 && (limit.id === undefined || this.#isWaiting(queue, limit.id)),
+      drained: queue.closed && counts.pending === 0,
+      finished: row.size === 0,
+    };
   }
 
   #grant(owner: string, name: string, ids: readonly Range[]): void {
@@ -113,9 +128,15 @@ export class Takes {
     this.#file.undo(() => this.#reservations.settled(owner, name, ids));
   }
 
-  #isAny(name: string): boolean {
+  #isAny(name: string, limit: TakeLimit): boolean {
     const queue = this.#queues.find(name);
-    return queue !== undefined && !queue.row.paused && queue.peek(ONE, this.#clock.now()).runs.length > 0;
+    if (queue === undefined || (queue.row.paused && limit.id === undefined)) return false;
+    return leasable(queue.row, queue.row.leased, limit) > 0 && this.#isWaiting(queue, limit.id);
+  }
+
+  /** Whether any message is waiting, or the one with this id. */
+  #isWaiting(queue: StoredQueue, id?: number): boolean {
+    return queue.peek({ ...ONE, id }, this.#clock.now()).runs.length > 0;
   }
 }
 

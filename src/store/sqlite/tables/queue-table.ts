@@ -4,7 +4,7 @@ import type { Sql } from './sql.ts';
 import type { QueueRow } from './table-rows.ts';
 
 /** Columns of a QueueRow, in the order of `Values`. */
-const COLUMNS = `id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, paused, size,
+const COLUMNS = `id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, max_leased, closed, paused, size,
   delayed, leased, put, got, done, failed, dead, expired`;
 
 /** The tables `queue` and `removed`. */
@@ -54,19 +54,21 @@ export class QueueTable {
   }
 
   insert(name: string, settings: Settings): void {
-    const { kind, maxsize, max_attempts, retry_delay, dead_letter } = settings;
+    const { kind, maxsize, max_attempts, retry_delay, dead_letter, max_leased } = settings;
     // Keys of a removed queue of this name are not those of this one.
     this.#sql.run(
-      `INSERT INTO queue (id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, closed, size, put, got)
+      `INSERT INTO queue (id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, max_leased,
+        closed, size, put, got)
       VALUES (1 + max((SELECT coalesce(max(id), 0) FROM queue),
         (SELECT coalesce(max(queue), 0) FROM removed),
-        (SELECT coalesce(max(key_queue), 0) FROM batch WHERE key IS NOT NULL)), ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)`,
+        (SELECT coalesce(max(key_queue), 0) FROM batch WHERE key IS NOT NULL)), ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)`,
       name,
       kind,
       maxsize,
       max_attempts,
       retry_delay,
       dead_letter,
+      max_leased,
     );
   }
 
@@ -91,12 +93,14 @@ export class QueueTable {
 
   updateSettings(row: QueueRow): void {
     this.#sql.run(
-      'UPDATE queue SET kind = ?, maxsize = ?, max_attempts = ?, retry_delay = ?, dead_letter = ? WHERE id = ?',
+      `UPDATE queue SET kind = ?, maxsize = ?, max_attempts = ?, retry_delay = ?, dead_letter = ?, max_leased = ?
+      WHERE id = ?`,
       row.kind,
       row.maxsize,
       row.max_attempts,
       row.retry_delay,
       row.dead_letter,
+      row.max_leased,
       row.id,
     );
   }
@@ -148,6 +152,7 @@ type Values = [
   max_attempts: Columns['max_attempts'],
   retry_delay: Columns['retry_delay'],
   dead_letter: Columns['dead_letter'],
+  max_leased: Columns['max_leased'],
   closed: Columns['closed'],
   paused: Columns['paused'],
   size: Columns['size'],
@@ -171,6 +176,7 @@ function fromArray(values: Values): Columns {
     max_attempts,
     retry_delay,
     dead_letter,
+    max_leased,
     closed,
     paused,
     size,
@@ -192,6 +198,7 @@ function fromArray(values: Values): Columns {
     max_attempts,
     retry_delay,
     dead_letter,
+    max_leased,
     closed,
     paused,
     size,
