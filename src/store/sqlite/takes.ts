@@ -17,9 +17,9 @@ import { aTurn } from './turn.ts';
 
 const ONE: TakeLimit = { count: 1, bytes: 1 };
 
-type Taken = Pick<TakeResult, 'runs' | 'isPart'>;
+type SomeRuns = Pick<TakeResult, 'runs' | 'isPart'>;
 
-const NOTHING: Taken = { runs: [], isPart: false };
+const NOTHING: SomeRuns = { runs: [], isPart: false };
 
 /** Takes messages, to hold or on lease, and looks at them. */
 export class Takes {
@@ -104,7 +104,7 @@ export class Takes {
   #take(
     name: string,
     limit: TakeLimit,
-    take: (queue: StoredQueue, count: number) => Taken,
+    take: (queue: StoredQueue, count: number) => SomeRuns,
     most?: typeof leasable,
   ): TakeResult {
     const queue = this.#queues.find(name);

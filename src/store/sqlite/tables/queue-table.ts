@@ -3,7 +3,7 @@ import { prefixOfDead } from '../../rules.ts';
 import type { Sql } from './sql.ts';
 import type { QueueRow } from './table-rows.ts';
 
-/** Columns of a QueueRow, in the order of `Values`. */
+/** Columns of a QueueRow, in the order of `QueueValues`. */
 const COLUMNS = `id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, max_leased, closed, paused, size,
   delayed, leased, put, got, done, failed, dead, expired`;
 
@@ -37,7 +37,7 @@ export class QueueTable {
   after(after: string, count: number): (QueueRow & { oldest_at: number | null })[] {
     const oldest = (which: string) =>
       `coalesce((SELECT first FROM ready WHERE queue = queue.id AND ${which} ORDER BY first LIMIT 1), 9e18)`;
-    const rows = this.#sql.arrays<Values>(
+    const rows = this.#sql.arrays<QueueValues>(
       `SELECT ${COLUMNS}, (SELECT put_at FROM batch
         WHERE first = min(${oldest('priority = 0')}, ${oldest('priority <> 0')}))
       FROM queue WHERE name > ? ORDER BY name LIMIT ?`,
@@ -141,33 +141,33 @@ export class QueueTable {
   }
 }
 
-type Columns = Required<QueueRow & { oldest_at: number | null }>;
+type QueueColumns = Required<QueueRow & { oldest_at: number | null }>;
 
 /** The values of the columns, in this order. */
-type Values = [
-  id: Columns['id'],
-  name: Columns['name'],
-  kind: Columns['kind'],
-  maxsize: Columns['maxsize'],
-  max_attempts: Columns['max_attempts'],
-  retry_delay: Columns['retry_delay'],
-  dead_letter: Columns['dead_letter'],
-  max_leased: Columns['max_leased'],
-  closed: Columns['closed'],
-  paused: Columns['paused'],
-  size: Columns['size'],
-  delayed: Columns['delayed'],
-  leased: Columns['leased'],
-  put: Columns['put'],
-  got: Columns['got'],
-  done: Columns['done'],
-  failed: Columns['failed'],
-  dead: Columns['dead'],
-  expired: Columns['expired'],
-  oldest_at: Columns['oldest_at'],
+type QueueValues = [
+  id: QueueColumns['id'],
+  name: QueueColumns['name'],
+  kind: QueueColumns['kind'],
+  maxsize: QueueColumns['maxsize'],
+  max_attempts: QueueColumns['max_attempts'],
+  retry_delay: QueueColumns['retry_delay'],
+  dead_letter: QueueColumns['dead_letter'],
+  max_leased: QueueColumns['max_leased'],
+  closed: QueueColumns['closed'],
+  paused: QueueColumns['paused'],
+  size: QueueColumns['size'],
+  delayed: QueueColumns['delayed'],
+  leased: QueueColumns['leased'],
+  put: QueueColumns['put'],
+  got: QueueColumns['got'],
+  done: QueueColumns['done'],
+  failed: QueueColumns['failed'],
+  dead: QueueColumns['dead'],
+  expired: QueueColumns['expired'],
+  oldest_at: QueueColumns['oldest_at'],
 ];
 
-function fromArray(values: Values): Columns {
+function fromArray(values: QueueValues): QueueColumns {
   const [
     id,
     name,
