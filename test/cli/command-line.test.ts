@@ -56,7 +56,7 @@ describe('the command line', () => {
     });
     expect(await mq.run(['put', '-q', 'q', '--id=k', 'b'])).toMatchObject({ status: 0, err: '' });
     expect((await mq.run(['get', '-a', 'q'])).out).toBe('a\n');
-    expect((await mq.run(['put', '--help'])).out).not.toContain('--id');
+    expect((await mq.run(['put', '--help'])).out).not.toMatch(/^ +--id /m);
   });
 
   test('a queue that get names twice counts once', async ({ mq }) => {

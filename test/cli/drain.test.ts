@@ -113,9 +113,9 @@ describe('a full disk', () => {
     expect((await mq.sh('seq 100000000 | mq put large')).status).toBe(75);
     mq.fill();
     const leases = (await mq.run(['get', '--lease', '1m', '-c', '2', 'q'])).out.trimEnd().split('\n');
-    const [done, failed] = leases.map((line) => line.split('\t')[0] as string);
-    expect((await mq.run(['done', 'q', done as string])).status).toBe(0);
-    expect((await mq.run(['fail', 'q', '--delay', '0', failed as string])).status).toBe(0);
+    const [first, second] = leases.map((line) => line.split('\t')[0] as string);
+    expect((await mq.run(['done', 'q', first as string])).status).toBe(0);
+    expect((await mq.run(['fail', 'q', '--delay', '0', second as string])).status).toBe(0);
     const worked = await mq.run(['work', 'q', '-j', '2', '--drain', '--', 'cat']);
     expect(
       worked.out
@@ -140,8 +140,13 @@ describe('a full disk', () => {
       'head -c 100000 /dev/zero',
     ]);
     expect(into).toMatchObject({ status: 75, err: expect.stringContaining('the disk is full') });
-    await until(async () => (await mq.stat('into'))['waiting'] === 300);
-    expect(await mq.stat('into')).toMatchObject({ failed: 0, done: 0 });
+    // Room that is given back meanwhile may do for the outputs of the first.
+    await until(async () => {
+      const { waiting, done } = await mq.stat('into');
+      return Number(waiting) + Number(done) === 300;
+    });
+    const { done, failed: failures } = await mq.stat('into');
+    expect({ failures, isAny: Number(done) > 10 }).toEqual({ failures: 0, isAny: false });
     expect(await mq.run(['rm', '--force', 'gone'])).toMatchObject({ status: 0 });
     const purged = await mq.run(['purge', 'large']);
     expect(purged).toMatchObject({ status: 0 });
