@@ -39,6 +39,8 @@ export const ONCE: ReadonlySet<Verb> = new Set<Verb>([
   'FAIL',
   'RETURN',
   'MOVE',
+  'RETRY',
+  'DROP',
   'PURGE',
   'RM',
   'RENAME',

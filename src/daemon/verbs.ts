@@ -4,6 +4,7 @@ import type { Request, Verb } from '../protocol/requests.ts';
 import { OK, Simple, type Value } from '../protocol/values.ts';
 import { rangeWord } from '../protocol/verbs/row.ts';
 import type { Queues } from '../queue/queues.ts';
+import type { Acted } from '../store/acted.ts';
 import type { QueueState } from '../store/queue-state.ts';
 import { checkLarge, rangeOf, tokensOf } from '../store/run.ts';
 import type { PutOptions } from '../store/store.ts';
@@ -170,7 +171,10 @@ const VERBS: { [V in Verb]: Handler<V> } = {
   },
 
   PURGE: ({ queue, once }, { queues }) => queues.store.purge(queue, once),
-  MOVE: ({ queue, to, count, once }, { queues }) => queues.store.move(queue, to, count, once),
+  MOVE: ({ queue, to, count, once, ids }, { queues: { store } }) =>
+    ids ? acted(store.moveIds(queue, to, ids, once)) : store.move(queue, to, count, once),
+  RETRY: ({ queue, once, ids }, { queues }) => acted(queues.store.retry(queue, ids, once)),
+  DROP: ({ queue, once, ids = [] }, { queues }) => acted(queues.store.drop(queue, ids, once)),
   RM: ({ queue, force, once }, { queues }) => done(queues.store.remove(queue, force, once)),
   RENAME: ({ queue, to, once }, { queues }) => done(queues.rename(queue, to, once)),
   CREATE: ({ queue, settings }, { queues }) => done(queues.store.create(queue, settings)),
@@ -210,6 +214,15 @@ function refusal(code: 'OUTDATED' | 'PROTOCOL', text: string): Answer {
 async function done(step: Promise<unknown>): Promise<Value> {
   await step;
   return OK;
+}
+
+async function acted(step: Promise<Acted>): Promise<Value> {
+  const { count, missing, closed } = await step;
+  return new Map<string, Value>([
+    ['count', count],
+    ['missing', [...missing]],
+    ['closed', closed ?? null],
+  ]);
 }
 
 async function state(queue: string, { queues }: Context): Promise<QueueState> {

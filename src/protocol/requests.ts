@@ -78,7 +78,17 @@ export type Request =
   | { verb: 'RM'; queue: string; force: boolean; once?: Once | undefined }
   | { verb: 'ECHO'; text: Buffer }
   | { verb: 'CLOSE'; queue: string; now: boolean }
-  | { verb: 'MOVE'; queue: string; to: string; count: number | undefined; once?: Once | undefined }
+  /** With `ids`: these messages only; without `count` then. */
+  | {
+      verb: 'MOVE';
+      queue: string;
+      to: string;
+      count: number | undefined;
+      once?: Once | undefined;
+      ids?: number[] | undefined;
+    }
+  | { verb: 'RETRY'; queue: string; once?: Once | undefined; ids?: number[] | undefined }
+  | { verb: 'DROP'; queue: string; once?: Once | undefined; ids?: number[] | undefined }
   | { verb: 'RENAME'; queue: string; to: string; once?: Once | undefined }
   | { verb: 'PURGE' | 'PAUSE' | 'RESUME'; queue: string; once?: Once | undefined }
   /** Asks for the number of the client's messages that are stored. */

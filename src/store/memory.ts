@@ -3,6 +3,7 @@ import { type Packed, pack, unpack } from '../packed.ts';
 import type { Range } from '../range.ts';
 import { Ranges } from '../ranges.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
+import type { Acted } from './acted.ts';
 import type { Entry, LookLimit } from './look.ts';
 import type { QueueState } from './queue-state.ts';
 import {
@@ -72,7 +73,7 @@ export class MemoryStore implements Store {
   /** Ids of messages by client and position. */
   readonly #ids = new Map<string, Map<number, number>>();
   /** Answers by client and `Once.seq`. */
-  readonly #answers = new Map<string, Map<number, number>>();
+  readonly #answers = new Map<string, Map<number, Acted>>();
   readonly #events: Events;
   readonly #clock: Clock;
   #nextId = 1;
@@ -85,7 +86,7 @@ export class MemoryStore implements Store {
   async put(name: string, messages: Packed, options: PutOptions): Promise<PutResult> {
     const { client, priority, key, done, once } = options;
     const answer = this.#answer(once);
-    if (answer !== undefined) return { stored: answer };
+    if (answer !== undefined) return { stored: answer.count };
     const known = client === undefined ? 0 : (this.#positions.get(client.id) ?? 0) - client.index;
     if (known >= messages.count) return this.#withIds(options, { stored: messages.count });
     const queue = this.#queues.get(name);
@@ -107,7 +108,7 @@ export class MemoryStore implements Store {
     }
     if (done && leased) this.#finish(this.#get(done.queue), leased);
     if (client) this.#positions.set(client.id, client.index + stored);
-    if (once) this.#setAnswer(once, stored);
+    if (once) this.#setAnswer(once, { count: stored, missing: [] });
     const result: PutResult = stored < messages.count ? { stored, lacking: 'FULL' } : { stored };
     return this.#withIds(options, result, ids);
   }
@@ -237,6 +238,49 @@ export class MemoryStore implements Store {
     return this.#once(once, () => this.#move(from, to, count));
   }
 
+  async moveIds(from: string, to: string, ids: readonly number[], once?: Once): Promise<Acted> {
+    return this.#onceActed(once, () => {
+      const source = this.#get(from);
+      const target = this.#queues.get(to);
+      if (target?.closed) throw closed(to);
+      const isWaiting = (each: Message) => each.state === 'waiting' && ids.includes(each.id);
+      const size = source.messages.filter(isWaiting).length;
+      if (target !== source && size > roomIn(target)) throw noRoomFor(size, to);
+      return this.#onEach(source, ids, (message) => {
+        if (message.state !== 'waiting') return false;
+        this.#moveThese(source, to, [message]);
+        return true;
+      });
+    });
+  }
+
+  async retry(name: string, ids: readonly number[] | undefined, once?: Once): Promise<Acted> {
+    return this.#onceActed(once, () => {
+      const queue = this.#get(name);
+      if (ids) return this.#onEach(queue, ids, (message) => this.#retry(queue, message, true));
+      // Dead letters come first, as they were given up on, and then those that are delayed.
+      const messages = queue.messages.toSorted((a, b) => a.id - b.id);
+      const all = [true, false].flatMap((isDead) => messages.filter(({ origin }) => !origin !== isDead));
+      const acted = this.#onEach(
+        queue,
+        all.map(({ id }) => id),
+        (message) => this.#retry(queue, message, false),
+      );
+      return { ...acted, missing: [] };
+    });
+  }
+
+  async drop(name: string, ids: readonly number[], once?: Once): Promise<Acted> {
+    return this.#onceActed(once, () => {
+      const queue = this.#get(name);
+      const dropped = queue.messages.filter(({ id }) => ids.includes(id));
+      remove(queue, dropped);
+      this.#events.changed(name);
+      const missing = [...new Set(ids)].filter((id) => !dropped.some((each) => each.id === id));
+      return { count: dropped.length, missing };
+    });
+  }
+
   async purge(name: string, once?: Once): Promise<number> {
     return this.#once(once, () => {
       const queue = this.#get(name);
@@ -353,18 +397,51 @@ export class MemoryStore implements Store {
   async end(): Promise<void> {}
 
   #once(once: Once | undefined, run: () => number): number {
-    const known = this.#answer(once);
-    if (known !== undefined) return known;
-    const answer = run();
-    if (once) this.#setAnswer(once, answer);
-    return answer;
+    return this.#onceActed(once, () => ({ count: run(), missing: [] })).count;
   }
 
-  #answer(once: Once | undefined): number | undefined {
+  #onceActed(once: Once | undefined, run: () => Acted): Acted {
+    const known = this.#answer(once);
+    if (known !== undefined) return known;
+    const acted = run();
+    if (once) this.#setAnswer(once, acted);
+    return acted;
+  }
+
+  /** Acts on these messages that have not expired. @param act tells whether it could */
+  #onEach(
+    queue: Queue,
+    ids: readonly number[],
+    act: (message: Message) => boolean | { closed: string },
+  ): Acted {
+    const acted = { count: 0, missing: [] as number[], closed: undefined as string | undefined };
+    for (const id of new Set(ids)) {
+      const message = queue.messages.find((each) => each.id === id);
+      const done = message !== undefined && message.expiresAt > this.#clock() && act(message);
+      if (done === true) acted.count += 1;
+      else if (done === false) acted.missing.push(id);
+      else acted.closed = done.closed;
+    }
+    return acted;
+  }
+
+  #retry(queue: Queue, message: Message, isNamed: boolean): boolean | { closed: string } {
+    const { state, origin, failures } = message;
+    if (origin && (state === 'waiting' || state === 'delayed')) {
+      if (this.#queues.get(origin.queue)?.closed) return { closed: origin.queue };
+      this.#moveThese(queue, origin.queue, [message]);
+      return true;
+    }
+    if (state !== 'delayed' || !(isNamed || failures > 0)) return false;
+    this.#comeBack(queue, [message]);
+    return true;
+  }
+
+  #answer(once: Once | undefined): Acted | undefined {
     return once && this.#answers.get(once.client)?.get(once.seq);
   }
 
-  #setAnswer({ client, seq, acked }: Once, answer: number): void {
+  #setAnswer({ client, seq, acked }: Once, answer: Acted): void {
     const kept = [...(this.#answers.get(client) ?? [])].filter(([each]) => each >= acked);
     this.#answers.set(client, new Map([...kept, [seq, answer]]));
   }
@@ -406,17 +483,20 @@ export class MemoryStore implements Store {
     if (target?.closed) throw closed(to);
     if (target !== source && size > roomIn(target)) throw noRoomFor(size, to);
     const moved = this.#next(source, { count, bytes: Infinity });
-    if (moved.length === 0) return 0;
+    if (moved.length > 0) this.#moveThese(source, to, moved);
+    return moved.length;
+  }
+
+  #moveThese(source: Queue, to: string, moved: Message[]): void {
     remove(source, moved);
-    const destination = target ?? this.#make(to);
+    const destination = this.#queues.get(to) ?? this.#make(to);
     for (const message of moved) {
       if (source === destination) continue;
       if (message.keyOf !== destination) message.keyOf = undefined;
       message.origin = undefined;
     }
     this.#transfer(moved, destination);
-    this.#events.changed(from);
-    return moved.length;
+    this.#events.changed(source.name);
   }
 
   #messages(): Message[] {

@@ -2,6 +2,7 @@ import type { Once } from '../once.ts';
 import type { Packed } from '../packed.ts';
 import type { Range } from '../range.ts';
 import type { Settings } from '../settings.ts';
+import type { Acted } from './acted.ts';
 import type { Entry, LookLimit } from './look.ts';
 import type { QueueState } from './queue-state.ts';
 import type { Run } from './run.ts';
@@ -9,7 +10,7 @@ import type { Run } from './run.ts';
 /**
  * The interface of an engine that carries queues. Each method is one atomic step: all of it happens, or nothing.
  * Long steps are done in atomic parts, with the steps of others between: `purge`, `move`, `close` with `now`,
- * `settle`, and steps with more than 500 leases (which are checked before the first part). `take`, `lease` and
+ * `settle`, `moveIds`, `retry`, `drop`, and steps with more than 500 leases (which are checked before the first part). `take`, `lease` and
  * `runDue` do one part, and say so.
  *
  * A step has happened when its promise is fulfilled. Only then can others see it, and the end of this process does
@@ -117,6 +118,24 @@ export interface Store {
    *   that were moved before
    */
   move(from: string, to: string, count?: number, once?: Once): Promise<number>;
+
+  /**
+   * Moves those of these messages that wait, as `move` does.
+   * @throws MqError NOQUEUE, CLOSED, FULL (no room for all that wait), DAMAGED; with `stored`
+   */
+  moveIds(from: string, to: string, ids: readonly number[], once?: Once): Promise<Acted>;
+
+  /**
+   * Tries messages again that have failed. Dead letters go to the end of the queue that gave them up, beyond its limit,
+   * as if they had never failed; that is made where it has gone, and where it is closed they stay. Messages that are
+   * delayed because they failed wait.
+   * @param ids these only, and also such as were put with a delay; undefined: all that there are
+   * @throws MqError NOQUEUE, DAMAGED
+   */
+  retry(queue: string, ids: readonly number[] | undefined, once?: Once): Promise<Acted>;
+
+  /** Drops these messages, be they waiting, delayed, held or on lease. @throws MqError NOQUEUE */
+  drop(queue: string, ids: readonly number[], once?: Once): Promise<Acted>;
 
   /** Drops waiting and delayed messages. @returns their number. @throws MqError NOQUEUE */
   purge(queue: string, once?: Once): Promise<number>;

@@ -39,6 +39,39 @@ describe('SIGKILL of the daemon at random moments', () => {
     await mq.run(['start']);
     expect(await mq.stat('q')).toMatchObject({ waiting: 0, leased: 0, got: KILLS });
   });
+
+  test('retry, drop and move: each message is in one place, and what they say is right', {
+    timeout: 3 * limit,
+  }, async ({ mq }) => {
+    const count = 300;
+    const idsIn = async (queue: string) =>
+      (await mq.run(['ls', '--json', queue])).out
+        .trimEnd()
+        .split('\n')
+        .map((line) => String((JSON.parse(line) as { id: number }).id));
+    await mq.run(['create', 'q', '--max-attempts', '1']);
+    for (let i = 0; i < KILLS; i += 3) {
+      await mq.run(['put', 'q'], 'dead\n'.repeat(count));
+      const leases = (await mq.run(['get', '-c', `${count}`, '--lease', '1h', 'q'])).out
+        .split('\n')
+        .slice(0, -1);
+      await mq.run(['fail', 'q', ...leases.map((line) => line.split('\t')[0] as string)]);
+      const during = async (...args: string[]) => {
+        const command = mq.start(args);
+        await killAtRandom(mq);
+        return command.done;
+      };
+      const err = (text: string) => ({ status: 0, err: expect.stringContaining(text) });
+      expect(await during('retry', 'q.dead')).toMatchObject(err(`${count} retried`));
+      expect(await mq.stat('q.dead')).toMatchObject({ waiting: 0 });
+      expect(await mq.stat('q')).toMatchObject({ waiting: count });
+      expect(await during('move', 'q', 'to', ...(await idsIn('q')))).toMatchObject(err(`${count} moved`));
+      expect(await mq.stat('q')).toMatchObject({ waiting: 0 });
+      expect(await mq.stat('to')).toMatchObject({ waiting: count });
+      expect(await during('drop', 'to', ...(await idsIn('to')))).toMatchObject(err(`${count} dropped`));
+      expect(await mq.stat('to')).toMatchObject({ waiting: 0 });
+    }
+  });
 });
 
 async function killAtRandom(mq: Mq): Promise<void> {

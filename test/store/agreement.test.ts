@@ -173,6 +173,7 @@ class Steps {
         store.move(queue, other, count, once),
       );
     }
+    if (dice === 91) return this.#act(queue, other);
     if (dice < 93) return step('open', (store) => store.open(queue));
     if (dice === 93) return step('close', (store) => store.close(queue, false));
     if (dice === 94) return step('close now', (store) => store.close(queue, true));
@@ -185,6 +186,24 @@ class Steps {
     if (dice === 97) return step('create', (store) => store.create(queue, settings));
     if (dice === 98) return step('configure', (store) => store.configure(queue, settings));
     return this.#create();
+  }
+
+  /** An act on single messages. */
+  #act(queue: string, other: string): Step {
+    const random = this.#random;
+    const once = this.#once();
+    const ids = Array.from({ length: 1 + random.below(5) }, () =>
+      Math.max(1, this.#last - random.below(100)),
+    );
+    const what = random.of(['retry', 'retry all', 'drop', 'move'] as const);
+    return {
+      name: `${what} ${queue} ${other} ${ids} ${JSON.stringify(once)}`,
+      run: (store) => {
+        if (what === 'move') return store.moveIds(queue, other, ids, once);
+        if (what === 'drop') return store.drop(queue, ids, once);
+        return store.retry(queue, what === 'retry' ? ids : undefined, once);
+      },
+    };
   }
 
   #lease(queue: string, leases: string[], ms: number): Step {

@@ -257,4 +257,148 @@ export function idContract(engine: string, open: OpenEmpty): void {
       expect(idsOf(await look({ from: 3000, count: 3 }, 'many'))).toEqual([3000, 3001, 3002]);
     });
   });
+  describe.each(['fifo', 'lifo', 'priority'] as const)(`${engine}: acts on single messages (%s)`, (kind) => {
+    const once = (seq: number) => ({ client: 'c', seq, acked: 0 });
+    const waiting = async (queue: string) =>
+      messagesOf(await store.peek(queue, ALL))
+        .toSorted((a, b) => a.id - b.id)
+        .map(({ id, body }) => `${id} ${body}`);
+    const all = (queue: string) => store.look(queue, { from: 1, ...ALL });
+
+    beforeEach(async () => {
+      await store.create('q', { kind, max_attempts: 2 });
+      await putting(['a', 'b', 'c', 'd', 'e']);
+    });
+    /** Gives a message up. @returns its id as a dead letter */
+    const giveUp = async (id: number) => {
+      for (let attempt = 0; attempt < 2; attempt++)
+        await fail('q', (await lease('q', only(id)))[0]?.lease as string);
+      return Math.max(...(await all('q.dead')).map(({ run }) => run.id));
+    };
+
+    test('drop: messages are gone, whatever their state', async () => {
+      await store.take('q', only(1));
+      const [leased] = await lease('q', only(2));
+      await putting(['later'], { delay: 50 });
+      expect(await store.drop('q', [1, 2, 3, 6, 3, 99], once(1))).toEqual({ count: 4, missing: [99] });
+      expect(await store.drop('q', [1, 2, 3, 6, 3, 99], once(1))).toEqual({ count: 4, missing: [99] });
+      expect(await store.drop('q', [3, 4])).toEqual({ count: 1, missing: [3] });
+      expect(await waiting('q')).toEqual(['5 e']);
+      await expect(fail('q', leased?.lease as string)).rejects.toMatchObject({ code: 'NOLEASE' });
+      await store.settle('q', [{ first: 1, last: 1 }], 'returned');
+      await store.returnLeases('q', [leased?.lease as string]);
+      expect(await store.stat('q')).toMatchObject({ waiting: 1, delayed: 0, held: 0, leased: 0 });
+      await expect(store.drop('nowhere', [1])).rejects.toMatchObject({ code: 'NOQUEUE' });
+    });
+
+    test('move: those that wait go to the end of the other queue, in the order of the call', async () => {
+      await lease('q', only(2));
+      await putting(['x'], {}, 'other');
+      expect(await store.moveIds('q', 'other', [4, 2, 1, 99], once(1))).toEqual({
+        count: 2,
+        missing: [2, 99],
+      });
+      expect(await store.moveIds('q', 'other', [4, 2, 1, 99], once(1))).toEqual({
+        count: 2,
+        missing: [2, 99],
+      });
+      expect(await waiting('q')).toEqual(['3 c', '5 e']);
+      expect(await waiting('other')).toEqual(['6 x', '7 d', '8 a']);
+      expect(await store.moveIds('q', 'q', [3])).toEqual({ count: 1, missing: [] });
+      expect(await waiting('q')).toEqual(['5 e', '9 c']);
+    });
+
+    test('move is refused where there is no room for all that wait, or the queue is closed', async () => {
+      await store.create('small', { maxsize: 2 });
+      await lease('q', only(1));
+      await expect(store.moveIds('q', 'small', [2, 3, 4])).rejects.toMatchObject({ code: 'FULL' });
+      expect(await store.moveIds('q', 'small', [1, 2, 3])).toEqual({ count: 2, missing: [1] });
+      await store.close('small', false);
+      await expect(store.moveIds('q', 'small', [99])).rejects.toMatchObject({ code: 'CLOSED' });
+      await expect(store.moveIds('nowhere', 'small', [1])).rejects.toMatchObject({ code: 'NOQUEUE' });
+    });
+
+    test('retry: dead letters go back to their queue, with their key, beyond its limit', async () => {
+      await putting(['k'], { key: 'key' });
+      await putting(['x'], {}, 'other');
+      await giveUp(6);
+      await giveUp(2);
+      await store.configure('q', { maxsize: 1 });
+      await store.move('other', 'q.dead');
+      expect(await store.retry('q.dead', undefined, once(1))).toEqual({ count: 2, missing: [] });
+      expect(await store.retry('q.dead', undefined, once(1))).toEqual({ count: 2, missing: [] });
+      expect(await store.retry('q.dead', undefined)).toEqual({ count: 0, missing: [] });
+      expect(await waiting('q.dead')).toEqual(['10 x']);
+      expect((await waiting('q')).slice(-2)).toEqual(['11 k', '12 b']);
+      const [entry] = await store.look('q', { from: 11, ...ALL });
+      expect(entry).toMatchObject({ key: 'key', run: { failures: 0 } });
+      expect(entry?.run.origin).toBeUndefined();
+    });
+
+    test('retry: dead letters by their ids; what it cannot act on is named', async () => {
+      const [first, second] = [await giveUp(1), await giveUp(2)];
+      expect(await store.retry('q.dead', [second, 1, 99])).toEqual({ count: 1, missing: [1, 99] });
+      expect(await waiting('q.dead')).toEqual([`${first} a`]);
+      await store.take('q.dead', only(first));
+      expect(await store.retry('q.dead', [first])).toEqual({ count: 0, missing: [first] });
+      expect(await store.retry('q', [3])).toEqual({ count: 0, missing: [3] });
+      await expect(store.retry('nowhere', undefined)).rejects.toMatchObject({ code: 'NOQUEUE' });
+    });
+
+    test('retry: a queue that has gone is made again; for one that is closed they stay', async () => {
+      const [first, second] = [await giveUp(1), await giveUp(2)];
+      await store.close('q', false);
+      const closed = { count: 0, missing: [], closed: 'q' };
+      expect(await store.retry('q.dead', undefined, once(1))).toEqual(closed);
+      expect(await store.retry('q.dead', undefined, once(1))).toEqual(closed);
+      expect(await store.retry('q.dead', [99, first])).toEqual({ ...closed, missing: [99] });
+      await store.remove('q', true);
+      expect(await store.retry('q.dead', [second])).toEqual({ count: 1, missing: [] });
+      expect(await waiting('q')).toHaveLength(1);
+    });
+
+    test('retry: what is delayed because it failed waits, and keeps its failures', async () => {
+      await store.settleLeases('q', [(await lease('q', only(2)))[0]?.lease as string], 'failed', 1000);
+      await putting(['later', 'and later', 'last'], { delay: 2000, ttl: 5000 });
+      expect(await store.retry('q', undefined)).toEqual({ count: 1, missing: [] });
+      expect(await waiting('q')).toEqual(['1 a', '2 b', '3 c', '4 d', '5 e']);
+      expect(messagesOf((await store.take('q', only(2))).runs)).toMatchObject([{ failures: 1 }]);
+    });
+
+    test('retry: one that was put with a delay waits, if it is named', async () => {
+      await putting(['f', 'g', 'h', 'i'], { delay: 2000, ttl: 5000 });
+      await putting(['j'], { delay: 2000, key: 'k' });
+      expect(await store.drop('q', [6])).toEqual({ count: 1, missing: [] });
+      expect(await store.retry('q', [7, 10])).toEqual({ count: 2, missing: [] });
+      expect((await waiting('q')).slice(5)).toEqual(['7 g', '10 j']);
+      expect(await store.stat('q')).toMatchObject({ waiting: 7, delayed: 2 });
+      expect(await store.retry('q', [8])).toEqual({ count: 1, missing: [] });
+      expect(messagesOf((await store.take('q', only(8))).runs)).toMatchObject([{ body: 'h' }]);
+      now += 2000;
+      await store.runDue();
+      expect((await waiting('q')).slice(5)).toEqual(['7 g', '9 i', '10 j']);
+      now += 3000;
+      await store.runDue();
+      expect((await waiting('q')).slice(5)).toEqual(['10 j']);
+    });
+
+    test('many are acted on in parts', async () => {
+      const many = Array.from({ length: 1500 }, (_, i) => String(i));
+      await store.create('many', { max_attempts: 1 });
+      await putting(many, {}, 'many');
+      const ids = many.map((_, i) => i + 6);
+      for (let at = 0; at < 1500; at += 500)
+        await store.settleLeases(
+          'many',
+          (await lease('many', { count: 500, bytes: Infinity })).map((each) => each.lease as string),
+          'failed',
+        );
+      expect(await store.retry('many.dead', undefined, once(1))).toEqual({ count: 1500, missing: [] });
+      expect(bodiesOf(messagesOf(await store.peek('many', ALL)))).toEqual(many);
+      const again = ids.map((id) => id + 3000);
+      const moved = await store.moveIds('many', 'other', [...again.slice(0, 700), ...ids], once(2));
+      expect(moved).toEqual({ count: 700, missing: ids });
+      expect((await store.drop('many', again, once(3))).count).toBe(800);
+    });
+  });
 }

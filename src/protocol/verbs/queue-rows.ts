@@ -1,9 +1,11 @@
+import { MqError } from '../../errors.ts';
 import { parseState } from '../../message-state.ts';
 import { LONGEST_DELAY, parseKind, type Settings } from '../../settings.ts';
 import {
   type Clause,
   count,
   flag,
+  ids,
   integer,
   name,
   once,
@@ -104,9 +106,30 @@ export const CLOSE: Row<RequestOf<'CLOSE'>> = {
 };
 
 export const MOVE: Row<RequestOf<'MOVE'>> = {
-  start: () => ({ verb: 'MOVE', queue: '', to: '', count: undefined, once: undefined }),
+  start: () => ({ verb: 'MOVE', queue: '', to: '', count: undefined, once: undefined, ids: undefined }),
   operands: [queue, name('to')],
   options: [count, once],
+  rest: ids,
+  check({ count, ids }) {
+    if (count !== undefined && ids) throw new MqError('USAGE', 'COUNT does not go with ids');
+  },
+};
+
+export const RETRY: Row<RequestOf<'RETRY'>> = {
+  start: () => ({ verb: 'RETRY', queue: '', once: undefined, ids: undefined }),
+  operands: [queue],
+  options: [once],
+  rest: ids,
+};
+
+export const DROP: Row<RequestOf<'DROP'>> = {
+  start: () => ({ verb: 'DROP', queue: '', once: undefined, ids: undefined }),
+  operands: [queue],
+  options: [once],
+  rest: ids,
+  check({ ids }) {
+    if (!ids) throw new MqError('USAGE', 'the id of a message is missing');
+  },
 };
 
 export const RENAME: Row<RequestOf<'RENAME'>> = {

@@ -1,4 +1,5 @@
 import { MqError } from '../../errors.ts';
+import { parseId } from '../../message-id.ts';
 import type { Once } from '../../once.ts';
 import type { Range } from '../../range.ts';
 import { LONGEST_DELAY } from '../../settings.ts';
@@ -135,6 +136,14 @@ export const leases: Part<{ leases: string[] }> = {
   write: ({ leases }) => leases,
   read: (words, request) => {
     request.leases = words.all('a lease').map(asLease);
+  },
+};
+
+/** All words that are left, if any: ids of messages. */
+export const ids: Part<{ ids?: number[] | undefined }> = {
+  write: ({ ids = [] }) => ids.map(String),
+  read: (words, request) => {
+    if (words.more) request.ids = words.all('').map((word) => parseId(word));
   },
 };
 

@@ -3,7 +3,20 @@ import { GET } from './get.ts';
 import { HELLO } from './hello.ts';
 import { DONE, EXTEND, FAIL, RETURN } from './leases.ts';
 import { PUT } from './put.ts';
-import { CLOSE, JOIN, LS, MOVE, named, namedOnce, PEEK, RENAME, RM, settings } from './queue-rows.ts';
+import {
+  CLOSE,
+  DROP,
+  JOIN,
+  LS,
+  MOVE,
+  named,
+  namedOnce,
+  PEEK,
+  RENAME,
+  RETRY,
+  RM,
+  settings,
+} from './queue-rows.ts';
 import { choice, integer, name, type RequestOf, type Row, readClient, timeout } from './row.ts';
 
 /** One row for each verb: all that the two ends of a connection need to know of its words. */
@@ -32,6 +45,8 @@ export const ROWS: { readonly [V in Verb]: Row<RequestOf<V>> } = {
   RESUME: namedOnce('RESUME'),
   MOVE,
   PURGE: namedOnce('PURGE'),
+  RETRY,
+  DROP,
   SIZE: named('SIZE'),
   EMPTY: named('EMPTY'),
   FULL: named('FULL'),

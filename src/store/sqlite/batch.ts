@@ -133,6 +133,13 @@ export class Batch {
     return changed;
   }
 
+  /** Whether these messages are all gone. */
+  isGone({ first, last }: Range): boolean {
+    return this.#states
+      .subarray(first - this.row.first, last + 1 - this.row.first)
+      .every((state) => state === GONE);
+  }
+
   /** The whole range of gone messages around `id`. */
   goneAround(id: number): Range {
     let low = id - this.row.first;

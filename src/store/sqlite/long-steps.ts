@@ -1,12 +1,13 @@
 import type { MqError } from '../../errors.ts';
 import type { Once } from '../../once.ts';
 import { othersTurn } from '../../others-turn.ts';
+import type { Acted } from '../acted.ts';
 import { noLease } from '../rules.ts';
 import type { StoreFile } from './store-file.ts';
 import type { StoredQueue } from './stored-queue.ts';
 import type { StoredQueues } from './stored-queues.ts';
 import type { ClientTable } from './tables/client-table.ts';
-import type { MessageRow, OrderKey } from './tables/table-rows.ts';
+import type { Answered, MessageRow, OrderKey } from './tables/table-rows.ts';
 import { aTurn } from './turn.ts';
 
 /** Leases from which on a step is done in parts. */
@@ -19,8 +20,7 @@ const SOME_LEASES = 50;
 const DISTINCT = 10_000;
 
 /** The progress of a step that is done in parts. */
-export interface StepProgress {
-  answer: number;
+export interface StepProgress extends Answered {
   /** The next part, by the step's own count; undefined: it has happened. */
   position: number | undefined;
   /** The place to go on from, which can be found again. */
@@ -57,6 +57,26 @@ export class LongSteps {
     part: (progress: StepProgress) => StepProgress,
     room = 0,
   ): Promise<number> {
+    return (await this.#run(once, begin, part, room)).answer;
+  }
+
+  /** Runs a long step on single messages, as `inParts` does. */
+  async act(
+    once: Once | undefined,
+    begin: () => StepProgress,
+    part: (progress: StepProgress) => StepProgress,
+    room: number,
+  ): Promise<Acted> {
+    const { answer: count, rest } = await this.#run(once, begin, part, room);
+    return { count, missing: [], ...rest };
+  }
+
+  async #run(
+    once: Once | undefined,
+    begin: () => StepProgress,
+    part: (progress: StepProgress) => StepProgress,
+    room: number,
+  ): Promise<StepProgress> {
     let progress: StepProgress | undefined;
     do {
       const last = progress;
@@ -73,7 +93,7 @@ export class LongSteps {
       };
       progress = await (room > 0 ? this.#file.put(room, step) : this.#file.write(() => step()));
     } while (progress.position !== undefined);
-    return progress.answer;
+    return progress;
   }
 
   /**

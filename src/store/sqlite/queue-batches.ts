@@ -1,5 +1,5 @@
 import { MqError } from '../../errors.ts';
-import type { Packed } from '../../packed.ts';
+import { type Packed, splitAt } from '../../packed.ts';
 import { countOf, type Range } from '../../range.ts';
 import { isDamaged } from '../rules.ts';
 import { Batch, DELAYED, GONE, HELD, LEASED, type State, WAITING } from './batch.ts';
@@ -136,6 +136,36 @@ export class QueueBatches {
       this.#latest = undefined;
       this.#bodies.delete(first);
     });
+  }
+
+  /** Makes a batch of its own of one message of a batch that was put with a delay. @returns it; @throws MqError DAMAGED */
+  single(batch: Batch, id: number): Batch {
+    const { row } = batch;
+    if (row.count === 1) return batch;
+    const [before, rest] = splitAt(this.bodiesOf(batch), id - row.first);
+    const [own, behind] = splitAt(rest, 1);
+    const wasActive = this.#active.has(row.first);
+    const wasLatest = this.#latest === batch;
+    this.#tables.batch.delete(row.first);
+    this.#active.delete(row.first);
+    this.#bodies.delete(row.first);
+    if (wasLatest) this.#latest = undefined;
+    this.#undo(() => {
+      this.#bodies.delete(row.first);
+      if (wasActive) this.#active.set(row.first, batch);
+    });
+    const pieces: [number, Packed][] = [
+      [row.first, before],
+      [id, own],
+      [id + 1, behind],
+    ];
+    for (const [first, messages] of pieces) {
+      const ids = { first, last: first + messages.count - 1 };
+      if (messages.count === 0) continue;
+      if (batch.isGone(ids)) this.#tables.gone.delete(ids);
+      else this.#tables.batch.insert({ ...row, first, count: messages.count }, this.#row.id, messages);
+    }
+    return this.batch({ ...row, first: id, count: 1 });
   }
 
   /** Forgets the batches of a page, which are in another queue or have other ids. */

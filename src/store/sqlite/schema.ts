@@ -163,4 +163,7 @@ export const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX batch_dead ON batch (queue) WHERE origin_queue IS NOT NULL;
   `,
+  `
+  ALTER TABLE answered ADD COLUMN rest TEXT;  -- JSON of what the answer to an act says besides: see Answered.rest
+  `,
 ];

@@ -3,6 +3,7 @@ import type { Packed } from '../../packed.ts';
 import type { Range } from '../../range.ts';
 import { Reserve } from '../../reserve.ts';
 import type { Settings } from '../../settings.ts';
+import type { Acted } from '../acted.ts';
 import type { Entry, LookLimit } from '../look.ts';
 import type { QueueState } from '../queue-state.ts';
 import type { Run } from '../run.ts';
@@ -18,6 +19,7 @@ import type {
   TakeLimit,
   TakeResult,
 } from '../store.ts';
+import { Acts } from './acts.ts';
 import { Announcer } from './announcer.ts';
 import { BodyCache } from './body-cache.ts';
 import { Chunks } from './chunks.ts';
@@ -55,6 +57,7 @@ export class SqliteStore implements Store {
   readonly #looks: Looks;
   readonly #settles: Settles;
   readonly #changes: QueueChanges;
+  readonly #acts: Acts;
   readonly #due: DueSteps;
   readonly #leftovers: Leftovers;
   readonly #forgotten = new Set<string>();
@@ -95,6 +98,7 @@ export class SqliteStore implements Store {
       this.#looks = new Looks(file, context);
       const long = new LongSteps(file, queues);
       this.#settles = new Settles(file, reservations, long, context, steps);
+      this.#acts = new Acts(file, reservations, long, context, steps);
       this.#due = new DueSteps(context, steps, undo);
       this.#leftovers = new Leftovers(file, chunks, context, steps);
       this.#changes = new QueueChanges(file, long, this.#leftovers, context, steps);
@@ -170,6 +174,18 @@ export class SqliteStore implements Store {
 
   move(from: string, to: string, count?: number, once?: Once): Promise<number> {
     return this.#changes.move(from, to, count, once);
+  }
+
+  moveIds(from: string, to: string, ids: readonly number[], once?: Once): Promise<Acted> {
+    return this.#acts.moveIds(from, to, ids, once);
+  }
+
+  retry(name: string, ids: readonly number[] | undefined, once?: Once): Promise<Acted> {
+    return this.#acts.retry(name, ids, once);
+  }
+
+  drop(name: string, ids: readonly number[], once?: Once): Promise<Acted> {
+    return this.#acts.drop(name, ids, once);
   }
 
   purge(name: string, once?: Once): Promise<number> {

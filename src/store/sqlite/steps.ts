@@ -3,7 +3,7 @@ import { type Range, rangesOf } from '../../range.ts';
 import { closed, deadLetterOf, full, isDamaged, isGivenUp, noRoomFor, retryDelay } from '../rules.ts';
 import { type Run, rangeOf } from '../run.ts';
 import type { Announcer } from './announcer.ts';
-import { DELAYED, LEASED, WAITING } from './batch.ts';
+import { DELAYED, isExpired, LEASED, WAITING } from './batch.ts';
 import type { StepProgress } from './long-steps.ts';
 import type { MessageIds } from './message-ids.ts';
 import { type Move, moveSome } from './move.ts';
@@ -178,6 +178,55 @@ export class Steps {
     };
     const part = moveSome(this.#tables, move, from, aTurn());
     return { answer: answer + part.moved, position: part.from && position, from: part.from };
+  }
+
+  /**
+   * Moves one message that waits to the end of another queue.
+   * @returns whether it waits
+   * @throws MqError CLOSED, FULL, DAMAGED
+   */
+  moveOne(source: StoredQueue, to: string, id: number): boolean {
+    const batch = source.batches.find(id);
+    if (batch?.stateOf(id) !== WAITING || isExpired(batch.row, this.#clock.now())) return false;
+    const known = this.#queues.find(to);
+    if (known?.closed) throw closed(to);
+    if (known && known !== source && known.counts.room === 0) throw full(to);
+    this.#takeOver(source, to, id);
+    return true;
+  }
+
+  /**
+   * Tries a message again that has failed: see Store.retry.
+   * @param isNamed whether one that was put with a delay is meant too
+   * @returns whether there is one; or the queue that takes no messages, so that it stays
+   */
+  retry(queue: StoredQueue, id: number, isNamed: boolean): boolean | { closed: string } {
+    const batch = queue.batches.find(id);
+    if (batch === undefined || isExpired(batch.row, this.#clock.now())) return false;
+    const state = batch.stateOf(id);
+    const { origin_queue, due_at } = batch.row;
+    if (origin_queue !== null && (state === WAITING || state === DELAYED)) {
+      const name = this.#tables.batch.originName(origin_queue);
+      if (this.#queues.find(name)?.closed) return { closed: name };
+      this.#takeOver(queue, name, id);
+      return true;
+    }
+    if (state !== DELAYED || (due_at !== null && !isNamed)) return false;
+    this.#queues.touch(queue);
+    if (due_at !== null) queue.due(queue.batches.single(batch, id).row);
+    else this.comeBack(queue, [this.#tables.message.find(id) as MessageRow], DELAYED);
+    return true;
+  }
+
+  /** A message that waits, or is delayed, goes to the end of another queue. @throws MqError DAMAGED */
+  #takeOver(source: StoredQueue, to: string, id: number): void {
+    const { row, messages } = source.message(id);
+    const target = this.#queues.find(to) ?? this.#queues.make(to);
+    const label = this.#tables.batch.label(row);
+    this.#queues.touch(source);
+    source.finish([{ first: id, last: id }], [WAITING, DELAYED]);
+    const kept = target === source ? label : labelOf(target, keyOf(target, label));
+    this.#transfer(target, messages ?? storedOf(row), row, row.expires_at, kept);
   }
 
   /** A part of a purge. */

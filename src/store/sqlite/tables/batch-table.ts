@@ -1,6 +1,6 @@
 import { isWhole, type Packed } from '../../../packed.ts';
 import { checksumOf } from '../checksum.ts';
-import type { Sql } from './sql.ts';
+import { MOST_ROWS, type Sql } from './sql.ts';
 import type { BatchRow, Expiry, Label } from './table-rows.ts';
 
 /** Columns of a BatchRow. */
@@ -82,6 +82,13 @@ export class BatchTable {
     const holder = `SELECT first FROM batch WHERE key_queue = ? AND key = ?
       AND queue NOT IN (SELECT queue FROM removed)`;
     return this.#sql.get<{ first: number }>(holder, queue, key)?.first;
+  }
+
+  /** The first dead letters in a queue with ids between these two. */
+  deadLetters(queue: number, after: number, before: number): number[] {
+    const sql = `SELECT first FROM batch WHERE queue = ? AND origin_queue IS NOT NULL AND first > ? AND first < ?
+      ORDER BY first LIMIT ${MOST_ROWS}`;
+    return this.#sql.all<{ first: number }>(sql, queue, after, before).map(({ first }) => first);
   }
 
   /** The messages of the batch may wait. */

@@ -55,22 +55,25 @@ export class ClientTable {
 
   /** The progress of this step of the client, if it has begun. */
   answer({ client, seq }: Once): Answered | undefined {
-    const row = this.#sql.get<{ answer: number; position: number | null }>(
-      'SELECT answer, position FROM answered WHERE client = ? AND seq = ?',
+    const row = this.#sql.get<{ answer: number; position: number | null; rest: string | null }>(
+      'SELECT answer, position, rest FROM answered WHERE client = ? AND seq = ?',
       client,
       seq,
     );
-    return row && { answer: row.answer, position: row.position ?? undefined };
+    if (row === undefined) return undefined;
+    const { answer, position, rest } = row;
+    return { answer, position: position ?? undefined, ...(rest !== null && { rest: JSON.parse(rest) }) };
   }
 
-  setAnswer({ client, seq, acked }: Once, { answer, position }: Answered, at: number): void {
+  setAnswer({ client, seq, acked }: Once, { answer, position, rest }: Answered, at: number): void {
     this.#sql.run('DELETE FROM answered WHERE client = ? AND seq < ?', client, acked);
     this.#sql.run(
-      'INSERT OR REPLACE INTO answered (client, seq, answer, position, at) VALUES (?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO answered (client, seq, answer, position, rest, at) VALUES (?, ?, ?, ?, ?, ?)',
       client,
       seq,
       answer,
       position ?? null,
+      rest ? JSON.stringify(rest) : null,
       at,
     );
   }

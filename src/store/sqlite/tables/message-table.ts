@@ -1,5 +1,5 @@
 import type { Range } from '../../../range.ts';
-import type { Sql } from './sql.ts';
+import { MOST_ROWS, type Sql } from './sql.ts';
 import type { BatchRow, MessageRow } from './table-rows.ts';
 
 /** The table `message`: particulars of single messages. */
@@ -21,6 +21,13 @@ export class MessageTable {
 
   due(until: number, most: number): MessageRow[] {
     return this.#sql.all('SELECT * FROM message WHERE until <= ? ORDER BY until, id LIMIT ?', until, most);
+  }
+
+  /** The first messages of a queue with ids between these two that are delayed because they failed. */
+  failed(queue: number, after: number, before: number): number[] {
+    const sql = `SELECT id FROM message WHERE queue = ? AND until IS NOT NULL AND lease IS NULL AND id > ? AND id < ?
+      ORDER BY id LIMIT ${MOST_ROWS}`;
+    return this.#sql.all<{ id: number }>(sql, queue, after, before).map(({ id }) => id);
   }
 
   set({ id, queue, failures, lease, until }: MessageRow): void {

@@ -1,4 +1,5 @@
 import type { Settings } from '../../../settings.ts';
+import type { Acted } from '../../acted.ts';
 
 /** A row of the table `queue`. */
 export interface QueueRow extends Settings {
@@ -68,6 +69,8 @@ export interface MessageRow {
 export interface Answered {
   answer: number;
   position: number | undefined;
+  /** Of an act on single messages: see Acted. */
+  rest?: Pick<Acted, 'missing' | 'closed'> | undefined;
 }
 
 /** A place in the order in which batches expire. */
