@@ -181,7 +181,8 @@ export class PipeEnd implements StreamEvents {
       this.#socket.destroy();
     }
     this.#handOn();
-    if (this.#isTaking) this.#socket.pause();
+    // Bytes that are not wanted are read up to their end, whatever became of the piece that was being taken.
+    if (this.#isTaking && !this.#hasJudged) this.#socket.pause();
   }
 
   /** Has the pieces taken one by one, and at last tells the other end. */
