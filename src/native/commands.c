@@ -64,7 +64,7 @@ struct pollfd polled_node(void) {
   return (struct pollfd){node_socket, (short)(POLLIN | (out.length > out_sent ? POLLOUT : 0)), 0};
 }
 
-/* Those in sessions of their own. */
+/* Commands in sessions of their own get the signal. */
 void signal_sessions(int number) {
   for (size_t i = 0; i < running_count; i++)
     if (running[i].has_session) kill(-running[i].pid, number);

@@ -88,7 +88,7 @@ static void become_child(int end) {
   become_node();
 }
 
-/* Those that are ignored or blocked stay so, for Node too. */
+/* Signals that are ignored or blocked stay so, for Node too. */
 static sigset_t watch_signals(void) {
   static const int WATCHED[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
   sigset_t watched;

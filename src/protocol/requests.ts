@@ -68,7 +68,7 @@ export type Request =
       id?: number | undefined;
       /** Messages in this state, in the order of their ids. */
       state?: MessageState | undefined;
-      /** Those behind this id. */
+      /** The id behind which messages are looked at. */
       after?: number | undefined;
       /** The bytes of each body, at most. */
       cut?: number | undefined;

@@ -185,7 +185,7 @@ export class Queues {
     this.#owners.tellPaused(queue);
   }
 
-  /** Those who join the queue wait on; gets and puts that wait do so by its former name. @see Store.rename */
+  /** Joins go with the queue; gets and puts that wait stay with its former name. @see Store.rename */
   async rename(queue: string, to: string, once?: Once): Promise<void> {
     await this.#joiners.rename(queue, to, () => this.store.rename(queue, to, once));
     this.#meter.renamed(queue, to);

@@ -73,7 +73,7 @@ export function deadLetterOf(name: string, { dead_letter }: Settings): string {
   return dead_letter || name.slice(0, LONGEST_NAME - DEAD.length) + DEAD;
 }
 
-/** What the names of queues begin with, within their first characters, that give up to this one by default. */
+/** The beginning of the names of queues that give up to this one by default; longer names of queues are cut there. */
 export function prefixOfDead(deadLetter: string): { prefix: string; within: number } | undefined {
   if (!deadLetter.endsWith(DEAD)) return undefined;
   return { prefix: deadLetter.slice(0, -DEAD.length), within: LONGEST_NAME - DEAD.length };

@@ -10,10 +10,10 @@ import { starterSocket } from '../inherited.ts';
 export const STARTER_REQUESTS = ['look', 'start', 'signal', 'pipe', 'close', 'ping'] as const;
 export const ANSWERS = ['found', 'failed', 'ended', 'piped', 'alive', 'stopped', 'continued'] as const;
 
-/** What a standard stream of a command is. `kept`: a file, whose content comes when the command has ended. */
+/** Kinds of a command's standard streams. `kept`: a file, whose content comes when the command has ended. */
 export const SOURCES = ['inherited', 'nothing', 'message', 'kept', 'pipe'] as const;
 
-/** What could not be had for a command that does not run. */
+/** Reasons why a command does not run: it could not be executed, or there was no file for its message or output. */
 export const FAILURES = ['command', 'message', 'output'] as const;
 
 /** A standard stream: the number of a pipe's end with the starter, or another source. */

@@ -18,7 +18,7 @@ function isRight([command, ...args]: [string, ...string[]]): boolean {
   }
 }
 
-/** What a process has, but for what differs from one to the next. */
+/** Prints the state that a process was given, without the parts that differ from one process to the next. */
 const DESCRIBE = `#!/bin/bash
 grep -E '^(Umask|SigBlk|SigIgn|SigCgt|Groups|NoNewPrivs)' /proc/self/status
 cat /proc/self/limits

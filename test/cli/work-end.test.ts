@@ -17,7 +17,7 @@ import {
 
 const leased = async (mq: Mq, queue = 'q') => (await mq.stat(queue))['leased'];
 
-/** What a worker consists of: the process that was called, which starts commands, and the part of it that is Node. */
+/** Parts of a worker: the process that was called, which starts commands, and its Node. */
 const PARTS = ['the worker', 'its Node'] as const;
 
 function killPart({ child }: Running, part: (typeof PARTS)[number]): void {

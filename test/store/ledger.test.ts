@@ -41,7 +41,7 @@ describe('Ledger: a full disk', () => {
     spawnSync('/bin/umount', ['--lazy', disk()]);
   });
 
-  /** As many as there is room for, and some more. */
+  /** Items for which there is room, and some more. */
   const giveMany = (makeRoom: () => boolean) => {
     const ledger = new Ledger(
       path,

@@ -3,9 +3,13 @@ import { prefixOfDead } from '../../rules.ts';
 import type { Sql } from './sql.ts';
 import type { QueueRow } from './table-rows.ts';
 
-/** Columns of a QueueRow, in the order of `QueueValues`. */
-const COLUMNS = `id, name, kind, maxsize, max_attempts, retry_delay, dead_letter, max_leased, closed, paused, size,
-  delayed, leased, put, got, done, failed, dead, expired`;
+const COLUMNS: readonly (keyof QueueRow)[] = [
+  ...(['id', 'name', 'kind', 'maxsize', 'max_attempts', 'retry_delay', 'dead_letter', 'max_leased'] as const),
+  ...(['closed', 'paused', 'size', 'delayed', 'leased', 'put', 'got', 'done', 'failed'] as const),
+  ...(['dead', 'expired'] as const),
+];
+
+type ListedRow = QueueRow & { oldest_at: number | null };
 
 /** The tables `queue` and `removed`. */
 export class QueueTable {
@@ -34,17 +38,17 @@ export class QueueTable {
   }
 
   /** The first `count` queues behind the name `after`, with the time of the put of the oldest message that is ready in each. */
-  after(after: string, count: number): (QueueRow & { oldest_at: number | null })[] {
+  after(after: string, count: number): ListedRow[] {
     const oldest = (which: string) =>
       `coalesce((SELECT first FROM ready WHERE queue = queue.id AND ${which} ORDER BY first LIMIT 1), 9e18)`;
-    const rows = this.#sql.arrays<QueueValues>(
-      `SELECT ${COLUMNS}, (SELECT put_at FROM batch
+    const rows = this.#sql.arrays(
+      `SELECT ${COLUMNS.join(', ')}, (SELECT put_at FROM batch
         WHERE first = min(${oldest('priority = 0')}, ${oldest('priority <> 0')}))
       FROM queue WHERE name > ? ORDER BY name LIMIT ?`,
       after,
       Math.min(count, Number.MAX_SAFE_INTEGER),
     );
-    return rows.map(fromArray);
+    return rows.map(toRow);
   }
 
   /** Queues that drop messages that come back, and have messages that are not on lease. */
@@ -141,75 +145,8 @@ export class QueueTable {
   }
 }
 
-type QueueColumns = Required<QueueRow & { oldest_at: number | null }>;
-
-/** The values of the columns, in this order. */
-type QueueValues = [
-  id: QueueColumns['id'],
-  name: QueueColumns['name'],
-  kind: QueueColumns['kind'],
-  maxsize: QueueColumns['maxsize'],
-  max_attempts: QueueColumns['max_attempts'],
-  retry_delay: QueueColumns['retry_delay'],
-  dead_letter: QueueColumns['dead_letter'],
-  max_leased: QueueColumns['max_leased'],
-  closed: QueueColumns['closed'],
-  paused: QueueColumns['paused'],
-  size: QueueColumns['size'],
-  delayed: QueueColumns['delayed'],
-  leased: QueueColumns['leased'],
-  put: QueueColumns['put'],
-  got: QueueColumns['got'],
-  done: QueueColumns['done'],
-  failed: QueueColumns['failed'],
-  dead: QueueColumns['dead'],
-  expired: QueueColumns['expired'],
-  oldest_at: QueueColumns['oldest_at'],
-];
-
-function fromArray(values: QueueValues): QueueColumns {
-  const [
-    id,
-    name,
-    kind,
-    maxsize,
-    max_attempts,
-    retry_delay,
-    dead_letter,
-    max_leased,
-    closed,
-    paused,
-    size,
-    delayed,
-    leased,
-    put,
-    got,
-    done,
-    failed,
-    dead,
-    expired,
-    oldest_at,
-  ] = values;
-  return {
-    id,
-    name,
-    kind,
-    maxsize,
-    max_attempts,
-    retry_delay,
-    dead_letter,
-    max_leased,
-    closed,
-    paused,
-    size,
-    delayed,
-    leased,
-    put,
-    got,
-    done,
-    failed,
-    dead,
-    expired,
-    oldest_at,
-  };
+function toRow(values: unknown[]): ListedRow {
+  const row: Record<string, unknown> = { oldest_at: values[COLUMNS.length] };
+  for (const [i, column] of COLUMNS.entries()) row[column] = values[i];
+  return row as unknown as ListedRow;
 }
