@@ -2,6 +2,7 @@ import type { MessageState } from '../message-state.ts';
 import { notUnderstood } from '../protocol/reader.ts';
 import type { Request } from '../protocol/requests.ts';
 import type { Value } from '../protocol/values.ts';
+import { ask } from './ask.ts';
 import type { Caller } from './find-daemon.ts';
 import { Line } from './line.ts';
 
@@ -46,12 +47,7 @@ export async function entriesOnce(
   caller: Caller,
   request: Extract<Request, { verb: 'PEEK' }>,
 ): Promise<EntryMap[]> {
-  const line = await Line.open(caller);
-  try {
-    return readEntries(await line.ask(request));
-  } finally {
-    line.destroy();
-  }
+  return readEntries(await ask(caller.places, caller.start, request));
 }
 
 /** @throws MqError PROTOCOL */

@@ -5,7 +5,6 @@ import { type EntryMap, entriesIn, entriesOnce } from '../client/entries.ts';
 import type { Held } from '../client/held.ts';
 import { MqError } from '../errors.ts';
 import { separatorOf } from '../lines.ts';
-import type { MessageState } from '../message-state.ts';
 import { checkName } from '../names.ts';
 import { countsOf } from '../output/counts.ts';
 import { entryJson } from '../output/listed.ts';
@@ -35,11 +34,9 @@ export async function run(invocation: Invocation): Promise<Exit> {
       : renderer(separator)(entries.map((entry) => heldOf(queue, entry))).bytes;
   if (state !== undefined) {
     let isAny = false;
+    const wanted = { state, count };
     async function* pages() {
-      for await (const page of entriesIn(caller, queue, {
-        state: state as MessageState,
-        count,
-      })) {
+      for await (const page of entriesIn(caller, queue, wanted)) {
         isAny = true;
         yield render(page);
       }

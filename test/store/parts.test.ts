@@ -115,6 +115,16 @@ describe('SqliteStore: a move in parts', () => {
     expect(await store.stat('to 4')).toMatchObject({ waiting: 0, closed: 'now' });
   });
 
+  test.each(['drop', 'moveIds'] as const)('of single messages goes on too: %s', async (act) => {
+    const entries = await store.look('from', { from: 1, count: Infinity, bytes: Infinity });
+    const ids = entries.map(({ run }) => run.id).slice(9);
+    const acted = act === 'drop' ? store.drop('from', ids) : store.moveIds('from', 'to', ids);
+    while ((await store.stat('from'))?.waiting === MANY) await new Promise(setImmediate);
+    await store.rename('from', 'from 2');
+    expect(await acted).toMatchObject({ count: MANY - 9, missing: [] });
+    expect(await waiting(store, 'from 2')).toEqual(all.slice(0, 9));
+  });
+
   test('to its own end it moves each once', async () => {
     const move = store.move('from', 'from');
     await put(store, 'from', 'new');

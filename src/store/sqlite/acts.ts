@@ -5,14 +5,13 @@ import type { Acted } from '../acted.ts';
 import { closed, leaseToken, noRoomFor } from '../rules.ts';
 import { DELAYED, HELD, LEASED, WAITING } from './batch.ts';
 import type { LongSteps, StepProgress } from './long-steps.ts';
+import { MOVED } from './move.ts';
+import { NamedQueue } from './named-queue.ts';
 import type { Reservations } from './reservations.ts';
 import type { Steps, StepsContext } from './steps.ts';
 import type { StoreFile } from './store-file.ts';
 import type { StoredQueue } from './stored-queue.ts';
 import { aTurn } from './turn.ts';
-
-/** Bytes of a part of a move, about the most. */
-const MOVED = 1024 * 1024;
 
 /** Ids that are looked at before the first part at a time. */
 const SOME_IDS = 500;
@@ -47,7 +46,8 @@ export class Acts {
       queues.get(name);
       return { answer: 0, position: this.#context.ids.next };
     };
-    return this.#long.act(once, begin, (progress) => this.#retrySome(name, progress), MOVED);
+    const named = new NamedQueue(name, queues);
+    return this.#long.act(once, begin, (progress) => this.#retrySome(named, progress), MOVED);
   }
 
   /** @see Store.drop */
@@ -67,6 +67,7 @@ export class Acts {
   async moveIds(from: string, to: string, ids: readonly number[], once?: Once): Promise<Acted> {
     if (!(await this.#file.read(() => once && this.#context.tables.client.answer(once))))
       await this.#checkRoom(from, to, ids);
+    const target = new NamedQueue(to, this.#context.queues);
     let moved = 0;
     try {
       return await this.#onEach(
@@ -75,7 +76,7 @@ export class Acts {
         once,
         (source, id, answer) => {
           moved = answer;
-          return this.#steps.moveOne(source, to, id);
+          return this.#steps.moveOne(source, target.name, id);
         },
         MOVED,
       );
@@ -94,12 +95,13 @@ export class Acts {
   ): Promise<Acted> {
     const { queues } = this.#context;
     const all = [...new Set(ids)];
+    const named = new NamedQueue(name, queues);
     const begin = () => {
       queues.get(name);
       return { answer: 0, position: 0 };
     };
     const part = ({ answer, position = 0, rest = { missing: [] } }: StepProgress): StepProgress => {
-      const queue = queues.find(name);
+      const { queue } = named;
       const missing = [...rest.missing];
       let { closed } = rest;
       let sum = answer;
@@ -119,9 +121,9 @@ export class Acts {
   }
 
   /** A part of a retry of all that there is: first dead letters, then messages that are delayed because they failed. */
-  #retrySome(name: string, { answer, position, from, rest }: StepProgress): StepProgress {
-    const { queues, tables } = this.#context;
-    const queue = queues.find(name);
+  #retrySome(named: NamedQueue, { answer, position, from, rest }: StepProgress): StepProgress {
+    const { tables } = this.#context;
+    const { queue } = named;
     if (queue === undefined || position === undefined) return { answer, position: undefined, rest };
     let { closed } = rest ?? {};
     let { priority: phase, first: after } = from ?? { priority: 0, first: 0 };

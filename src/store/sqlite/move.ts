@@ -15,6 +15,9 @@ const MOST_IDS = 10_000;
 /** Bytes of a batch that take as long as a small one. */
 const SMALL = 8 * 1024;
 
+/** Bytes of a part of a move, about the most. */
+export const MOVED = 1024 * 1024;
+
 /** A move from one queue to the end of another, or to its own. */
 export interface Move {
   source: StoredQueue;

@@ -5,36 +5,15 @@ import { busy, checkSettings, deadLetterOf, differences, exists, notEmpty } from
 import type { Leftovers } from './leftovers.ts';
 import type { LongSteps, StepProgress } from './long-steps.ts';
 import type { MessageIds } from './message-ids.ts';
+import { MOVED } from './move.ts';
+import { NamedQueue } from './named-queue.ts';
 import { CLOSED_NOW } from './queue-counts.ts';
 import type { Steps, StepsContext } from './steps.ts';
 import type { StoreFile } from './store-file.ts';
 import type { StoredQueues } from './stored-queues.ts';
 import { aTurn } from './turn.ts';
 
-/** Bytes of a part of a move, about the most. */
-const MOVED = 1024 * 1024;
-
 const DONE: StepProgress = { answer: 0, position: undefined };
-
-/** A queue as a step names it that is done in parts: between two of them it may have got another name. */
-class Named {
-  readonly #name: string;
-  readonly #queues: StoredQueues;
-  #id: number | undefined;
-
-  constructor(name: string, queues: StoredQueues) {
-    this.#name = name;
-    this.#queues = queues;
-  }
-
-  /** Its name at this part. */
-  get name(): string {
-    const known = this.#id === undefined ? undefined : this.#queues.withId(this.#id);
-    const queue = known ?? this.#queues.find(this.#name);
-    this.#id = queue?.row.id;
-    return queue?.row.name ?? this.#name;
-  }
-}
 
 /** Steps on queues as a whole. */
 export class QueueChanges {
@@ -62,7 +41,7 @@ export class QueueChanges {
 
   /** @see Store.move */
   async move(from: string, to: string, count = Infinity, once?: Once): Promise<number> {
-    const [source, target] = [new Named(from, this.#queues), new Named(to, this.#queues)];
+    const [source, target] = [new NamedQueue(from, this.#queues), new NamedQueue(to, this.#queues)];
     let moved = 0;
     let most = count;
     const begin = () => {
@@ -82,7 +61,7 @@ export class QueueChanges {
 
   /** @see Store.purge */
   purge(name: string, once?: Once): Promise<number> {
-    const queue = new Named(name, this.#queues);
+    const queue = new NamedQueue(name, this.#queues);
     const begin = () => {
       this.#queues.get(name);
       return { answer: 0, position: this.#ids.next };
@@ -141,7 +120,7 @@ export class QueueChanges {
 
   /** @see Store.close */
   async close(name: string, now: boolean): Promise<void> {
-    const named = new Named(name, this.#queues);
+    const named = new NamedQueue(name, this.#queues);
     const begin = () => {
       const queue = this.#queues.get(name);
       this.#queues.touch(queue);

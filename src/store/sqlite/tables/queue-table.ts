@@ -3,14 +3,6 @@ import { prefixOfDead } from '../../rules.ts';
 import type { Sql } from './sql.ts';
 import type { QueueRow } from './table-rows.ts';
 
-const COLUMNS: readonly (keyof QueueRow)[] = [
-  ...(['id', 'name', 'kind', 'maxsize', 'max_attempts', 'retry_delay', 'dead_letter', 'max_leased'] as const),
-  ...(['closed', 'paused', 'size', 'delayed', 'leased', 'put', 'got', 'done', 'failed'] as const),
-  ...(['dead', 'expired'] as const),
-];
-
-type ListedRow = QueueRow & { oldest_at: number | null };
-
 /** The tables `queue` and `removed`. */
 export class QueueTable {
   readonly #sql: Sql;
@@ -38,17 +30,16 @@ export class QueueTable {
   }
 
   /** The first `count` queues behind the name `after`, with the time of the put of the oldest message that is ready in each. */
-  after(after: string, count: number): ListedRow[] {
+  after(after: string, count: number): (QueueRow & { oldest_at: number | null })[] {
     const oldest = (which: string) =>
       `coalesce((SELECT first FROM ready WHERE queue = queue.id AND ${which} ORDER BY first LIMIT 1), 9e18)`;
-    const rows = this.#sql.arrays(
-      `SELECT ${COLUMNS.join(', ')}, (SELECT put_at FROM batch
-        WHERE first = min(${oldest('priority = 0')}, ${oldest('priority <> 0')}))
+    return this.#sql.all(
+      `SELECT *, (SELECT put_at FROM batch
+        WHERE first = min(${oldest('priority = 0')}, ${oldest('priority <> 0')})) AS oldest_at
       FROM queue WHERE name > ? ORDER BY name LIMIT ?`,
       after,
       Math.min(count, Number.MAX_SAFE_INTEGER),
     );
-    return rows.map(toRow);
   }
 
   /** Queues that drop messages that come back, and have messages that are not on lease. */
@@ -143,10 +134,4 @@ export class QueueTable {
     this.#sql.run('DELETE FROM ready WHERE queue = ?', id);
     this.#sql.run('DELETE FROM removed WHERE queue = ?', id);
   }
-}
-
-function toRow(values: unknown[]): ListedRow {
-  const row: Record<string, unknown> = { oldest_at: values[COLUMNS.length] };
-  for (const [i, column] of COLUMNS.entries()) row[column] = values[i];
-  return row as unknown as ListedRow;
 }

@@ -29,13 +29,6 @@ export class Sql {
     return this.#statement(sql).all(...values) as T[];
   }
 
-  /** The same, each row as an array: an object with many properties takes twice as long to make. */
-  arrays(sql: string, ...values: (string | number)[]): unknown[][] {
-    const statement = this.#statement(sql);
-    statement.setReturnArrays(true);
-    return statement.all(...values) as unknown as unknown[][];
-  }
-
   run(sql: string, ...values: (string | number | Uint8Array | null)[]): void {
     this.changes += this.#statement(sql).run(...values).changes as number;
   }
