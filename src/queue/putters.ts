@@ -61,7 +61,7 @@ export class Putters {
   /**
    * Puts all the messages, waiting at most `timeout` ms for room.
    * @throws MqError with `stored`, when it could not store all of them: FULL, CLOSED, INTERRUPTED, ...; where ids
-   *   are asked for and any are stored, it is `Put.lacking` instead
+   *   are asked for and any are stored, it is `PutOutcome.lacking` instead
    */
   put(
     queue: string,
