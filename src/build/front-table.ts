@@ -23,7 +23,7 @@ import { reasonOf } from '../reasons.ts';
 import { LEAST_PRIORITY, LONGEST_DELAY, MOST_MAX_MESSAGE, MOST_PRIORITY } from '../settings.ts';
 import { TEXTS } from '../texts.ts';
 import { PROTOCOL, VERSION } from '../version.ts';
-import { ANSWERS, FAILURES, SOURCES, STARTER_REQUESTS } from '../work/starter.ts';
+import { ANSWERS, FAILURES, PLACES, SOURCES, STARTER_REQUESTS } from '../work/starter.ts';
 
 /**
  * The header of the native front (src/native): what it has in common with the program in TypeScript, so that
@@ -48,6 +48,7 @@ export function frontTable(): string {
     enumeration('request_name', 'REQUEST', Object.keys(REQUESTS)),
     enumeration('starter_request', 'STARTER', [...STARTER_REQUESTS]),
     enumeration('starter_answer', 'ANSWER', [...ANSWERS]),
+    enumeration('place', 'PLACE', [...PLACES]),
     enumeration('source', 'SOURCE', [...SOURCES]),
     enumeration('failed', 'FAILED', [...FAILURES]),
     table('FRONT_CODES', codes()),

@@ -6,9 +6,9 @@
  *
  *   LOOK     count (32), texts that end in NUL: the command is the last `count` words of the command line; the first text is
  *            replaced in its arguments by messages, the others are the names of variables that START sets
- *   START    id (32), own session (8), for each of the standard streams: source (8), descriptor (32); most (64), size of the
+ *   START    id (32), place (8), for each of the standard streams: source (8), descriptor (32); most (64), size of the
  *            variables (32), variables, each ended by NUL, message
- *   SIGNAL   id (32), signal (8): to the command, or to all of its session
+ *   SIGNAL   id (32), signal (8): to the command, or to all of a session of its own
  *   PIPE, CLOSE descriptor (32): a pipe, of which Node opens one end by way of /proc; a descriptor of it that is not needed
  *   PING     whether the starter lives: the leases of one that hangs run out
  *
@@ -34,7 +34,7 @@ enum { READ = 64 * 1024, WAITING = 1024 * 1024 };
 /* Pipes that can be open at a time. */
 enum { MOST_PIPES = 8 };
 
-struct running { pid_t pid; uint32_t id; bool has_session; int output; uint64_t most; };
+struct running { pid_t pid; uint32_t id; int place; int output; uint64_t most; };
 struct ended { struct ended *next; uint32_t id; uint8_t signal, status; int output; uint64_t size, sent; };
 
 static int node_socket;
@@ -67,7 +67,14 @@ struct pollfd polled_node(void) {
 /* Commands in sessions of their own get the signal. */
 void signal_sessions(int number) {
   for (size_t i = 0; i < running_count; i++)
-    if (running[i].has_session) kill(-running[i].pid, number);
+    if (running[i].place == PLACE_SESSION) kill(-running[i].pid, number);
+}
+
+/* Whether a command has the terminal, and with it Ctrl-C. Its end has not been taken note of yet. */
+bool terminal_is_given(void) {
+  for (size_t i = 0; i < running_count; i++)
+    if (running[i].place == PLACE_TERMINAL) return true;
+  return false;
 }
 
 /* A process has ended: perhaps one that the front was given when it was started. */
@@ -201,8 +208,8 @@ static void start(struct fields *request) {
   struct started started = {.output = -1};
   struct running *command = &running[running_count];
   *command = (struct running){.id = (uint32_t)take_number(request, 4)};
-  command->has_session = take_number(request, 1) != 0;
-  int reason = start_command(request, command->has_session, &started);
+  command->place = (int)take_number(request, 1);
+  int reason = start_command(request, command->place == PLACE_SESSION, &started);
   /* The frame was not understood. */
   if (request->at == NULL) return;
   if (reason == 0) {
@@ -223,7 +230,7 @@ static void signal_command(struct fields *request) {
   uint32_t id = (uint32_t)take_number(request, 4);
   int number = (int)take_number(request, 1);
   for (size_t i = 0; request->at != NULL && i < running_count; i++)
-    if (running[i].id == id) kill(running[i].has_session ? -running[i].pid : running[i].pid, number);
+    if (running[i].id == id) kill(running[i].place == PLACE_SESSION ? -running[i].pid : running[i].pid, number);
 }
 
 static void make_pipe(void) {

@@ -190,6 +190,7 @@ struct pollfd polled_node(void);
 void take_requests(void);
 bool send_answers(void);
 void answer(int kind);
+bool terminal_is_given(void);
 void signal_sessions(int number);
 void end_command(pid_t pid, int status);
 bool is_pipe(int fd);

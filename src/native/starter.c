@@ -119,7 +119,7 @@ static void take_signals(void) {
   while (read(signals, &each, sizeof each) == (ssize_t)sizeof each) {
     if (each.ssi_signo == SIGCHLD) has_ended = true;
     else if (each.ssi_signo == SIGTSTP) is_stopped = true;
-    else kill(node, (int)each.ssi_signo);
+    else if (each.ssi_signo != SIGINT || !terminal_is_given()) kill(node, (int)each.ssi_signo);
   }
   if (has_ended) reap();
   if (is_stopped && node_status == -1) stop();

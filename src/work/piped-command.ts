@@ -40,7 +40,7 @@ export class PipedCommand {
       const { promise, resolve, reject } = Promise.withResolvers<number | NodeJS.Signals>();
       const [stdin, stdout] = ends.map((end) => end ?? ('inherited' as const));
       const start = {
-        hasSession: false,
+        place: 'group' as const,
         streams: [stdin ?? 'inherited', stdout ?? 'inherited', 'inherited'] as const,
         variables: '',
         message: [],

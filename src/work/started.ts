@@ -18,7 +18,7 @@ export class StartedCommands {
   readonly #starter: Starter;
   readonly #options: ExecutionOptions;
   readonly #isArgument: boolean;
-  readonly #start: Pick<Start, 'hasSession' | 'streams' | 'most'>;
+  readonly #start: Pick<Start, 'place' | 'streams' | 'most'>;
 
   constructor(starter: Starter, options: ExecutionOptions) {
     const { command, isKept, stdout, stderr, most, hasTerminal } = options;
@@ -27,7 +27,7 @@ export class StartedCommands {
     this.#isArgument = isArgument(command);
     const input = this.#isArgument ? (hasTerminal ? 'inherited' : 'nothing') : 'message';
     const streams = [input, isKept ? 'kept' : stdout, stderr] as const;
-    this.#start = { hasSession: !hasTerminal, streams, most };
+    this.#start = { place: hasTerminal ? 'terminal' : 'session', streams, most };
   }
 
   begin(lease: Lease): Execution {

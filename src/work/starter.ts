@@ -13,6 +13,12 @@ export const ANSWERS = ['found', 'failed', 'ended', 'piped', 'alive', 'stopped',
 /** Kinds of a command's standard streams. `kept`: a file, whose content comes when the command has ended. */
 export const SOURCES = ['inherited', 'nothing', 'message', 'kept', 'pipe'] as const;
 
+/**
+ * Where a command runs: in the group of mq; in a session of its own, without a terminal; or in that group with the
+ * terminal, so that a SIGINT is the command's alone.
+ */
+export const PLACES = ['group', 'session', 'terminal'] as const;
+
 /** Reasons why a command does not run: it could not be executed, or there was no file for its message or output. */
 export const FAILURES = ['command', 'message', 'output'] as const;
 
@@ -20,8 +26,7 @@ export const FAILURES = ['command', 'message', 'output'] as const;
 export type StandardStream = Exclude<(typeof SOURCES)[number], 'pipe'> | number;
 
 export interface Start {
-  /** Whether the command has a session of its own, without a terminal. */
-  hasSession: boolean;
+  place: (typeof PLACES)[number];
   streams: readonly [StandardStream, StandardStream, StandardStream];
   /** Each ended by NUL. */
   variables: string;
@@ -48,7 +53,7 @@ const SHORT = 16 * 1024;
 /** Bytes of a frame before its fields. */
 const HEAD = 5;
 
-/** The bytes of the fields of START that are always there: id, session, three streams, most, size of the variables. */
+/** The bytes of the fields of START that are always there: id, place, three streams, most, size of the variables. */
 const START = 4 + 1 + 3 * 5 + 8 + 4;
 
 export class Starter {
@@ -100,7 +105,7 @@ export class Starter {
 
   /** @returns the number of the command */
   start(
-    { hasSession, streams, variables, message, most }: Start,
+    { place, streams, variables, message, most }: Start,
     ended: (outcome: CommandOutcome) => void,
   ): number {
     const id = ++this.#last;
@@ -109,7 +114,7 @@ export class Starter {
     const isShort = length <= SHORT;
     const frame = this.#frame('start', START + size + length, isShort ? 0 : length);
     let at = frame.writeUInt32LE(id, HEAD);
-    at = frame.writeUInt8(hasSession ? 1 : 0, at);
+    at = frame.writeUInt8(PLACES.indexOf(place), at);
     for (const stream of streams) {
       at = frame.writeUInt8(SOURCES.indexOf(typeof stream === 'number' ? 'pipe' : stream), at);
       at = frame.writeUInt32LE(typeof stream === 'number' ? stream : 0, at);

@@ -61,9 +61,6 @@ export class Worker {
   #stop: Error | NodeJS.Signals | undefined;
   /** Whether commands are told to end; their messages go back. */
   #isEnding = false;
-  /** Whether a SIGINT came while a command had the terminal, and whether one died of it: the two come in either order. */
-  #wasInterrupted = false;
-  #diedOfInterrupt = false;
   #hasGivenUp = false;
   #finished = 0;
   /** Messages that are finished, and messages that were unfinished when the daemon was last asked. */
@@ -219,24 +216,15 @@ export class Worker {
 
   /** Ctrl-C is the command's: only where that dies of it, it is for the worker, too. */
   #endedAtTerminal(lease: Lease, { status }: End): void {
-    this.#diedOfInterrupt = status === 'SIGINT';
-    const isMine = this.#wasInterrupted && this.#diedOfInterrupt;
-    this.#wasInterrupted = false;
-    if (!isMine) return;
+    if (status !== 'SIGINT') return;
     this.#running.delete(lease);
     this.#interrupt('SIGINT');
   }
 
   #interrupt(signal: NodeJS.Signals): void {
-    if (
-      this.#options.hasTerminal &&
-      signal === 'SIGINT' &&
-      this.#running.size > 0 &&
-      !this.#diedOfInterrupt
-    ) {
-      this.#wasInterrupted = true;
-      return;
-    }
+    const { hasTerminal, starter } = this.#options;
+    // The starter keeps it from this process, which cannot know what came first: the signal, or the command's end.
+    if (hasTerminal && starter === undefined && signal === 'SIGINT' && this.#running.size > 0) return;
     if (this.#stop === undefined) {
       this.#stop = signal;
       if (!this.#options.quiet && this.#running.size > 0) {
