@@ -80,13 +80,16 @@ const HOLD_PIPE = `: | sh -c 'exec 4<&0; echo $$; read x <&3'`;
 export async function openPipe(ours: 'reader' | 'writer'): Promise<{ reader: number; writer: number }> {
   const env = { PATH: UTILITIES };
   const shell = spawn('/bin/sh', ['-c', HOLD_PIPE], { env, stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
+  const exit = once(shell, 'exit');
   try {
-    const [pid] = await Promise.race([once(shell.stdout as Readable, 'data'), once(shell, 'exit')]);
+    const [pid] = await Promise.race([once(shell.stdout as Readable, 'data'), exit]);
     const path = `/proc/${Number(pid)}/fd/4`;
     const mode = (end: 'reader' | 'writer') => (end === ours ? constants.O_NONBLOCK : 0);
     const reader = openSync(path, constants.O_RDONLY | mode('reader'));
     return { reader, writer: openSync(path, constants.O_WRONLY | mode('writer')) };
   } finally {
     (shell.stdio[3] as Writable).destroy();
+    // As long as the shell has the pipe open, bytes that nobody reads can be written to it.
+    await exit;
   }
 }
